@@ -1,0 +1,110 @@
+/// Named matrices in one allocation, for programs that start fresh: the whole optimizer step is then
+/// one pass over one block.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace polder {
+
+/// A row-major matrix that lies in somebody else's memory. T may be const.
+template <class T>
+struct MatrixView {
+    T* data = nullptr;
+    std::size_t rows = 0;
+    std::size_t cols = 0;
+
+    constexpr std::size_t size() const noexcept { return rows * cols; }
+    constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
+        return data[row * cols + col];
+    }
+};
+
+/// All parameters of a model as named row-major matrices, one after the other without padding.
+/// A copy has the same layout and its own memory, so a gradient is a copy of the parameters' arena.
+template <class T>
+class ParameterArena {
+public:
+    using value_type = T;
+
+    /// Where one matrix lies: coordinates [offset, offset + rows * cols).
+    struct Entry {
+        std::string name;
+        std::size_t offset;
+        std::size_t rows;
+        std::size_t cols;
+
+        friend bool operator==(Entry const&, Entry const&) = default;
+    };
+
+    /// Appends a matrix of zeros and returns it. Views made before are invalid afterwards.
+    /// Throws std::invalid_argument for an empty or known name and for a size that overflows.
+    MatrixView<T> add(std::string name, std::size_t rows, std::size_t cols) {
+        if (name.empty()) throw std::invalid_argument("polder: a parameter needs a name");
+        if (find(name) != nullptr) {
+            throw std::invalid_argument("polder: parameter '" + name + "' is in the arena already");
+        }
+        const std::size_t room = values_.max_size() - values_.size();
+        if (cols != 0 && rows > room / cols) {
+            throw std::invalid_argument("polder: parameter '" + name + "' of " +
+                                        std::to_string(rows) + " x " + std::to_string(cols) +
+                                        " does not fit into memory");
+        }
+        entries_.push_back({std::move(name), values_.size(), rows, cols});
+        try {
+            values_.resize(values_.size() + rows * cols);
+        } catch (...) {
+            entries_.pop_back();
+            throw;
+        }
+        return view(entries_.back());
+    }
+
+    /// The matrix of that name. Throws std::out_of_range that lists the known names.
+    MatrixView<T> operator[](std::string_view name) { return view(at(name)); }
+    MatrixView<T const> operator[](std::string_view name) const { return view(at(name)); }
+
+    /// The matrix of an entry of this arena (or of one with the same layout).
+    MatrixView<T> view(Entry const& entry) noexcept {
+        return {values_.data() + entry.offset, entry.rows, entry.cols};
+    }
+    MatrixView<T const> view(Entry const& entry) const noexcept {
+        return {values_.data() + entry.offset, entry.rows, entry.cols};
+    }
+
+    bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
+    std::vector<Entry> const& entries() const noexcept { return entries_; }
+
+    T* data() noexcept { return values_.data(); }
+    T const* data() const noexcept { return values_.data(); }
+    std::size_t size() const noexcept { return values_.size(); }
+    auto begin() noexcept { return values_.begin(); }
+    auto end() noexcept { return values_.end(); }
+    auto begin() const noexcept { return values_.begin(); }
+    auto end() const noexcept { return values_.end(); }
+
+private:
+    Entry const* find(std::string_view name) const noexcept {
+        for (Entry const& entry : entries_) {
+            if (entry.name == name) return &entry;
+        }
+        return nullptr;
+    }
+
+    Entry const& at(std::string_view name) const {
+        if (Entry const* entry = find(name)) return *entry;
+        std::string message = "polder: unknown parameter '" + std::string(name) + "'; known:";
+        for (Entry const& entry : entries_) message += " '" + entry.name + "'";
+        throw std::out_of_range(message);
+    }
+
+    std::vector<Entry> entries_;
+    std::vector<T> values_;
+};
+
+}  // namespace polder
