@@ -1,0 +1,62 @@
+# What the project's own programs need and a user's must not inherit: warnings, sanitizers, where
+# programs go, compiler cache.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+option(POLDER_NATIVE "Compile the project's own programs for this processor" ${PROJECT_IS_TOP_LEVEL})
+option(POLDER_WARNINGS_AS_ERRORS "Stop at warnings in the project's own programs" OFF)
+set(POLDER_SANITIZE "" CACHE STRING "Value of -fsanitize= for the project's own programs")
+
+# Reference data that lies beside the repository. Tests that need it skip where it is absent.
+if(DEFINED ENV{POLDER_SHARED})
+    set(POLDER_SHARED "$ENV{POLDER_SHARED}" CACHE PATH "Folder of the reference data" FORCE)
+else()
+    cmake_path(SET polder_shared_default NORMALIZE "${PROJECT_SOURCE_DIR}/../shared")
+    set(POLDER_SHARED "${polder_shared_default}" CACHE PATH "Folder of the reference data")
+endif()
+
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+find_program(POLDER_CCACHE ccache)
+mark_as_advanced(POLDER_CCACHE)
+if(POLDER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    # The settings are those that ccache's manual asks for where headers are precompiled.
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        "${POLDER_CCACHE}")
+endif()
+
+add_library(polder_project_options INTERFACE)
+target_compile_options(polder_project_options INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion
+    # One rounding per operation, so that results do not depend on the processor or the compiler.
+    -ffp-contract=off
+    $<$<BOOL:${POLDER_WARNINGS_AS_ERRORS}>:-Werror>
+    $<$<BOOL:${POLDER_NATIVE}>:-march=native>)
+
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    if(POLDER_CCACHE)
+        target_compile_options(polder_project_options INTERFACE -fpch-preprocess)
+    endif()
+    if(POLDER_WARNINGS_AS_ERRORS AND (POLDER_SANITIZE OR CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13))
+        # These come from data-flow analysis and change with every release and instrumentation.
+        target_compile_options(polder_project_options INTERFACE
+            -Wno-error=array-bounds -Wno-error=maybe-uninitialized
+            -Wno-error=stringop-overflow -Wno-error=stringop-overread)
+    endif()
+endif()
+
+if(POLDER_SANITIZE)
+    target_compile_options(polder_project_options INTERFACE
+        -fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(polder_project_options INTERFACE -fsanitize=${POLDER_SANITIZE})
+endif()
+
+# polder_missing(<what is left out> <package> <apt package>): one line that says what and why.
+function(polder_missing left_out package apt_package)
+    message(STATUS "polder: ${left_out} left out: ${package} is not found (apt: ${apt_package})")
+endfunction()

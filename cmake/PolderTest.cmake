@@ -1,0 +1,99 @@
+# Catch2 of either generation, and how test programs are made and registered.
+
+# Debian 12 has Catch2 2.13, Ubuntu 24.04 has 3: the first brings a header, the second a library.
+find_package(Catch2 QUIET)
+if(Catch2_FOUND)
+    if(Catch2_VERSION VERSION_LESS 3)
+        add_library(polder_catch_main STATIC "${PROJECT_SOURCE_DIR}/tests/support/catch_main.cpp")
+        target_link_libraries(polder_catch_main PUBLIC Catch2::Catch2)
+        target_link_libraries(polder_catch_main PRIVATE polder_project_options)
+        target_compile_features(polder_catch_main PUBLIC cxx_std_20)
+    else()
+        add_library(polder_catch_main INTERFACE)
+        target_link_libraries(polder_catch_main INTERFACE Catch2::Catch2WithMain)
+    endif()
+endif()
+
+# Where addresses are random over more bits than ThreadSanitizer knows, it stops at start-up
+# (g++ 13 on Ubuntu 24.04); setarch turns that off where the system lets it.
+set(POLDER_TEST_LAUNCHER)
+if(POLDER_SANITIZE MATCHES "thread")
+    find_program(POLDER_SETARCH setarch)
+    mark_as_advanced(POLDER_SETARCH)
+    if(POLDER_SETARCH)
+        execute_process(COMMAND "${POLDER_SETARCH}" --addr-no-randomize "${CMAKE_COMMAND}" -E true
+            RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
+        if(status EQUAL 0)
+            set(POLDER_TEST_LAUNCHER "${POLDER_SETARCH}" --addr-no-randomize)
+        endif()
+    endif()
+endif()
+
+# polder_test_environment(<test>...): the settings that every registered test shares.
+function(polder_test_environment)
+    foreach(test IN LISTS ARGN)
+        set_property(TEST "${test}" APPEND PROPERTY ENVIRONMENT
+            "POLDER_SHARED=${POLDER_SHARED}"
+            "UBSAN_OPTIONS=print_stacktrace=1"
+            "TSAN_OPTIONS=halt_on_error=1")
+    endforeach()
+endfunction()
+
+# polder_add_test(<name> SOURCES <file>... [LIBRARIES <target>...] [PRECOMPILE <header>...]
+#                 [LABELS <label>...])
+#
+# One Catch2 program of all sources. ctest gets an entry for each source that has test cases, named
+# <name>/<folder>/<file>, which runs the cases of that file; and, under the thread sanitizer, one
+# entry <name>/threads with the label "threads", which runs the cases tagged [threads].
+function(polder_add_test name)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;PRECOMPILE;LABELS")
+    if(NOT arg_SOURCES)
+        message(FATAL_ERROR "polder_add_test(${name}): SOURCES names no file")
+    endif()
+
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE
+        polder::polder polder_project_options polder_catch_main ${arg_LIBRARIES})
+    target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+    target_compile_definitions(${name} PRIVATE POLDER_SHARED="${POLDER_SHARED}")
+    target_precompile_headers(${name} PRIVATE
+        "${PROJECT_SOURCE_DIR}/tests/support/catch.hpp" ${arg_PRECOMPILE})
+
+    set(have_threads FALSE)
+    foreach(source IN LISTS arg_SOURCES)
+        file(STRINGS "${source}" cases REGEX "(TEST_CASE|SCENARIO)" LIMIT_COUNT 1)
+        file(STRINGS "${source}" threads REGEX "\\[threads\\]" LIMIT_COUNT 1)
+        if(threads)
+            set(have_threads TRUE)
+        endif()
+        if(NOT cases)
+            continue()
+        endif()
+        cmake_path(GET source STEM stem)
+        cmake_path(GET source PARENT_PATH folder)
+        cmake_path(GET folder FILENAME folder)
+        set(test "${name}/${folder}/${stem}")
+        # "-#" tags every case with the name of its file.
+        add_test(NAME "${test}" COMMAND ${POLDER_TEST_LAUNCHER} $<TARGET_FILE:${name}> "-#" "[#${stem}]")
+        set_property(TEST "${test}" PROPERTY LABELS ${name} ${arg_LABELS})
+        polder_test_environment("${test}")
+    endforeach()
+
+    if(have_threads AND POLDER_SANITIZE MATCHES "thread")
+        add_test(NAME "${name}/threads"
+            COMMAND ${POLDER_TEST_LAUNCHER} $<TARGET_FILE:${name}> "[threads]")
+        set_property(TEST "${name}/threads" PROPERTY LABELS threads)
+        polder_test_environment("${name}/threads")
+    endif()
+endfunction()
+
+# polder_add_golden_test(<name> <program> <folder> [<argument>...]): runs `program --dir folder`,
+# skipped where the folder is absent.
+function(polder_add_golden_test name program folder)
+    add_test(NAME ${name} COMMAND "${CMAKE_COMMAND}"
+        -D "PROGRAM=$<TARGET_FILE:${program}>" -D "FOLDER=${folder}" -D "ARGUMENTS=${ARGN}"
+        -P "${PROJECT_SOURCE_DIR}/cmake/run_golden.cmake")
+    set_property(TEST ${name} PROPERTY SKIP_REGULAR_EXPRESSION "^SKIPPED: ")
+    set_property(TEST ${name} PROPERTY LABELS golden)
+    polder_test_environment(${name})
+endfunction()

@@ -1,0 +1,10 @@
+#pragma once
+
+// Catch2 of either generation: 2.13 is one header, 3 is a library of many.
+#if __has_include(<catch2/catch_all.hpp>)
+#include <catch2/catch_all.hpp>
+
+using Catch::Approx;
+#else
+#include <catch2/catch.hpp>
+#endif
