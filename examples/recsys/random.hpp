@@ -1,4 +1,4 @@
-// Random numbers that depend on what they are for, not on who draws them or when.
+/// Random numbers that depend on what they are for, not on who draws them or when.
 #pragma once
 
 #include <cmath>
@@ -30,12 +30,12 @@ public:
     struct State {
         std::uint64_t key = 0;
         std::uint64_t counter = 0;
-        friend bool operator==(const State&, const State&) = default;
+        friend bool operator==(State const&, State const&) = default;
     };
 
     /// The stream of `seed` and `parts`, each an integer or a name.
     template <class... Parts>
-    explicit Random(std::uint64_t seed, const Parts&... parts) : state_{mix(seed + increment), 0} {
+    explicit Random(std::uint64_t seed, Parts const&... parts) : state_{mix(seed + increment), 0} {
         ((state_.key = mix(state_.key ^ mix(number(parts) + increment))), ...);
     }
 
@@ -61,7 +61,7 @@ public:
     std::uint64_t uniform_index(std::uint64_t n) {
         auto product = static_cast<Wide>(next()) * n;
         if (static_cast<std::uint64_t>(product) < n) {
-            const std::uint64_t rejected = (0 - n) % n;
+            std::uint64_t const rejected = (0 - n) % n;
             while (static_cast<std::uint64_t>(product) < rejected)
                 product = static_cast<Wide>(next()) * n;
         }
@@ -71,7 +71,7 @@ public:
     /// Standard normal, by Box and Muller. Two draws each and no spare kept: the state stays a
     /// counter.
     double normal() {
-        const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
+        double const radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
         return radius * std::cos(2.0 * std::numbers::pi * uniform());
     }
 
@@ -98,8 +98,7 @@ private:
 
     static constexpr std::uint64_t number(std::string_view name) {  // FNV-1a
         std::uint64_t hash = 0xcbf29ce484222325;
-        for (const char c : name)
-            hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+        for (char const c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
         return hash;
     }
 

@@ -1,4 +1,4 @@
-// Interactions of users with items, split into train, valid and test, and features of the items.
+/// Interactions of users with items, split into train, valid and test, and features of the items.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace polder::recsys {
 struct Interaction {
     std::int32_t user = 0;
     std::int32_t item = 0;
-    friend bool operator==(const Interaction&, const Interaction&) = default;
+    friend bool operator==(Interaction const&, Interaction const&) = default;
 };
 
 /// One modality: (rows x columns) values, row-major, row i belongs to item i. May be empty.
@@ -24,7 +24,7 @@ struct FeatureMatrix {
     std::vector<float> values;
 
     [[nodiscard]] bool empty() const { return values.empty(); }
-    [[nodiscard]] std::span<const float> row(std::size_t item) const {
+    [[nodiscard]] std::span<float const> row(std::size_t item) const {
         return std::span(values).subspan(item * columns, columns);
     }
 };
@@ -48,29 +48,27 @@ public:
     UserItems() = default;
 
     /// Items of `rows` by user, each user's in the order of the rows.
-    UserItems(std::span<const Interaction> rows, std::int32_t n_users)
+    UserItems(std::span<Interaction const> rows, std::int32_t n_users)
         : offsets_(static_cast<std::size_t>(n_users) + 1), items_(rows.size()) {
-        for (const auto& row : rows)
-            ++offsets_[static_cast<std::size_t>(row.user) + 1];
+        for (auto const& row : rows) ++offsets_[static_cast<std::size_t>(row.user) + 1];
         for (std::size_t user = 1; user < offsets_.size(); ++user)
             offsets_[user] += offsets_[user - 1];
         auto next = offsets_;
-        for (const auto& row : rows)
-            items_[next[static_cast<std::size_t>(row.user)]++] = row.item;
+        for (auto const& row : rows) items_[next[static_cast<std::size_t>(row.user)]++] = row.item;
     }
 
     /// The same with each user's items distinct and ascending, so that `contains` works.
-    static UserItems distinct(std::span<const Interaction> rows, std::int32_t n_users) {
+    static UserItems distinct(std::span<Interaction const> rows, std::int32_t n_users) {
         UserItems result(rows, n_users);
         std::size_t kept = 0, begin = 0;
         for (std::size_t user = 0; user + 1 < result.offsets_.size(); ++user) {
-            const auto first = result.items_.begin() + static_cast<std::ptrdiff_t>(begin);
-            const auto last =
+            auto const first = result.items_.begin() + static_cast<std::ptrdiff_t>(begin);
+            auto const last =
                 result.items_.begin() + static_cast<std::ptrdiff_t>(result.offsets_[user + 1]);
             begin = result.offsets_[user + 1];
             std::sort(first, last);
-            const auto end = std::unique(first, last);
-            const auto target = result.items_.begin() + static_cast<std::ptrdiff_t>(kept);
+            auto const end = std::unique(first, last);
+            auto const target = result.items_.begin() + static_cast<std::ptrdiff_t>(kept);
             kept += static_cast<std::size_t>(end - first);
             std::copy(first, end, target);
             result.offsets_[user + 1] = kept;
@@ -82,14 +80,14 @@ public:
     [[nodiscard]] std::size_t n_users() const { return offsets_.size() - 1; }
     [[nodiscard]] std::size_t size() const { return items_.size(); }
 
-    [[nodiscard]] std::span<const std::int32_t> operator[](std::int32_t user) const {
-        const auto u = static_cast<std::size_t>(user);
+    [[nodiscard]] std::span<std::int32_t const> operator[](std::int32_t user) const {
+        auto const u = static_cast<std::size_t>(user);
         return std::span(items_).subspan(offsets_[u], offsets_[u + 1] - offsets_[u]);
     }
 
     /// Whether `user` has `item`. For the result of `distinct` only.
     [[nodiscard]] bool contains(std::int32_t user, std::int32_t item) const {
-        const auto items = (*this)[user];
+        auto const items = (*this)[user];
         return std::binary_search(items.begin(), items.end(), item);
     }
 
