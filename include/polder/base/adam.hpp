@@ -1,0 +1,92 @@
+/// Adam with PyTorch's semantics.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <polder/config.hpp>
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// h = u + weight_decay x   (u, x: gradient and parameter, one coordinate; -u with maximize)
+/// m_k = beta1 m_{k-1} + (1 - beta1) h,   v_k = beta2 v_{k-1} + (1 - beta2) h^2,   m_0 = v_0 = 0
+/// x <- x - learning_rate / (1 - beta1^k) m_k / (sqrt(v_k) / sqrt(1 - beta2^k) + eps)
+/// amsgrad: w_k = max(w_{k-1}, v_k) in the place of v_k under the root.
+/// Kingma and Ba 2015; torch.optim.Adam of PyTorch 1.13 (eps after the bias-corrected root, weight decay
+/// in the gradient). State: m, v, and w with amsgrad.
+struct Adam {
+    double learning_rate = 1e-3;  ///< >= 0
+    double beta1 = 0.9;           ///< in [0, 1)
+    double beta2 = 0.999;         ///< in [0, 1)
+    double eps = 1e-8;            ///< >= 0
+    double weight_decay = 0;      ///< >= 0
+    bool amsgrad = false;
+    bool maximize = false;  ///< ascend instead of descend
+
+    /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
+    void validate() const {
+        require_non_negative("Adam.learning_rate", learning_rate);
+        require_decay("Adam.beta1", beta1);
+        require_decay("Adam.beta2", beta2);
+        require_non_negative("Adam.eps", eps);
+        require_non_negative("Adam.weight_decay", weight_decay);
+    }
+
+    /// Names of the state arrays, in the order in which an update takes them.
+    std::span<std::string_view const> state_names() const {
+        static constexpr std::array<std::string_view, 3> names{"exp_avg", "exp_avg_sq",
+                                                               "max_exp_avg_sq"};
+        return std::span(names).first(amsgrad ? 3 : 2);
+    }
+
+    template <class T>
+    struct Moments {
+        T weight_decay, sign, beta1, gain1, beta2, gain2, rate, root_scale, eps;
+
+        POLDER_HOST_DEVICE T operator()(T x, T u, T& m, T& v) const {
+            advance(x, u, m, v);
+            return move(x, m, v);
+        }
+        POLDER_HOST_DEVICE void advance(T x, T u, T& m, T& v) const {
+            const T h = sign * u + weight_decay * x;
+            m = beta1 * m + gain1 * h;
+            v = beta2 * v + gain2 * (h * h);
+        }
+        POLDER_HOST_DEVICE T move(T x, T m, T v) const {
+            return x - rate * m / (std::sqrt(v) * root_scale + eps);
+        }
+    };
+
+    template <class T>
+    struct Amsgrad : Moments<T> {
+        POLDER_HOST_DEVICE T operator()(T x, T u, T& m, T& v, T& w) const {
+            this->advance(x, u, m, v);
+            w = w < v ? v : w;
+            return this->move(x, m, w);
+        }
+    };
+
+    /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
+    template <class T, class F>
+    void with_update(std::uint64_t k, F const& f) const {
+        const double rate = learning_rate / (1 - std::pow(beta1, static_cast<double>(k)));
+        const double root_scale = 1 / std::sqrt(1 - std::pow(beta2, static_cast<double>(k)));
+        const Moments<T> moments{T(weight_decay), T(maximize ? -1 : 1),
+                                 T(beta1),        T(1 - beta1),
+                                 T(beta2),        T(1 - beta2),
+                                 T(rate),         T(root_scale),
+                                 T(eps)};
+        if (amsgrad) {
+            f(Amsgrad<T>{moments});
+        } else {
+            f(moments);
+        }
+    }
+};
+
+}  // namespace polder

@@ -1,0 +1,22 @@
+/// What to do with a loss or a gradient that is infinite or not-a-number.
+#pragma once
+
+#include <stdexcept>
+
+namespace polder {
+
+/// A step reads losses as they come, gradients in the passes that reduce them, and the gradient that the
+/// base optimizer gets in a read of its own before anything is written. So with `raise` and `skip` the
+/// parameters and all state are bit for bit what they were before the step.
+enum class NonFinite {
+    raise,     ///< throw NonFiniteError (the default)
+    skip,      ///< end the step, set Report::skipped, count it in skipped_steps()
+    propagate  ///< let the values through, and save the read
+};
+
+/// A loss or gradient was not finite. The message names which of the evaluations it came from.
+struct NonFiniteError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+}  // namespace polder

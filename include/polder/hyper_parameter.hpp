@@ -1,0 +1,36 @@
+/// Checks of hyper-parameters, with messages that name the parameter, its value and its range.
+#pragma once
+
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+#include <string_view>
+
+namespace polder {
+
+namespace detail {
+
+[[noreturn]] inline void refuse(std::string_view name, double value, std::string_view range) {
+    std::ostringstream message;
+    message << "polder: " << name << " = " << value << " is out of range; expected " << range;
+    throw std::invalid_argument(message.str());
+}
+
+}  // namespace detail
+
+/// Throws std::invalid_argument unless value is finite and >= 0.
+inline void require_non_negative(std::string_view name, double value) {
+    if (!(std::isfinite(value) && value >= 0)) detail::refuse(name, value, "a finite number >= 0");
+}
+
+/// Throws std::invalid_argument unless 0 <= value < 1.
+inline void require_decay(std::string_view name, double value) {
+    if (!(value >= 0 && value < 1)) detail::refuse(name, value, "[0, 1)");
+}
+
+/// Throws std::invalid_argument unless 0 <= value <= 1.
+inline void require_fraction(std::string_view name, double value) {
+    if (!(value >= 0 && value <= 1)) detail::refuse(name, value, "[0, 1]");
+}
+
+}  // namespace polder
