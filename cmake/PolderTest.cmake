@@ -8,11 +8,17 @@ if(Catch2_FOUND)
         target_link_libraries(polder_catch_main PUBLIC Catch2::Catch2)
         target_link_libraries(polder_catch_main PRIVATE polder_project_options)
         target_compile_features(polder_catch_main PUBLIC cxx_std_20)
+        # Version 3 does so unasked.
+        set(POLDER_CATCH_FAIL_WITHOUT_CASES -w NoTests)
     else()
         add_library(polder_catch_main INTERFACE)
         target_link_libraries(polder_catch_main INTERFACE Catch2::Catch2WithMain)
+        set(POLDER_CATCH_FAIL_WITHOUT_CASES)
     endif()
 endif()
+
+# All programs that carry sanitizers well and that a second compiler should see.
+add_custom_target(polder_test_programs)
 
 # Where addresses are random over more bits than ThreadSanitizer knows, it stops at start-up
 # (g++ 13 on Ubuntu 24.04); setarch turns that off where the system lets it.
@@ -43,15 +49,30 @@ endfunction()
 #                 [LABELS <label>...])
 #
 # One Catch2 program of all sources. ctest gets an entry for each source that has test cases, named
-# <name>/<folder>/<file>, which runs the cases of that file; and, under the thread sanitizer, one
-# entry <name>/threads with the label "threads", which runs the cases tagged [threads].
+# <name>/<folder>/<file>, which runs the cases of that file. Under the thread sanitizer the program
+# has only the sources with cases tagged [threads], and one entry <name>/threads runs those.
 function(polder_add_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;PRECOMPILE;LABELS")
     if(NOT arg_SOURCES)
         message(FATAL_ERROR "polder_add_test(${name}): SOURCES names no file")
     endif()
 
+    if(POLDER_SANITIZE MATCHES "thread")
+        set(sources)
+        foreach(source IN LISTS arg_SOURCES)
+            file(STRINGS "${source}" tagged REGEX "\\[threads\\]" LIMIT_COUNT 1)
+            if(tagged)
+                list(APPEND sources "${source}")
+            endif()
+        endforeach()
+        if(NOT sources)
+            return()
+        endif()
+        set(arg_SOURCES ${sources})
+    endif()
+
     add_executable(${name} ${arg_SOURCES})
+    add_dependencies(polder_test_programs ${name})
     target_link_libraries(${name} PRIVATE
         polder::polder polder_project_options polder_catch_main ${arg_LIBRARIES})
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
@@ -59,13 +80,16 @@ function(polder_add_test name)
     target_precompile_headers(${name} PRIVATE
         "${PROJECT_SOURCE_DIR}/tests/support/catch.hpp" ${arg_PRECOMPILE})
 
-    set(have_threads FALSE)
+    set(run ${POLDER_TEST_LAUNCHER} $<TARGET_FILE:${name}> ${POLDER_CATCH_FAIL_WITHOUT_CASES})
+    if(POLDER_SANITIZE MATCHES "thread")
+        add_test(NAME "${name}/threads" COMMAND ${run} "[threads]")
+        set_property(TEST "${name}/threads" PROPERTY LABELS threads)
+        polder_test_environment("${name}/threads")
+        return()
+    endif()
+
     foreach(source IN LISTS arg_SOURCES)
         file(STRINGS "${source}" cases REGEX "(TEST_CASE|SCENARIO)" LIMIT_COUNT 1)
-        file(STRINGS "${source}" threads REGEX "\\[threads\\]" LIMIT_COUNT 1)
-        if(threads)
-            set(have_threads TRUE)
-        endif()
         if(NOT cases)
             continue()
         endif()
@@ -74,17 +98,10 @@ function(polder_add_test name)
         cmake_path(GET folder FILENAME folder)
         set(test "${name}/${folder}/${stem}")
         # "-#" tags every case with the name of its file.
-        add_test(NAME "${test}" COMMAND ${POLDER_TEST_LAUNCHER} $<TARGET_FILE:${name}> "-#" "[#${stem}]")
+        add_test(NAME "${test}" COMMAND ${run} "-#" "[#${stem}]")
         set_property(TEST "${test}" PROPERTY LABELS ${name} ${arg_LABELS})
         polder_test_environment("${test}")
     endforeach()
-
-    if(have_threads AND POLDER_SANITIZE MATCHES "thread")
-        add_test(NAME "${name}/threads"
-            COMMAND ${POLDER_TEST_LAUNCHER} $<TARGET_FILE:${name}> "[threads]")
-        set_property(TEST "${name}/threads" PROPERTY LABELS threads)
-        polder_test_environment("${name}/threads")
-    endif()
 endfunction()
 
 # polder_add_golden_test(<name> <program> <folder> [<argument>...]): runs `program --dir folder`,

@@ -1,0 +1,35 @@
+# Compiles SOURCE with its mistake, which must fail with the expected sentences, and with its cure,
+# which must compile, so that the failure is for the stated reason.
+
+file(STRINGS "${SOURCE}" expectations REGEX "^// expect: ")
+if(NOT expectations)
+    message(FATAL_ERROR "${SOURCE}: expected a line '// expect: <what the compiler must print>'")
+endif()
+
+set(command "${COMPILER}" -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Werror)
+foreach(folder IN LISTS INCLUDES)
+    list(APPEND command -I "${folder}")
+endforeach()
+foreach(folder IN LISTS SYSTEM_INCLUDES)
+    list(APPEND command -isystem "${folder}")
+endforeach()
+list(APPEND command "${SOURCE}")
+
+execute_process(COMMAND ${command}
+    RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${SOURCE}: the cure does not compile:\n${output}")
+endif()
+
+execute_process(COMMAND ${command} -D POLDER_MISTAKE
+    RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(status EQUAL 0)
+    message(FATAL_ERROR "${SOURCE}: the mistake compiles")
+endif()
+foreach(expectation IN LISTS expectations)
+    string(REPLACE "// expect: " "" sentence "${expectation}")
+    string(FIND "${output}" "${sentence}" position)
+    if(position EQUAL -1)
+        message(FATAL_ERROR "${SOURCE}: the compiler does not print '${sentence}', but:\n${output}")
+    endif()
+endforeach()

@@ -1,0 +1,7 @@
+# Configures, builds and runs the project in SOURCE, from an empty folder BUILD.
+file(REMOVE_RECURSE "${BUILD}")
+execute_process(COMMAND "${CMAKE_COMMAND}" -S "${SOURCE}" -B "${BUILD}" -G "${GENERATOR}"
+        "-DCMAKE_CXX_COMPILER=${COMPILER}" ${ARGUMENTS}
+    COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${CMAKE_COMMAND}" --build "${BUILD}" COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND "${BUILD}/consumer" COMMAND_ERROR_IS_FATAL ANY)

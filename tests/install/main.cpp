@@ -1,0 +1,2 @@
+#include <polder/version.hpp>
+int main(){}

@@ -1,0 +1,45 @@
+# Writes the C++ blocks of a Markdown page to folder/1.cpp, folder/2.cpp, ...
+#
+#   <!-- before          lines put before the block that follows; seen by the compiler only
+#   ...
+#   -->
+#   ```cpp
+#   ...
+#   ```
+#   <!-- after           lines put after the block
+#   ...
+#   -->
+#   ```text              what the program of the block prints, written to folder/1.txt
+#   ```
+#
+# A #line of the page precedes each part, so that the compiler's messages point there.
+
+function place(line) { return "#line " line " \"" page "\"\n" }
+
+state == "" && /^<!-- before *$/ { state = "before"; before = place(FNR + 1); next }
+state == "" && /^<!-- after *$/  { state = "after"; printf "%s", place(FNR + 1) > file; next }
+state == "" && /^```cpp *$/ {
+    state = "cpp"
+    file = folder "/" ++count ".cpp"
+    printf "%s%s", before, place(FNR + 1) > file
+    before = ""
+    follows = 1
+    next
+}
+state == "" && /^```text *$/ && follows { state = "text"; printf "" > (folder "/" count ".txt"); next }
+state == "" && /^```/ { state = "other"; follows = 0; next }
+state == "" && NF > 0 { follows = 0 }
+
+(state == "before" || state == "after") && /^-->/ { state = ""; next }
+state != "" && /^```/ { state = ""; next }
+
+state == "before" { before = before $0 "\n" }
+state == "cpp" || state == "after" { print > file }
+state == "text" { print > (folder "/" count ".txt") }
+
+END {
+    if (state != "") {
+        printf "%s: a block of kind '%s' has no end\n", page, state > "/dev/stderr"
+        exit 1
+    }
+}
