@@ -1,6 +1,8 @@
-/// The only macros of polder. Both are empty or set by the compiler; neither changes the meaning of a type.
+/// The only macros of polder. Both are empty or set by the compiler; neither changes the meaning of
+/// a type.
 ///
-/// POLDER_HOST_DEVICE  marks the scalar functions of policies, so that a CUDA compiler can call them
+/// POLDER_HOST_DEVICE  marks the scalar functions of policies, so that a CUDA compiler can call
+/// them
 ///                     in kernels. Empty for a host compiler.
 /// POLDER_RESTRICT     the compiler's promise that two pointers of one pass never overlap.
 #pragma once

@@ -17,8 +17,8 @@ namespace polder {
 /// m_k = beta1 m_{k-1} + (1 - beta1) h,   v_k = beta2 v_{k-1} + (1 - beta2) h^2,   m_0 = v_0 = 0
 /// x <- x - learning_rate / (1 - beta1^k) m_k / (sqrt(v_k) / sqrt(1 - beta2^k) + eps)
 /// amsgrad: w_k = max(w_{k-1}, v_k) in the place of v_k under the root.
-/// Kingma and Ba 2015; torch.optim.Adam of PyTorch 1.13 (eps after the bias-corrected root, weight decay
-/// in the gradient). State: m, v, and w with amsgrad.
+/// Kingma and Ba 2015; torch.optim.Adam of PyTorch 1.13 (eps after the bias-corrected root, weight
+/// decay in the gradient). State: m, v, and w with amsgrad.
 struct Adam {
     double learning_rate = 1e-3;  ///< >= 0
     double beta1 = 0.9;           ///< in [0, 1)
@@ -76,10 +76,8 @@ struct Adam {
     void with_update(std::uint64_t k, F const& f) const {
         const double rate = learning_rate / (1 - std::pow(beta1, static_cast<double>(k)));
         const double root_scale = 1 / std::sqrt(1 - std::pow(beta2, static_cast<double>(k)));
-        const Moments<T> moments{T(weight_decay), T(maximize ? -1 : 1),
-                                 T(beta1),        T(1 - beta1),
-                                 T(beta2),        T(1 - beta2),
-                                 T(rate),         T(root_scale),
+        const Moments<T> moments{T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1),
+                                 T(beta2),        T(1 - beta2),         T(rate),  T(root_scale),
                                  T(eps)};
         if (amsgrad) {
             f(Amsgrad<T>{moments});

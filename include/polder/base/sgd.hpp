@@ -32,7 +32,8 @@ struct SGD {
         require_non_negative("SGD.learning_rate", learning_rate);
         require_non_negative("SGD.momentum", momentum);
         require_non_negative("SGD.weight_decay", weight_decay);
-        if (!std::isfinite(dampening)) detail::refuse("SGD.dampening", dampening, "a finite number");
+        if (!std::isfinite(dampening))
+            detail::refuse("SGD.dampening", dampening, "a finite number");
         if (nesterov && momentum == 0) {
             detail::refuse("SGD.momentum", momentum, "a number > 0, since nesterov is set");
         }

@@ -1,5 +1,5 @@
-/// Named matrices in one allocation, for programs that start fresh: the whole optimizer step is then
-/// one pass over one block.
+/// Named matrices in one allocation, for programs that start fresh: the whole optimizer step is
+/// then one pass over one block.
 #pragma once
 
 #include <cstddef>

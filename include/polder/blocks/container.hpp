@@ -1,9 +1,11 @@
 /// What a parameter container is, and how it becomes a sequence of contiguous blocks.
 ///
 /// Recognised by structure, without any include:
-///   a block      data() and size() over contiguous float or double: std::vector, std::array, std::span,
+///   a block      data() and size() over contiguous float or double: std::vector, std::array,
+///   std::span,
 ///                ParameterArena, Eigen matrices, arrays and vectors, contiguous Eigen::Map
-///   a nest       std::tuple, std::pair and ranges (vector, array, list, map by its values) of containers
+///   a nest       std::tuple, std::pair and ranges (vector, array, list, map by its values) of
+///   containers
 /// A user's own type joins by specialising polder::Members.
 #pragma once
 
@@ -33,10 +35,14 @@ struct Members;
 namespace detail {
 
 template <class C>
-concept has_members = requires(C& c) { Members<C>::of(c); };
+concept has_members = requires(C& c) {
+    Members<C>::of(c);
+};
 
 template <class C>
-concept eigen_like = requires { typename C::PlainObject; };
+concept eigen_like = requires {
+    typename C::PlainObject;
+};
 
 // Eigen::Map<Plain, Options, Stride>, seen from outside: its strides are known to be those of a
 // contiguous matrix when the outer one is left to Eigen (0) and the inner one is 0 or 1.
@@ -44,10 +50,10 @@ template <class C>
 struct EigenMap : std::false_type {};
 
 template <class Plain, int Options, class Stride, template <class, int, class> class View>
-    requires requires {
-        Stride::OuterStrideAtCompileTime;
-        Stride::InnerStrideAtCompileTime;
-    }
+requires requires {
+    Stride::OuterStrideAtCompileTime;
+    Stride::InnerStrideAtCompileTime;
+}
 struct EigenMap<View<Plain, Options, Stride>> : std::true_type {
     static constexpr bool contiguous =
         Stride::OuterStrideAtCompileTime == 0 &&
@@ -58,11 +64,11 @@ template <class C>
 concept eigen_matrix = eigen_like<C> && std::same_as<typename C::PlainObject, C>;
 
 template <class C>
-concept eigen_map =
-    eigen_like<C> && EigenMap<C>::value && requires(C& c, typename C::Scalar* data) {
-        requires EigenMap<C>::contiguous;
-        C(data, c.rows(), c.cols());
-    };
+concept eigen_map = eigen_like<C> && EigenMap<C>::value &&
+    requires(C& c, typename C::Scalar* data) {
+    requires EigenMap<C>::contiguous;
+    C(data, c.rows(), c.cols());
+};
 
 template <class C>
 struct IsSpan : std::false_type {};
@@ -78,22 +84,31 @@ concept has_data = requires(C& c) {
 
 // Contiguous memory of float or double that may be written to.
 template <class C>
-concept block = has_data<C> && !std::is_const_v<std::remove_reference_t<decltype(*std::declval<C&>().data())>> &&
-                (eigen_like<C> ? eigen_matrix<C> || eigen_map<C> : std::ranges::contiguous_range<C>);
+concept block =
+    has_data<C> &&
+    !std::is_const_v<std::remove_reference_t<decltype(*std::declval<C&>().data())>> &&
+    (eigen_like<C> ? eigen_matrix<C> || eigen_map<C> : std::ranges::contiguous_range<C>);
 
 // A block that refers to memory of somebody else.
 template <class C>
-concept view = block<C> && (IsSpan<C>::value || eigen_map<C>);
+concept view = block<C> &&(IsSpan<C>::value || eigen_map<C>);
 
 template <class C>
-concept tuple_like = requires { std::tuple_size<C>::value; } && !std::ranges::range<C>;
+concept tuple_like = requires {
+    std::tuple_size<C>::value;
+}
+&&!std::ranges::range<C>;
 
 template <class C>
-concept map_like = requires { typename C::mapped_type; } && std::ranges::forward_range<C>;
+concept map_like = requires {
+    typename C::mapped_type;
+}
+&&std::ranges::forward_range<C>;
 
 template <class C>
-concept container_range = std::ranges::forward_range<C> && !has_data<C> && !eigen_like<C> &&
-                          !std::ranges::view<C> && !std::floating_point<std::ranges::range_value_t<C>>;
+concept container_range =
+    std::ranges::forward_range<C> && !has_data<C> && !eigen_like<C> && !std::ranges::view<C> &&
+    !std::floating_point<std::ranges::range_value_t<C>>;
 
 // Calls f(block) for each block in c, in order.
 template <class C, class F>
@@ -115,7 +130,6 @@ constexpr void visit_blocks(C& c, F const& f) {
 // The scalar of a container: float, double, void where it is no container, or Mixed.
 struct Mixed {};
 
-
 template <class C>
 constexpr auto scalar_of();
 
@@ -124,15 +138,16 @@ constexpr auto scalar_of_all(std::tuple<Cs...> const*) {
     if constexpr (sizeof...(Cs) == 0) {
         return std::type_identity<void>{};
     } else {
-        return []<class First, class... Rest>(std::type_identity<First>, std::type_identity<Rest>...) {
-            if constexpr ((std::is_void_v<First> || ... || std::is_void_v<Rest>)) {
-                return std::type_identity<void>{};
-            } else if constexpr ((std::is_same_v<First, Rest> && ...)) {
-                return std::type_identity<First>{};
-            } else {
-                return std::type_identity<Mixed>{};
-            }
-        }(scalar_of<std::remove_reference_t<Cs>>()...);
+        return
+            []<class First, class... Rest>(std::type_identity<First>, std::type_identity<Rest>...) {
+                if constexpr ((std::is_void_v<First> || ... || std::is_void_v<Rest>)) {
+                    return std::type_identity<void>{};
+                } else if constexpr ((std::is_same_v<First, Rest> && ...)) {
+                    return std::type_identity<First>{};
+                } else {
+                    return std::type_identity<Mixed>{};
+                }
+            }(scalar_of<std::remove_reference_t<Cs>>()...);
     }
 }
 
@@ -170,15 +185,14 @@ using scalar_t = typename decltype(detail::scalar_of<C>())::type;
 /// A container whose blocks polder can find, read and write: all float or all double.
 template <class C>
 concept parameter_container =
-    !std::is_const_v<C> && (std::same_as<scalar_t<C>, float> || std::same_as<scalar_t<C>, double>)&&std::
-        copy_constructible<C>;
+    !std::is_const_v<C> && (std::same_as<scalar_t<C>, float> ||
+                            std::same_as<scalar_t<C>, double>)&&std::copy_constructible<C>;
 
 /// Calls f(pointer, size) for each contiguous block of a container, in order.
 template <parameter_container C, class F>
 void for_each_block(C& container, F&& f) {
-    detail::visit_blocks(container, [&](auto& block) {
-        f(block.data(), static_cast<std::size_t>(block.size()));
-    });
+    detail::visit_blocks(
+        container, [&](auto& block) { f(block.data(), static_cast<std::size_t>(block.size())); });
 }
 
 /// A container of the same type and shape with memory of its own: what a closure is given as the

@@ -5,9 +5,9 @@
 
 namespace polder {
 
-/// A step reads losses as they come, gradients in the passes that reduce them, and the gradient that the
-/// base optimizer gets in a read of its own before anything is written. So with `raise` and `skip` the
-/// parameters and all state are bit for bit what they were before the step.
+/// A step reads losses as they come, gradients in the passes that reduce them, and the gradient
+/// that the base optimizer gets in a read of its own before anything is written. So with `raise`
+/// and `skip` the parameters and all state are bit for bit what they were before the step.
 enum class NonFinite {
     raise,     ///< throw NonFiniteError (the default)
     skip,      ///< end the step, set Report::skipped, count it in skipped_steps()

@@ -3,12 +3,12 @@
 
 namespace polder {
 
-/// The batch of an evaluation. Methods with a mixed loss ("+") use two batches in a step, all others
-/// only the first.
+/// The batch of an evaluation. Methods with a mixed loss ("+") use two batches in a step, all
+/// others only the first.
 enum class Batch { first, second };
 
-/// What an evaluation is for. A closure that takes a Pass can keep the same dropout mask over the two
-/// passes of one batch, or leave running statistics alone at the perturbed point.
+/// What an evaluation is for. A closure that takes a Pass can keep the same dropout mask over the
+/// two passes of one batch, or leave running statistics alone at the perturbed point.
 ///
 /// The passes of one step come in this order, as far as the method needs them:
 ///   {first, false}   g  = gradient of L_B1 at x

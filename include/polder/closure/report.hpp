@@ -16,9 +16,9 @@ struct Report {
     double gradient_norm = none;      ///< ||g||, where a pass reduces the gradient anyway
     double perturbation_norm = none;  ///< ||eps||
     double distance = none;           ///< d = Distance(g, e)
-    double cosine = none;             ///< of the angle between v = g - d e and g; 1 without a distance
-    int evaluations = 0;              ///< calls of the closure
-    bool skipped = false;             ///< nothing was changed, see NonFinite::skip
+    double cosine = none;  ///< of the angle between v = g - d e and g; 1 without a distance
+    int evaluations = 0;   ///< calls of the closure
+    bool skipped = false;  ///< nothing was changed, see NonFinite::skip
 
     /// The measured sharpness, L_B1(x + eps) - L_B1(x).
     double sharpness() const noexcept { return perturbed_loss - loss; }

@@ -1,7 +1,7 @@
 /// The engine on the CPU: runs scalar functions over all coordinates, chunk by chunk, in threads.
 ///
-/// This is the only place with loops over memory. A pass is a function of one coordinate and the list of
-/// arrays it reads and writes; which pass does what is decided in sharpness.hpp.
+/// This is the only place with loops over memory. A pass is a function of one coordinate and the
+/// list of arrays it reads and writes; which pass does what is decided in sharpness.hpp.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +24,8 @@ namespace detail {
 // Below this many chunks a pass is shorter than waking the other threads.
 inline constexpr std::size_t chunks_worth_threads = 4;
 
-// Coordinate i of the count goes to lane i % lanes, so that the order of additions in a lane is fixed
-// by the count alone; eight doubles are one to four vector registers.
+// Coordinate i of the count goes to lane i % lanes, so that the order of additions in a lane is
+// fixed by the count alone; eight doubles are one to four vector registers.
 inline constexpr std::size_t lanes = 8;
 
 template <class F, class... Ts>
@@ -57,8 +57,8 @@ struct TermsOf<std::tuple<Folds...>> : std::true_type {
         for (std::size_t to = 0; i < length; ++i, ++to) add_one(i, to);
     }
 
-    // Terms first, additions second, in an array that nothing else refers to: only so does GCC 12 keep
-    // four or more sums in vector registers.
+    // Terms first, additions second, in an array that nothing else refers to: only so does GCC 12
+    // keep four or more sums in vector registers.
     template <std::size_t... k, class F, class... Ts>
     static void fold_groups(std::index_sequence<k...>, Lanes& total, std::size_t groups, F const& f,
                             Ts* POLDER_RESTRICT... arrays) {
@@ -96,13 +96,15 @@ struct TermsOf<std::tuple<Folds...>> : std::true_type {
     static void fold_each(F const& f) {
         [&]<std::size_t... k>(std::index_sequence<k...>) {
             (f.template operator()<k, Folds>(), ...);
-        }(std::make_index_sequence<count>{});
+        }
+        (std::make_index_sequence<count>{});
     }
 
     static std::tuple<Folds...> wrap(Values const& values) {
         return [&]<std::size_t... k>(std::index_sequence<k...>) {
             return std::tuple<Folds...>{Folds{values[k]}...};
-        }(std::make_index_sequence<count>{});
+        }
+        (std::make_index_sequence<count>{});
     }
 };
 
@@ -128,30 +130,34 @@ public:
     template <class F, class... Arrays>
     void map(F const& f, Arrays... arrays) {
         for_each_chunk([&](std::size_t chunk) {
-            layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                detail::map_piece(length, f, arrays.locate(block, within, coordinate)...);
-            });
+            layout_.for_each_piece(
+                chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                    detail::map_piece(length, f, arrays.locate(block, within, coordinate)...);
+                });
         });
     }
 
-    /// Folds the terms f(array_1[i], ..., array_n[i]) over all coordinates, in double and in an order
-    /// that depends on N alone. f may also write to its arguments.
+    /// Folds the terms f(array_1[i], ..., array_n[i]) over all coordinates, in double and in an
+    /// order that depends on N alone. f may also write to its arguments.
     template <class F, class... Arrays>
     auto reduce(F const& f, Arrays... arrays) {
         using TermsType = decltype(f(*arrays.locate(0, 0, 0)...));
         using Fold = detail::TermsOf<TermsType>;
-        static_assert(Fold::value, "polder: the function of a reduction returns polder::Terms<...>");
+        static_assert(Fold::value,
+                      "polder: the function of a reduction returns polder::Terms<...>");
         static_assert(Fold::count <= max_terms, "polder: a reduction has at most 16 terms");
         for_each_chunk([&](std::size_t chunk) {
             typename Fold::Lanes lanes{};
-            layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                Fold::fold_piece(std::make_index_sequence<Fold::count>{}, lanes,
-                                 coordinate % detail::lanes, length, f,
-                                 arrays.locate(block, within, coordinate)...);
-            });
+            layout_.for_each_piece(
+                chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                    Fold::fold_piece(std::make_index_sequence<Fold::count>{}, lanes,
+                                     coordinate % detail::lanes, length, f,
+                                     arrays.locate(block, within, coordinate)...);
+                });
             typename Fold::Values values{};
             Fold::fold_into(values, lanes);
-            for (std::size_t k = 0; k < Fold::count; ++k) partial_[chunk * max_terms + k] = values[k];
+            for (std::size_t k = 0; k < Fold::count; ++k)
+                partial_[chunk * max_terms + k] = values[k];
         });
         typename Fold::Values total{};
         for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {

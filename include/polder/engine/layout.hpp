@@ -1,8 +1,8 @@
 /// How N coordinates in blocks are cut into chunks of fixed size.
 ///
-/// Coordinates are counted through all blocks, in order. A chunk is a range of that count, whatever the
-/// blocks are: so partial sums, and with them every result, do not depend on how the parameters are cut
-/// into blocks, nor on the number of threads that share the chunks.
+/// Coordinates are counted through all blocks, in order. A chunk is a range of that count, whatever
+/// the blocks are: so partial sums, and with them every result, do not depend on how the parameters
+/// are cut into blocks, nor on the number of threads that share the chunks.
 #pragma once
 
 #include <algorithm>

@@ -63,9 +63,9 @@ inline int default_threads() noexcept {
 #endif
 }
 
-/// Runs task(0), ..., task(tasks - 1), each once, on at most `threads` threads (contiguous shares, no
-/// order among shares). Returns when all have ended. The first exception of a share ends that share
-/// and is thrown again here. No memory is allocated.
+/// Runs task(0), ..., task(tasks - 1), each once, on at most `threads` threads (contiguous shares,
+/// no order among shares). Returns when all have ended. The first exception of a share ends that
+/// share and is thrown again here. No memory is allocated.
 template <class Task>
 void parallel_for(std::size_t tasks, int threads, Task&& task) {
 #if defined(_OPENMP)
@@ -74,7 +74,7 @@ void parallel_for(std::size_t tasks, int threads, Task&& task) {
         std::exception_ptr failure;
         detail::ForkJoin order;
         detail::happens_before(&order.fork);
-#pragma omp parallel num_threads(static_cast<int>(wanted)) default(shared)
+#pragma omp parallel num_threads(static_cast <int>(wanted)) default(shared)
         {
             detail::happens_after(&order.fork);
             const auto part = static_cast<std::size_t>(omp_get_thread_num());

@@ -1,0 +1,92 @@
+/// What each slot of Sharpness asks of a policy, and a closure of its signature.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <polder/closure/pass.hpp>
+#include <polder/distance/distance_to.hpp>
+#include <polder/engine/reduction.hpp>
+#include <polder/mix/none.hpp>
+#include <polder/perturb/none.hpp>
+
+namespace polder {
+
+/// A policy whose hyper-parameters can be checked, copied and moved.
+template <class P>
+concept policy = std::copyable<P> && requires(P const& p) {
+    p.validate();
+};
+
+/// eps = move(v, c) for one coordinate, c = coefficient(||v||).
+template <class P>
+concept perturbation = policy<P> &&(std::same_as<P, NoPerturbation> || requires(P const& p) {
+    { p.coefficient(1.0) } -> std::convertible_to<double>;
+    { P::move(1.0f, 1.0f) } -> std::convertible_to<float>;
+    { P::move(1.0, 1.0) } -> std::convertible_to<double>;
+});
+
+/// d from inner products alone.
+template <class M>
+concept measure_of_products = policy<M> && requires(M const& m, InnerProducts const& p) {
+    { m.distance(p) } -> std::convertible_to<double>;
+};
+
+/// d from inner products and a reduction of its own: term(g, e) of one coordinate is a Sum or a
+/// Max.
+template <class M>
+concept measure_of_terms = policy<M> && requires(M const& m, InnerProducts const& p) {
+    { m.distance(m.term(1.0, 1.0), p) } -> std::convertible_to<double>;
+};
+
+/// How e moves: decay(t) is its weight in step t, feed(g, v) what it takes in.
+template <class R>
+concept reference_direction = policy<R> && requires(R const& r) {
+    { r.decay(std::uint64_t{0}) } -> std::convertible_to<double>;
+    { R::read_after_update } -> std::convertible_to<bool>;
+    { R::feed(1.0, 1.0) } -> std::convertible_to<double>;
+};
+
+namespace detail {
+
+template <class D>
+inline constexpr bool is_distance_to = false;
+template <class R, class M>
+inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> &&
+                                                         (measure_of_products<M> ||
+                                                          measure_of_terms<M>);
+
+}  // namespace detail
+
+/// NoDistance, or DistanceTo<Reference, Measure>.
+template <class D>
+concept distance = policy<D> &&(std::same_as<D, NoDistance> || detail::is_distance_to<D>);
+
+/// weights<T>()(s, g2), the gradient that the base optimizer gets; or NoMix.
+template <class M>
+concept mixing = policy<M> &&(std::same_as<M, NoMix> || requires(M const& m) {
+    { m.template weights<float>()(1.0f, 1.0f) } -> std::convertible_to<float>;
+    { m.template weights<double>()(1.0, 1.0) } -> std::convertible_to<double>;
+});
+
+/// with_update<T>(k, f) calls f with the update of one coordinate in step k: x' = update(x, u,
+/// states...).
+template <class B>
+concept base_optimizer = policy<B> && requires(B const& b) {
+    { b.state_names() } -> std::convertible_to<std::span<std::string_view const>>;
+    b.template with_update<float>(std::uint64_t{1}, [](auto const&) {});
+    b.template with_update<double>(std::uint64_t{1}, [](auto const&) {});
+};
+
+namespace detail {
+
+template <class F, class P>
+concept plain_closure = std::invocable<F&, P const&, P&>;
+template <class F, class P>
+concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
+
+}  // namespace detail
+
+}  // namespace polder

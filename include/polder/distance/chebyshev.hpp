@@ -1,0 +1,18 @@
+/// The Chebyshev distance between the gradient and its reference direction.
+#pragma once
+
+#include <cmath>
+
+#include <polder/distance/distance_to.hpp>
+#include <polder/engine/reduction.hpp>
+
+namespace polder {
+
+/// d = max over coordinates of |g - e|.
+struct Chebyshev {
+    void validate() const {}
+    static Max term(double g, double e) { return {std::abs(g - e)}; }
+    static double distance(Max total, InnerProducts const&) { return total.value; }
+};
+
+}  // namespace polder

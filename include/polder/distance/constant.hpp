@@ -1,0 +1,17 @@
+/// A distance that does not look at the gradient.
+#pragma once
+
+#include <polder/distance/distance_to.hpp>
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// d = sigma: Friendly SAM.
+struct Constant {
+    double sigma = 1;  ///< >= 0
+
+    void validate() const { require_non_negative("sigma", sigma); }
+    double distance(InnerProducts const&) const { return sigma; }
+};
+
+}  // namespace polder

@@ -1,0 +1,18 @@
+/// The cosine distance between the gradient and its reference direction.
+#pragma once
+
+#include <cmath>
+
+#include <polder/distance/distance_to.hpp>
+
+namespace polder {
+
+/// d = 1 - <g, e> / (||g|| ||e|| + 1e-12): 0 for parallel, 2 for opposite directions.
+struct Cosine {
+    void validate() const {}
+    static double distance(InnerProducts const& p) {
+        return 1 - p.ge / (std::sqrt(p.gg) * std::sqrt(p.ee) + 1e-12);
+    }
+};
+
+}  // namespace polder

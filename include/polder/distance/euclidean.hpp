@@ -1,0 +1,18 @@
+/// The Euclidean distance between the gradient and its reference direction.
+#pragma once
+
+#include <cmath>
+
+#include <polder/distance/distance_to.hpp>
+#include <polder/engine/reduction.hpp>
+
+namespace polder {
+
+/// d = ||g - e||_2, added up from the differences: from the inner products it would cancel.
+struct Euclidean {
+    void validate() const {}
+    static Sum term(double g, double e) { return {(g - e) * (g - e)}; }
+    static double distance(Sum total, InnerProducts const&) { return std::sqrt(total.value); }
+};
+
+}  // namespace polder

@@ -1,0 +1,29 @@
+/// Manhattan distances between the gradient and its reference direction.
+#pragma once
+
+#include <cmath>
+
+#include <polder/distance/distance_to.hpp>
+#include <polder/engine/reduction.hpp>
+
+namespace polder {
+
+/// d = sum over coordinates of |g - e|: the literal reading of the BSAM paper.
+/// It grows with the model. At the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1,
+/// so the ascent is a descent once lambda (1 - lambda) ||g||_1 > 1; Report::cosine shows it.
+struct Manhattan {
+    void validate() const {}
+    static Sum term(double g, double e) { return {std::abs(g - e)}; }
+    static double distance(Sum total, InnerProducts const&) { return total.value; }
+};
+
+/// d = mean over coordinates of |g - e|: of the size of one coordinate, whatever the model's size.
+struct ManhattanMean {
+    void validate() const {}
+    static Sum term(double g, double e) { return {std::abs(g - e)}; }
+    static double distance(Sum total, InnerProducts const& p) {
+        return total.value / p.coordinates;
+    }
+};
+
+}  // namespace polder

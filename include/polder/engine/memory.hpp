@@ -1,0 +1,102 @@
+/// What an optimizer keeps between steps, and the arrays of one step.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <typeinfo>
+#include <vector>
+
+#include <polder/blocks/container.hpp>
+#include <polder/engine/cpu.hpp>
+
+namespace polder::detail {
+
+// State and scratch of one optimizer for scalars T. The arrays have N values, counted through all
+// blocks.
+template <class T>
+struct Memory {
+    CpuEngine engine;
+    std::vector<std::vector<T>> base;  // state of the base optimizer
+    std::vector<T> reference;          // e, where the method keeps one
+    std::vector<T> next_reference;     // e of the step under way, swapped in at its end
+
+    // Where the blocks of the containers lie in this step.
+    std::vector<T*> x, point, gradient, second;
+
+    // Of the in-place form only.
+    std::vector<T> saved;               // x while the model holds x + eps
+    std::vector<T> perturbed_gradient;  // s while the model computes g2
+};
+
+// Twins of a container, whatever its type. A copy of an optimizer makes its own.
+class Twins {
+public:
+    Twins() = default;
+    Twins(Twins const&) {}
+    Twins& operator=(Twins const&) {
+        held_.reset();
+        return *this;
+    }
+    Twins(Twins&&) noexcept = default;
+    Twins& operator=(Twins&&) noexcept = default;
+    ~Twins() = default;
+
+    template <class C>
+    struct Of {
+        std::optional<Twin<C>> point, gradient, second;
+    };
+
+    // The twins of a container of type C, made at the first call.
+    template <class C>
+    Of<C>& of(C const& original, bool point, bool second) {
+        auto* held = dynamic_cast<Holder<C>*>(held_.get());
+        if (held == nullptr) {
+            auto made = std::make_unique<Holder<C>>();
+            made->twins.gradient.emplace(original);
+            if (point) made->twins.point.emplace(original);
+            if (second) made->twins.second.emplace(original);
+            held = made.get();
+            held_ = std::move(made);
+        }
+        return held->twins;
+    }
+
+private:
+    struct Base {
+        virtual ~Base() = default;
+    };
+    template <class C>
+    struct Holder final : Base {
+        Of<C> twins;
+    };
+    std::unique_ptr<Base> held_;
+};
+
+[[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
+                                     std::size_t expected) {
+    throw std::invalid_argument("polder: " + what + ": block " + std::to_string(block) + " has " +
+                                std::to_string(found) + " coordinates, expected " +
+                                std::to_string(expected));
+}
+
+// The blocks of a container, which must be those of the layout.
+template <class C, class T>
+void collect(C& container, Layout const& layout, std::vector<T*>& blocks, char const* what) {
+    std::size_t block = 0;
+    auto const& sizes = layout.block_sizes();
+    for_each_block(container, [&](T* data, std::size_t size) {
+        const std::size_t expected = block < sizes.size() ? sizes[block] : 0;
+        if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
+        blocks[block++] = data;
+    });
+    if (block < sizes.size()) {
+        throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
+                                    " blocks, expected " + std::to_string(sizes.size()));
+    }
+}
+
+}  // namespace polder::detail

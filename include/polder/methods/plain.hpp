@@ -1,0 +1,17 @@
+/// The base optimizer alone, with the same interface as the sharpness-aware methods.
+#pragma once
+
+#include <polder/sharpness.hpp>
+
+namespace polder {
+
+/// x <- BaseOpt(x, grad L(x)).  One evaluation per step.
+///
+///     polder::Plain optimizer{polder::Adam{.learning_rate = 1e-3}};
+template <base_optimizer BaseOpt>
+struct Plain : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt> {
+    explicit Plain(BaseOpt base)
+        : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt>({}, {}, {}, base) {}
+};
+
+}  // namespace polder

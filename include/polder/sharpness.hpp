@@ -1,0 +1,534 @@
+/// One step of a sharpness-aware optimizer, composed at compile time.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <polder/blocks/container.hpp>
+#include <polder/closure/forms.hpp>
+#include <polder/closure/non_finite.hpp>
+#include <polder/closure/pass.hpp>
+#include <polder/closure/report.hpp>
+#include <polder/concepts.hpp>
+#include <polder/distance/distance_to.hpp>
+#include <polder/distance/terms.hpp>
+#include <polder/engine/cpu.hpp>
+#include <polder/engine/memory.hpp>
+#include <polder/mix/none.hpp>
+#include <polder/perturb/none.hpp>
+
+namespace polder {
+
+/// The step that all methods share, at parameters x, with batches B1 and, where Mix wants it, B2:
+///
+///     g   = grad L_B1(x)
+///     e   = average of gradients                  (only if Distance keeps one)
+///     v   = g - d e,   d = Distance(g, e)
+///     eps = Perturb(v)
+///     s   = grad L_B1(x + eps)
+///     u   = Mix(s, grad L_B2(x))
+///     x   = BaseOpt(x, u)
+///
+/// The policies are scalar functions; this class composes them into passes over memory:
+///
+///     reduce    read g, e; write e       sums for d and ||v||
+///     perturb   read x, g, e; write x + eps
+///     check     read s                   is it finite? (not with NonFinite::propagate)
+///     base      read x, s, g2 and the state; write x and the state
+///
+/// x and the state are written by the last pass alone, after the last call of the closure. So a
+/// closure that throws, and a step that is refused, leave everything as it was.
+///
+/// Results do not depend on the number of threads, on the container, or on how parameters are cut
+/// into blocks. After the first step a step allocates nothing. Not thread-safe: one step at a time.
+template <class Perturb, class Distance, class Mix, class BaseOpt>
+class Sharpness {
+    static_assert(
+        perturbation<Perturb>,
+        "polder: Perturb needs validate(), coefficient(norm) and a static move(v, c); see "
+        "docs/architecture.md");
+    static_assert(
+        distance<Distance>,
+        "polder: Distance is NoDistance or DistanceTo<Reference, Measure>, whose Measure needs "
+        "validate(), distance(...) and, for a reduction of its own, term(g, e); see "
+        "docs/architecture.md");
+    static_assert(
+        mixing<Mix>,
+        "polder: Mix is NoMix or needs validate() and weights<T>(); see docs/architecture.md");
+    static_assert(
+        base_optimizer<BaseOpt>,
+        "polder: BaseOpt needs validate(), state_names() and with_update<T>(step, f); see "
+        "docs/architecture.md");
+
+    static constexpr bool perturbs = !std::is_same_v<Perturb, NoPerturbation>;
+    static constexpr bool has_reference = !std::is_same_v<Distance, NoDistance>;
+    static constexpr bool two_batches = !std::is_same_v<Mix, NoMix>;
+
+public:
+    /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
+    /// and the range.
+    Sharpness(Perturb perturb, Distance distance, Mix mix, BaseOpt base)
+        : perturb_(std::move(perturb)), distance_(std::move(distance)), mix_(std::move(mix)),
+          base_(std::move(base)) {
+        validate();
+    }
+
+    /// One step: x is changed in place, a report of what was measured comes back.
+    ///
+    /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass): returns
+    /// the loss at `at` and overwrites `gradient` (of the shape of x, content unspecified) with its
+    /// gradient. Whether the loss is the mean or the sum over the batch is the caller's choice,
+    /// once for all. A method with two batches needs the second form and is asked for both.
+    ///
+    /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
+    /// shape of the first step or a hyper-parameter was changed to something out of range.
+    template <class C, class Closure>
+    Report step(C&& x, Closure&& closure) {
+        using Container = std::remove_reference_t<C>;
+        if constexpr (check_arguments<Container, C&&, Closure>()) {
+            auto& memory = prepare(x);
+            auto& twins = twins_.of(x, perturbs, two_batches);
+            detail::OutOfPlace<Container, std::remove_reference_t<Closure>> form(x, closure, twins,
+                                                                                 memory);
+            return advance(memory, form);
+        } else {
+            return {};
+        }
+    }
+
+    /// As above, with a closure for each batch: scalar(C const& at, C& gradient).
+    template <class C, class First, class Second>
+    Report step(C&& x, First&& first, Second&& second) {
+        static_assert(two_batches, "polder: this method uses one batch; give one closure");
+        using Container = std::remove_cvref_t<C>;
+        return step(std::forward<C>(x), [&](Container const& at, Container& gradient, Pass pass) {
+            return pass.batch == Batch::first ? static_cast<double>(first(at, gradient))
+                                              : static_cast<double>(second(at, gradient));
+        });
+    }
+
+    /// One step of a model that owns its parameters x and its gradient (same shape) and computes at
+    /// x alone. closure: scalar() or scalar(Pass): returns the loss at what x holds and overwrites
+    /// `gradient`. x + eps is written into x for the second evaluation, and x is put back bit for
+    /// bit, also when the closure throws. Costs two copies of x more than step(); results are the
+    /// same bit for bit.
+    template <class C, class Closure>
+    Report step_in_place(C& x, C& gradient, Closure&& closure) {
+        check_container<C, C&>();
+        using Call = std::remove_reference_t<Closure>;
+        static_assert(
+            std::invocable<Call&> || std::invocable<Call&, Pass>,
+            "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
+        static_assert(!two_batches || std::invocable<Call&, Pass>,
+                      "polder: this method uses two batches; let the closure take a polder::Pass");
+        auto& memory = prepare(x);
+        const std::size_t size = memory.engine.layout().size();
+        if constexpr (perturbs) memory.saved.resize(size);
+        if constexpr (two_batches) memory.perturbed_gradient.resize(size);
+        detail::InPlace<C, Call, two_batches> form(x, gradient, closure, memory);
+        return advance(memory, form);
+    }
+
+    /// Writes the perturbation eps of the next step at x into `eps` (same shape) and changes
+    /// nothing else: for measuring sharpness. Evaluates the closure once, on the first batch.
+    template <class C, class Closure>
+    Report perturbation(C& x, Closure&& closure, C& eps) {
+        static_assert(perturbs, "polder: this method has no perturbation");
+        if constexpr (check_arguments<C, C&, Closure>()) {
+            auto& memory = prepare(x);
+            auto& twins = twins_.of(x, perturbs, two_batches);
+            detail::OutOfPlace<C, std::remove_reference_t<Closure>> form(x, closure, twins, memory);
+            Report report;
+            if (!evaluate_first(form, report)) return report;
+            detail::collect(eps, memory.engine.layout(), memory.point, "eps");
+            ascend<false>(memory, form, report);
+            return report;
+        } else {
+            return {};
+        }
+    }
+
+    /// Allocates the state for x without a step; a no-op when it is there. Needed before
+    /// visit_state on a fresh optimizer. Throws std::invalid_argument where the state is of another
+    /// shape.
+    template <class C>
+    void bind(C& x) {
+        check_container<C, C&>();
+        prepare(x);
+    }
+
+    /// Calls f(std::string_view name, std::span<T> values) for each array of the state (T: float or
+    /// double, as bound), and f(std::string_view name, std::uint64_t& count) for each counter, in a
+    /// fixed order.
+    template <class F>
+    void visit_state(F&& f) {
+        std::visit(
+            [&]<class M>(M& memory) {
+                if constexpr (!std::is_same_v<M, std::monostate>) {
+                    const auto names = base_.state_names();
+                    for (std::size_t k = 0; k < memory.base.size(); ++k) {
+                        f(names[k], std::span(memory.base[k]));
+                    }
+                    if constexpr (has_reference) {
+                        f(std::string_view("reference"), std::span(memory.reference));
+                    }
+                }
+            },
+            memory_);
+        f(std::string_view("steps"), steps_);
+        f(std::string_view("skipped_steps"), skipped_steps_);
+    }
+
+    /// The policies. A hyper-parameter may be changed between steps (learning_rate, rho); an option
+    /// that decides how much state there is (momentum from or to 0, amsgrad) may not.
+    BaseOpt& base() noexcept { return base_; }
+    BaseOpt const& base() const noexcept { return base_; }
+    Perturb& perturb() noexcept { return perturb_; }
+    Perturb const& perturb() const noexcept { return perturb_; }
+    Distance& distance() noexcept { return distance_; }
+    Distance const& distance() const noexcept { return distance_; }
+    Mix& mix() noexcept { return mix_; }
+    Mix const& mix() const noexcept { return mix_; }
+
+    /// Threads of the passes, >= 1; default: OpenMP's number, 1 without OpenMP. Results do not
+    /// depend on it.
+    void set_threads(int threads) {
+        if (threads < 1) detail::refuse("threads", threads, "a number >= 1");
+        threads_ = threads;
+    }
+    int threads() const noexcept { return threads_; }
+
+    /// What to do with losses and gradients that are not finite; default: raise.
+    void set_non_finite(NonFinite policy) noexcept { non_finite_ = policy; }
+    NonFinite non_finite() const noexcept { return non_finite_; }
+
+    /// Steps that changed the parameters, and steps that NonFinite::skip left out.
+    std::uint64_t steps() const noexcept { return steps_; }
+    std::uint64_t skipped_steps() const noexcept { return skipped_steps_; }
+
+private:
+    template <class C, class Argument>
+    static constexpr bool check_container() {
+        static_assert(!std::is_const_v<C>,
+                      "polder: the parameters are const; pass a container that can be written to");
+        if constexpr (!std::is_const_v<C>) {
+            static_assert(
+                !std::is_same_v<scalar_t<C>, detail::Mixed>,
+                "polder: the blocks of the parameters mix float and double; use one of them");
+            static_assert(
+                !detail::eigen_like<C> || parameter_container<C>,
+                "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
+                "without strides");
+            static_assert(
+                detail::eigen_like<C> || std::is_same_v<scalar_t<C>, detail::Mixed> ||
+                    parameter_container<C>,
+                "polder: not a parameter container; pass contiguous float or double (std::vector, "
+                "std::span, Eigen, ParameterArena), a nest of these, or specialise "
+                "polder::Members");
+            static_assert(
+                !parameter_container<C> || std::is_lvalue_reference_v<Argument> || detail::view<C>,
+                "polder: the parameters are a temporary; pass a variable, or a view of one");
+        }
+        return parameter_container<C>;
+    }
+
+    template <class C, class Argument, class Closure>
+    static constexpr bool check_arguments() {
+        if constexpr (check_container<C, Argument>()) {
+            using Call = std::remove_reference_t<Closure>;
+            constexpr bool with_pass = detail::pass_closure<Call, C>;
+            constexpr bool without = detail::plain_closure<Call, C>;
+            static_assert(
+                with_pass || without,
+                "polder: the closure is called as scalar(parameters const&, gradient&) or "
+                "scalar(parameters const&, gradient&, polder::Pass), the gradient being of the "
+                "type of the parameters");
+            static_assert(
+                !two_batches || with_pass || !without,
+                "polder: this method uses two batches; let the closure take a polder::Pass");
+            if constexpr (with_pass) {
+                using Loss = std::invoke_result_t<Call&, C const&, C&, Pass>;
+                static_assert(std::is_convertible_v<Loss, double>,
+                              "polder: the closure must return the loss as a number; add a return");
+                return std::is_convertible_v<Loss, double>;
+            } else if constexpr (without && !two_batches) {
+                using Loss = std::invoke_result_t<Call&, C const&, C&>;
+                static_assert(std::is_convertible_v<Loss, double>,
+                              "polder: the closure must return the loss as a number; add a return");
+                return std::is_convertible_v<Loss, double>;
+            }
+        }
+        return false;
+    }
+
+    void validate() const {
+        perturb_.validate();
+        distance_.validate();
+        mix_.validate();
+        base_.validate();
+    }
+
+    // State and block pointers for x.
+    template <class C>
+    auto& prepare(C& x) {
+        using T = scalar_t<C>;
+        using Memory = detail::Memory<T>;
+        validate();
+        if (std::holds_alternative<std::monostate>(memory_)) memory_ = make_memory<T>(x);
+        auto* memory = std::get_if<Memory>(&memory_);
+        if (memory == nullptr) {
+            throw std::invalid_argument(
+                "polder: the scalar type of the parameters is not that of the first step");
+        }
+        if (memory->base.size() != base_.state_names().size()) {
+            throw std::invalid_argument(
+                "polder: the base optimizer's options now need other state than at the first step");
+        }
+        detail::collect(x, memory->engine.layout(), memory->x, "the parameters");
+        memory->engine.threads = threads_;
+        return *memory;
+    }
+
+    template <class T, class C>
+    detail::Memory<T> make_memory(C& x) const {
+        std::vector<std::size_t> sizes;
+        for_each_block(x, [&](T*, std::size_t size) { sizes.push_back(size); });
+        detail::Memory<T> memory;
+        memory.engine = CpuEngine(Layout(std::move(sizes)));
+        const std::size_t size = memory.engine.layout().size();
+        const std::size_t blocks = memory.engine.layout().blocks();
+        memory.base.assign(base_.state_names().size(), std::vector<T>(size));
+        if constexpr (has_reference) {
+            memory.reference.resize(size);
+            memory.next_reference.resize(size);
+        }
+        for (auto* pointers : {&memory.x, &memory.point, &memory.gradient, &memory.second}) {
+            pointers->resize(blocks);
+        }
+        return memory;
+    }
+
+    template <class T, class Form>
+    Report advance(detail::Memory<T>& memory, Form& form) {
+        Report report;
+        if (!evaluate_first(form, report)) return report;
+        if constexpr (perturbs) {
+            form.prepare_point();
+            if (!ascend<true>(memory, form, report)) return report;
+            report.perturbed_loss = form.perturbed();
+            ++report.evaluations;
+            if (!accept(std::isfinite(report.perturbed_loss), "loss at the perturbed point",
+                        report)) {
+                return report;
+            }
+        }
+        if constexpr (two_batches) {
+            report.second_loss = form.second();
+            ++report.evaluations;
+            if (!accept(std::isfinite(report.second_loss), "loss of the second batch", report)) {
+                return report;
+            }
+        }
+        if (!descend(memory, form, report)) return report;
+        if constexpr (has_reference) memory.reference.swap(memory.next_reference);
+        ++steps_;
+        return report;
+    }
+
+    template <class Form>
+    bool evaluate_first(Form& form, Report& report) {
+        report.loss = form.first();
+        ++report.evaluations;
+        return accept(std::isfinite(report.loss), "loss", report);
+    }
+
+    // False where the step ends here.
+    bool accept(bool finite, char const* what, Report& report) {
+        if (finite || non_finite_ == NonFinite::propagate) return true;
+        if (non_finite_ == NonFinite::raise) {
+            throw NonFiniteError("polder: step " + std::to_string(steps_ + 1) + ": the " + what +
+                                 " is not finite");
+        }
+        ++skipped_steps_;
+        report.skipped = true;
+        return false;
+    }
+
+    // Passes 'reduce' and 'perturb': the point becomes x + eps, or eps alone.
+    template <bool add_x, class T, class Form>
+    bool ascend(detail::Memory<T>& memory, Form& form, Report& report) {
+        CpuEngine& engine = memory.engine;
+        const auto place = [](T x, T eps) { return add_x ? x + eps : eps; };
+        if constexpr (!has_reference) {
+            const auto [gg] = engine.reduce(
+                [](T g) {
+                    return Terms<Sum>{Sum{static_cast<double>(g) * static_cast<double>(g)}};
+                },
+                form.gradient());
+            if (!accept(std::isfinite(gg.value), "gradient", report)) return false;
+            const double norm = std::sqrt(gg.value);
+            const T c = scale<T>(norm, report);
+            report.gradient_norm = norm;
+            report.cosine = 1;
+            engine.map([=](T x, T g, T& point) { point = place(x, Perturb::move(g, c)); },
+                       form.from(), form.gradient(), form.point());
+        } else {
+            using Reference = decltype(distance_.reference);
+            constexpr bool after = Reference::read_after_update;
+            const auto measure = distance_.measure;
+            const double lambda = distance_.reference.decay(steps_);
+            const auto average = [keep = T(lambda), gain = T(1 - lambda)](T e, T fed) {
+                return keep * e + gain * fed;
+            };
+            const Flat<T> past{memory.reference.data()};
+            const Flat<T> next{memory.next_reference.data()};
+            const Flat<T> read = after ? next : past;
+
+            const auto folded = [&] {
+                if constexpr (after) {
+                    return engine.reduce(
+                        [=](T g, T e, T& updated) {
+                            updated = average(e, Reference::feed(g, g));
+                            return detail::terms(measure, g, updated);
+                        },
+                        form.gradient(), past, next);
+                } else {
+                    return engine.reduce([=](T g, T e) { return detail::terms(measure, g, e); },
+                                         form.gradient(), past);
+                }
+            }();
+            const auto count = static_cast<double>(engine.layout().size());
+            const InnerProducts p = detail::inner_products(folded, count);
+            const double d = detail::distance_of(measure, folded, p);
+            if (!accept(std::isfinite(p.gg) && std::isfinite(d), "gradient or its distance",
+                        report)) {
+                return false;
+            }
+
+            const auto direction = [d = T(d)](T g, T e) { return g - d * e; };
+            double vv = p.gg - 2 * d * p.ge + d * d * p.ee;
+            if (vv < cancelled * (p.gg + d * d * p.ee)) {
+                const auto [sum] = engine.reduce(
+                    [=](T g, T e) {
+                        const double v = direction(g, e);
+                        return Terms<Sum>{Sum{v * v}};
+                    },
+                    form.gradient(), read);
+                vv = sum.value;
+            }
+            const double norm = std::sqrt(vv);
+            const T c = scale<T>(norm, report);
+            report.gradient_norm = std::sqrt(p.gg);
+            report.distance = d;
+            report.cosine = (p.gg - d * p.ge) / (report.gradient_norm * norm);
+            if constexpr (after) {
+                engine.map([=](T x, T g, T e,
+                               T& point) { point = place(x, Perturb::move(direction(g, e), c)); },
+                           form.from(), form.gradient(), read, form.point());
+            } else {
+                engine.map(
+                    [=](T x, T g, T e, T& updated, T& point) {
+                        const T v = direction(g, e);
+                        updated = average(e, Reference::feed(g, v));
+                        point = place(x, Perturb::move(v, c));
+                    },
+                    form.from(), form.gradient(), read, next, form.point());
+            }
+        }
+        return true;
+    }
+
+    template <class T>
+    T scale(double norm, Report& report) const {
+        const double c = perturb_.coefficient(norm);
+        report.perturbation_norm = c * norm;
+        return static_cast<T>(c);
+    }
+
+    // Passes 'check' and 'base'.
+    template <class T, class Form>
+    bool descend(detail::Memory<T>& memory, Form& form, Report& report) {
+        CpuEngine& engine = memory.engine;
+        const Blocked<T> x{memory.x.data()};
+        if constexpr (two_batches) {
+            if (!check(engine, report, form.perturbed_gradient(), form.second_gradient()))
+                return false;
+            const auto mix = mix_.template weights<T>();
+            update(memory, [&](auto const& rule, auto... states) {
+                engine.map(
+                    [=](T& w, T s, T g2, auto&... state) { w = rule(w, mix(s, g2), state...); }, x,
+                    form.perturbed_gradient(), form.second_gradient(), states...);
+            });
+        } else {
+            if (!check(engine, report, form.perturbed_gradient())) return false;
+            update(memory, [&](auto const& rule, auto... states) {
+                engine.map([=](T& w, T s, auto&... state) { w = rule(w, s, state...); }, x,
+                           form.perturbed_gradient(), states...);
+            });
+        }
+        return true;
+    }
+
+    // Whether all of the gradients are finite: 0 g is 0 for a finite g and not-a-number for others.
+    template <class... Gradients>
+    bool check(CpuEngine& engine, Report& report, Gradients... gradients) {
+        if (non_finite_ == NonFinite::propagate) return true;
+        if constexpr (perturbs || two_batches) {
+            const auto [zero] = engine.reduce(
+                [](auto... g) { return Terms<Sum>{Sum{static_cast<double>(((g * 0) + ...))}}; },
+                gradients...);
+            return accept(std::isfinite(zero.value),
+                          perturbs ? "gradient at the perturbed point" : "gradient", report);
+        } else {
+            const auto [gg] = engine.reduce(
+                [](auto... g) { return Terms<Sum>{Sum{(square(static_cast<double>(g)) + ...)}}; },
+                gradients...);
+            report.gradient_norm = std::sqrt(gg.value);
+            return accept(std::isfinite(gg.value), "gradient", report);
+        }
+    }
+
+    // Calls pass(rule, state arrays...) with the update of this step.
+    template <class T, class Pass>
+    void update(detail::Memory<T>& memory, Pass const& pass) {
+        base_.template with_update<T>(steps_ + 1, [&]<class Rule>(Rule const& rule) {
+            const auto state = [&](std::size_t k) { return Flat<T>{memory.base[k].data()}; };
+            if constexpr (std::is_invocable_v<Rule, T, T>) {
+                pass(rule);
+            } else if constexpr (std::is_invocable_v<Rule, T, T, T&>) {
+                pass(rule, state(0));
+            } else if constexpr (std::is_invocable_v<Rule, T, T, T&, T&>) {
+                pass(rule, state(0), state(1));
+            } else {
+                pass(rule, state(0), state(1), state(2));
+            }
+        });
+    }
+
+    static constexpr double square(double v) { return v * v; }
+
+    // ||g - d e||^2 below this share of its summands is added up again, from the differences.
+    static constexpr double cancelled = 1e-3;
+
+    Perturb perturb_;
+    Distance distance_;
+    Mix mix_;
+    BaseOpt base_;
+    std::variant<std::monostate, detail::Memory<float>, detail::Memory<double>> memory_;
+    detail::Twins twins_;
+    std::uint64_t steps_ = 0;
+    std::uint64_t skipped_steps_ = 0;
+    int threads_ = default_threads();
+    NonFinite non_finite_ = NonFinite::raise;
+};
+
+}  // namespace polder
