@@ -1,0 +1,15 @@
+// expect: polder: BaseOpt needs validate(), state_names() and with_update<T>(step, f)
+#include <polder/polder.hpp>
+
+#ifdef POLDER_MISTAKE
+struct Descent {
+    double learning_rate = 0.1;
+};
+#else
+using Descent = polder::SGD;
+#endif
+
+int main() {
+    polder::Sharpness optimizer{polder::EuclideanBall{}, polder::NoDistance{}, polder::NoMix{},
+                                Descent{}};
+}

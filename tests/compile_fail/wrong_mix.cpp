@@ -1,0 +1,15 @@
+// expect: polder: Mix is NoMix or needs validate() and weights<T>()
+#include <polder/polder.hpp>
+
+#ifdef POLDER_MISTAKE
+struct Mean {
+    void validate() const {}
+};
+#else
+using Mean = polder::NoMix;
+#endif
+
+int main() {
+    polder::Sharpness optimizer{polder::EuclideanBall{}, polder::NoDistance{}, Mean{},
+                                polder::SGD{}};
+}
