@@ -1,0 +1,61 @@
+// Graphs of users and items, built from the train rows.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/tape/csr.hpp"
+
+namespace polder::recsys {
+
+/// R_hat, (n_users x n_items): (deg(u) + 1e-7)^(-1/2) (deg(i) + 1e-7)^(-1/2) for every distinct pair
+/// (u, i) of the train rows, where deg counts distinct neighbours. Computed in double, then rounded
+/// to T. A user or item without train rows has no entry.
+template <class T>
+Csr<T> normalised_interactions(Dataset const& data) {
+    constexpr double guard = 1e-7;
+    const auto n_users = static_cast<std::size_t>(data.n_users);
+    const auto n_items = static_cast<std::size_t>(data.n_items);
+    const auto history = UserItems::distinct(data.train, data.n_users);
+
+    std::vector<double> item_degree(n_items);
+    for (std::int32_t user = 0; user < data.n_users; ++user)
+        for (const std::int32_t item : history[user]) ++item_degree[static_cast<std::size_t>(item)];
+
+    Csr<T> result{n_users, n_items, {}, {}, {}};
+    result.offsets.reserve(n_users + 1);
+    result.offsets.push_back(0);
+    result.columns.reserve(history.size());
+    result.values.reserve(history.size());
+    for (std::int32_t user = 0; user < data.n_users; ++user) {
+        const auto items = history[user];
+        const double of_user = 1 / std::sqrt(static_cast<double>(items.size()) + guard);
+        for (const std::int32_t item : items) {
+            const double of_item =
+                1 / std::sqrt(item_degree[static_cast<std::size_t>(item)] + guard);
+            result.columns.push_back(item);
+            result.values.push_back(static_cast<T>(of_user * of_item));
+        }
+        result.offsets.push_back(result.columns.size());
+    }
+    return result;
+}
+
+/// [[0, R], [R^T, 0]]: the symmetric adjacency of all nodes, users first, item i is node n_users + i.
+template <class T>
+Csr<T> bipartite_adjacency(Csr<T> const& interactions) {
+    Csr<T> result{interactions.rows + interactions.cols, interactions.rows + interactions.cols,
+                  interactions.offsets, interactions.columns, interactions.values};
+    for (auto& column : result.columns) column += static_cast<std::int32_t>(interactions.rows);
+    const Csr<T> items = transpose(interactions);
+    result.columns.insert(result.columns.end(), items.columns.begin(), items.columns.end());
+    result.values.insert(result.values.end(), items.values.begin(), items.values.end());
+    for (std::size_t item = 1; item <= items.rows; ++item)
+        result.offsets.push_back(interactions.columns.size() + items.offsets[item]);
+    return result;
+}
+
+}  // namespace polder::recsys

@@ -1,0 +1,160 @@
+// LightGCN: embeddings smoothed over the graph of users and items, and nothing else.
+//
+// He, Deng, Wang, Li, Zhang, Wang: LightGCN: Simplifying and Powering Graph Convolution Network for
+// Recommendation, SIGIR 2020. Details where the paper leaves a choice: MMRec (enoche/MMRec),
+// src/models/lightgcn.py.
+//
+//     P (n_users, d), Q (n_items, d)      embeddings of layer 0, the only parameters
+//     R (n_users, n_items)                R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
+//
+//     U^(0) = P,   U^(l+1) = R I^(l)      U = mean over l = 0..L of U^(l)      eq. (3), (4)
+//     I^(0) = Q,   I^(l+1) = R^T U^(l)    I = mean over l = 0..L of I^(l)
+//     score(u, i) = U_u . I_i                                                  eq. (5)
+//
+//     x_b  = U_u . I_p - U_u . I_n        for the rows b = (u, p, n) of a batch of B
+//     loss = -(1/B) sum_b log(1e-10 + sigma(x_b))                              eq. (15)
+//            + reg_weight (|P_u|_F + |Q_p|_F + |Q_n|_F) / B
+//
+// Choices that change results:
+// - The regulariser takes the batch's rows of layer 0, not the smoothed ones, and Frobenius norms
+//   that are not squared; the paper's code halves squared norms.
+// - Initial values are Xavier uniform; the paper's code draws them from a normal distribution.
+// - Layers are averaged, layer 0 among them. An item without train rows is Q_i / (L + 1), has a
+//   gradient only where it is in a batch, and can still be recommended.
+// - |N| counts distinct neighbours: a repeated train row is one edge.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/graph.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of LightGCN.
+struct LightGCNHyperParameters {
+    int embedding_size = 64;
+    int n_layers = 3;
+    double reg_weight = 1e-4;
+
+    using Row = HyperParameter<LightGCNHyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row{"embedding_size", &LightGCNHyperParameters::embedding_size, 1, 65536,
+            "d, numbers per user and item"},
+        Row{"n_layers", &LightGCNHyperParameters::n_layers, 0, 64,
+            "L, propagations over the graph"},
+        Row{"reg_weight", &LightGCNHyperParameters::reg_weight, 0, unlimited,
+            "weight of the norms of the batch's embeddings"},
+    };
+};
+
+/// LightGCN on one data set.
+template <class T>
+class LightGCN final : public AnyModel<T> {
+public:
+    using HyperParameters = LightGCNHyperParameters;
+    static constexpr std::string_view model_name = "lightgcn";
+    static constexpr std::string_view source = "He et al., SIGIR 2020";
+
+    LightGCN(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+          interactions_(normalised_interactions<T>(data)), transposed_(transpose(interactions_)),
+          tape_(EigenBackend<T>(threads)) {}
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
+        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        xavier_uniform(parameters, "user_embedding", seed);
+        xavier_uniform(parameters, "item_embedding", seed);
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        check(batch, n_users_, n_items_);
+        const auto [users, positives, negatives] = batch;
+        batch_users_.assign(interactions_.rows, {users});
+        batch_items_.assign(interactions_.cols, {positives, negatives});
+
+        tape_.reset();
+        const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
+        const auto q = tape_.parameter(parameters["item_embedding"], gradient["item_embedding"]);
+        // Taken first, so that `backward` adds these few rows to a gradient that is already full.
+        const auto p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
+
+        const auto [u, i] = smooth(p, q, batch_users_, batch_items_);
+        const auto u_b = gather(u, users);
+        const auto bpr =
+            bpr_loss(row_dot(u_b, gather(i, positives)), row_dot(u_b, gather(i, negatives)));
+        const auto norms = T(1) / static_cast<T>(users.size()) *
+                           (frobenius_norm(p_u) + frobenius_norm(q_p) + frobenius_norm(q_n));
+        const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
+        tape_.backward(total);
+
+        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", norms.scalar()}}};
+        return total.scalar();
+    }
+
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const auto [u, i] =
+            smooth(tape_.constant(parameters["user_embedding"]),
+                   tape_.constant(parameters["item_embedding"]), Rows::all(), Rows::all());
+        return {u.value(), i.value()};
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+
+    struct Smoothed {
+        Matrix users, items;
+    };
+
+    // U and I, in the rows asked for only: the last layer is not needed elsewhere.
+    Smoothed smooth(Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
+        user_layers_.assign(1, p);
+        item_layers_.assign(1, q);
+        for (int l = 1; l <= values_.n_layers; ++l) {
+            const bool last = l == values_.n_layers;
+            const Matrix u = user_layers_.back(), i = item_layers_.back();
+            user_layers_.push_back(
+                propagate(interactions_, transposed_, i, last ? user_rows : Rows::all()));
+            item_layers_.push_back(
+                propagate(transposed_, interactions_, u, last ? item_rows : Rows::all()));
+        }
+        return {mean(user_layers_, user_rows), mean(item_layers_, item_rows)};
+    }
+
+    HyperParameters values_;
+    std::int32_t n_users_, n_items_;
+    Csr<T> interactions_, transposed_;  // R and R^T
+    Tape<EigenBackend<T>> tape_;
+    RowSet batch_users_, batch_items_;
+    std::vector<Matrix> user_layers_, item_layers_;
+    std::array<LossTerm, 2> terms_{};
+};
+
+}  // namespace polder::recsys

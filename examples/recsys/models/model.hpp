@@ -1,0 +1,102 @@
+// What the suite knows of a recommendation model: everything else of a model is in its own file.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/blocks/arena.hpp>
+#include <polder/closure/pass.hpp>
+
+#include "recsys/models/hyper_parameters.hpp"
+
+namespace polder::recsys {
+
+/// One training batch: row b says that user `users[b]` chose item `positives[b]`, and that item
+/// `negatives[b]` was drawn against it. Equal lengths; ids start at 0 and may repeat.
+struct Batch {
+    std::span<std::int32_t const> users, positives, negatives;
+};
+
+/// Throws std::invalid_argument for lists of unequal length or none, and std::out_of_range for an id
+/// outside of a data set of that size.
+inline void check(Batch const& batch, std::int32_t n_users, std::int32_t n_items) {
+    if (batch.users.empty() || batch.positives.size() != batch.users.size() ||
+        batch.negatives.size() != batch.users.size())
+        throw std::invalid_argument("batch: " + std::to_string(batch.users.size()) + " users, " +
+                                    std::to_string(batch.positives.size()) + " positives, " +
+                                    std::to_string(batch.negatives.size()) +
+                                    " negatives, expected equal numbers, at least 1");
+    const auto check_ids = [](std::string_view what, auto ids, std::int32_t n) {
+        for (const std::int32_t id : ids)
+            if (id < 0 || id >= n)
+                throw std::out_of_range("batch: " + std::string(what) + " " + std::to_string(id) +
+                                        ", expected 0 to " + std::to_string(n - 1));
+    };
+    check_ids("user", batch.users, n_users);
+    check_ids("positive item", batch.positives, n_items);
+    check_ids("negative item", batch.negatives, n_items);
+}
+
+/// One named part of a loss, before its weight.
+struct LossTerm {
+    std::string_view name;
+    double value;
+};
+
+/// What the scores of all users and items follow from: score(u, i) = users.row(u) . items.row(i).
+/// The views are valid until the next call of the model that returned them.
+template <class T>
+struct Representations {
+    MatrixView<T const> users;  ///< (n_users, d)
+    MatrixView<T const> items;  ///< (n_items, d)
+};
+
+/// A model as the trainer, the evaluation and the command line see it. T: float to train, double to
+/// compare with references.
+///
+/// A model is made for one data set and holds what follows from it (graphs, features), but no
+/// parameters: these lie in the arena that `declare` lays out and every call is given. Nothing that
+/// depends on parameters outlives a call, so the results of a call are always those of the
+/// parameters it was given. Results do not depend on the number of threads.
+template <class T>
+class AnyModel {
+public:
+    AnyModel() = default;
+    AnyModel(AnyModel const&) = delete;
+    AnyModel& operator=(AnyModel const&) = delete;
+    virtual ~AnyModel() = default;
+
+    /// The name it is registered under, for example "lightgcn".
+    [[nodiscard]] virtual std::string_view name() const = 0;
+
+    /// Name and value of every hyper-parameter.
+    [[nodiscard]] virtual std::vector<HyperParameterValue> hyper_parameters() const = 0;
+
+    /// Appends the parameters to `parameters`, in a fixed order.
+    virtual void declare(ParameterArena<T>& parameters) const = 0;
+
+    /// Writes initial values; they depend on `seed` alone.
+    virtual void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const = 0;
+
+    /// Prepares what changes once per epoch (from 0), from `seed` and `epoch` alone.
+    virtual void begin_epoch([[maybe_unused]] std::uint64_t seed, [[maybe_unused]] int epoch) {}
+
+    /// The loss of `batch` at `parameters`; overwrites `gradient`, an arena of the same layout, with
+    /// its gradient. After the first call on batches of that size it allocates nothing.
+    /// Throws what `check` throws for the batch.
+    virtual double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass pass,
+                        ParameterArena<T>& gradient) = 0;
+
+    /// The parts of the loss that the last call of `loss` returned.
+    [[nodiscard]] virtual std::span<LossTerm const> terms() const = 0;
+
+    /// The representations of all users and items at inference.
+    [[nodiscard]] virtual Representations<T>
+    representations(ParameterArena<T> const& parameters) = 0;
+};
+
+}  // namespace polder::recsys

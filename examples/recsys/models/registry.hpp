@@ -1,0 +1,75 @@
+// All models by name. A new model is one header and one line here.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/lightgcn.hpp"
+#include "recsys/models/model.hpp"
+
+namespace polder::recsys {
+
+/// What is known of a model before it is made.
+struct ModelEntry {
+    template <class T>
+    using Make = std::unique_ptr<AnyModel<T>>(Dataset const&, Settings const&, int threads);
+
+    std::string_view name;
+    std::string_view source;  ///< the paper
+    std::vector<HyperParameterDescription> (*hyper_parameters)();
+    Make<float>* make_float;
+    Make<double>* make_double;
+};
+
+/// Model<T> for `data`, with its default hyper-parameters changed by `settings`.
+template <template <class> class Model, class T>
+std::unique_ptr<AnyModel<T>> make(Dataset const& data, Settings const& settings, int threads) {
+    using HyperParameters = typename Model<T>::HyperParameters;
+    const auto values = from_settings<HyperParameters>(Model<T>::model_name, settings);
+    return std::make_unique<Model<T>>(data, values, threads);
+}
+
+/// The entry of a model class template.
+template <template <class> class Model>
+constexpr ModelEntry model_entry() {
+    return {Model<float>::model_name, Model<float>::source,
+            &describe<typename Model<float>::HyperParameters>, &make<Model, float>,
+            &make<Model, double>};
+}
+
+/// Every model of the suite.
+inline constexpr std::array models{
+    model_entry<LightGCN>(),
+};
+
+/// The entry of `name`. Throws std::invalid_argument that lists the known models.
+inline ModelEntry const& find_model(std::string_view name) {
+    for (auto const& entry : models)
+        if (entry.name == name) return entry;
+    std::string message = "unknown model '" + std::string(name) + "'; known:";
+    for (auto const& entry : models)
+        message += (&entry == models.data() ? " " : ", ") + std::string(entry.name);
+    throw std::invalid_argument(message);
+}
+
+/// The model `name` for `data`, with its default hyper-parameters changed by `settings`. Keeps no
+/// reference to `data`. Throws std::invalid_argument for unknown names and values out of range.
+template <class T>
+std::unique_ptr<AnyModel<T>> make_model(std::string_view name, Dataset const& data,
+                                        Settings const& settings, int threads) {
+    ModelEntry const& entry = find_model(name);
+    if constexpr (std::same_as<T, float>)
+        return entry.make_float(data, settings, threads);
+    else
+        return entry.make_double(data, settings, threads);
+}
+
+}  // namespace polder::recsys
