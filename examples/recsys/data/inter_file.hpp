@@ -202,7 +202,7 @@ inline std::filesystem::path find_inter_file(std::filesystem::path const& path) 
         throw std::runtime_error(path.string() + ": no .inter file in this directory");
     std::sort(found.begin(), found.end());
     std::string message = path.string() + ": several .inter files, name one of them:";
-    for (auto const& file : found) message += " " + file.filename().string();
+    for (auto const& file : found) message.append(" ").append(file.filename().string());
     throw std::runtime_error(message);
 }
 

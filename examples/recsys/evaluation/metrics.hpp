@@ -1,0 +1,136 @@
+/// Ranking metrics of top-50 lists, by the definitions of MMRec.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace polder::recsys {
+
+/// The list lengths K at which every metric is taken.
+inline constexpr std::array<std::size_t, 4> cutoffs{5, 10, 20, 50};
+
+/// Length of the list that serves all cutoffs.
+inline constexpr std::size_t list_length = cutoffs.back();
+
+/// `value` rounded to 4 decimals, halves to even, as NumPy does it.
+inline double round_to_4_decimals(double value) { return std::nearbyint(value * 1e4) / 1e4; }
+
+/// All metrics at all cutoffs: of one user, or means over users.
+struct Metrics {
+    std::array<double, cutoffs.size()> recall{}, precision{}, ndcg{}, map{};
+    std::size_t n_users = 0;  ///< how many users a mean is over
+
+    friend bool operator==(Metrics const&, Metrics const&) = default;
+
+    /// Calls f(name, value) for each: "recall@5", ..., "map@50". `value` is a reference.
+    template <class Self, class F>
+    static void visit(Self& self, F&& f) {
+        auto const each = [&](std::string_view measure, auto& values) {
+            for (std::size_t k = 0; k < cutoffs.size(); ++k)
+                f(std::string(measure) + "@" + std::to_string(cutoffs[k]), values[k]);
+        };
+        each("recall", self.recall);
+        each("precision", self.precision);
+        each("ndcg", self.ndcg);
+        each("map", self.map);
+    }
+
+    /// The value of a name such as "recall@20". Throws std::invalid_argument that lists the names.
+    double operator[](std::string_view name) const {
+        double result = 0;
+        bool is_known = false;
+        std::string known;
+        visit(*this, [&](std::string const& each, double value) {
+            known += (known.empty() ? "" : ", ") + each;
+            if (each == name) {
+                result = value;
+                is_known = true;
+            }
+        });
+        if (!is_known)
+            throw std::invalid_argument("unknown metric '" + std::string(name) +
+                                        "', known: " + known);
+        return result;
+    }
+
+    /// Every value rounded to 4 decimals.
+    [[nodiscard]] Metrics rounded() const {
+        Metrics result = *this;
+        visit(result,
+              [](std::string const&, double& value) { value = round_to_4_decimals(value); });
+        return result;
+    }
+};
+
+/// Metrics of one user at one cutoff.
+struct MetricsAtK {
+    double recall = 0, precision = 0, ndcg = 0, map = 0;
+};
+
+/// h_r: whether rank r (from 1) of the list is a hit; m > 0: the user's rows in the split;
+/// H_K = sum_{r <= K} h_r. Ranks beyond the end of the list are misses.
+///
+///     Recall@K = H_K / m                    Precision@K = H_K / K
+///     NDCG@K   = sum_{r <= K} h_r / log2(r + 1)  /  sum_{r <= min(K, m)} 1 / log2(r + 1)
+///     MAP@K    = sum_{r <= K} h_r H_r / r  /  min(K, m)
+inline MetricsAtK metrics_at(std::span<bool const> hits, std::size_t m, std::size_t K) {
+    double n_hits = 0, gain = 0, precisions = 0, ideal_gain = 0;
+    for (std::size_t rank = 1; rank <= std::min(K, hits.size()); ++rank)
+        if (hits[rank - 1]) {
+            n_hits += 1;
+            gain += 1 / std::log2(static_cast<double>(rank + 1));
+            precisions += n_hits / static_cast<double>(rank);
+        }
+    if (n_hits == 0) return {};
+    auto const relevant = std::min(K, m);
+    for (std::size_t rank = 1; rank <= relevant; ++rank)
+        ideal_gain += 1 / std::log2(static_cast<double>(rank + 1));
+    return {n_hits / static_cast<double>(m), n_hits / static_cast<double>(K), gain / ideal_gain,
+            precisions / static_cast<double>(relevant)};
+}
+
+/// Metrics of one user's list of items, best first. `relevant`: the user's rows in the split.
+inline Metrics metrics_of_list(std::span<std::int32_t const> list,
+                               std::span<std::int32_t const> relevant) {
+    std::array<bool, list_length> hits{};
+    auto const n = std::min(list.size(), list_length);
+    for (std::size_t rank = 0; rank < n; ++rank)
+        hits[rank] = std::find(relevant.begin(), relevant.end(), list[rank]) != relevant.end();
+    Metrics result;
+    result.n_users = 1;
+    for (std::size_t k = 0; k < cutoffs.size(); ++k) {
+        auto const at = metrics_at(std::span(hits).first(n), relevant.size(), cutoffs[k]);
+        result.recall[k] = at.recall;
+        result.precision[k] = at.precision;
+        result.ndcg[k] = at.ndcg;
+        result.map[k] = at.map;
+    }
+    return result;
+}
+
+/// The mean of each metric over users, all 0 for no users.
+inline Metrics mean(std::span<Metrics const> users) {
+    Metrics result;
+    for (auto const& user : users)
+        for (std::size_t k = 0; k < cutoffs.size(); ++k) {
+            result.recall[k] += user.recall[k];
+            result.precision[k] += user.precision[k];
+            result.ndcg[k] += user.ndcg[k];
+            result.map[k] += user.map[k];
+        }
+    result.n_users = users.size();
+    if (!users.empty())
+        Metrics::visit(result, [&](std::string const&, double& value) {
+            value /= static_cast<double>(users.size());
+        });
+    return result;
+}
+
+}  // namespace polder::recsys
