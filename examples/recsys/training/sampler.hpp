@@ -1,0 +1,108 @@
+/// Training batches: which rows, in which order, against which negatives.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <polder/closure/pass.hpp>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/random.hpp"
+
+namespace polder::recsys {
+
+/// Batches of the train rows, as a function of (seed, epoch, number of the batch) alone.
+///
+/// Every epoch takes all rows in a new uniform random order, cut into consecutive batches of
+/// `batch_size`; the last one may be shorter. Each row gets one negative: uniform over the distinct
+/// items of train, drawn again while it is in the user's train history. Items of valid and test are
+/// negatives like others.
+///
+/// Methods with a mixed loss ("+") take a second batch in each step. Theirs come from a second
+/// permutation of the same epoch, independent of the first, with negatives of their own: in an
+/// epoch every row is used once in each of the two roles.
+class Sampler {
+public:
+    /// `data` must outlive the sampler. Throws std::invalid_argument for an empty train split, a
+    /// batch size of 0, and a user who has all items of train, so that no negative exists.
+    Sampler(Dataset const& data, std::size_t batch_size, std::uint64_t seed)
+        : rows_(data.train), batch_size_(batch_size), seed_(seed),
+          history_(UserItems::distinct(data.train, data.n_users)) {
+        if (rows_.empty())
+            throw std::invalid_argument("data set '" + data.name + "' has no training rows");
+        if (batch_size == 0) throw std::invalid_argument("batch size = 0, expected at least 1");
+        std::vector<bool> occurs(static_cast<std::size_t>(data.n_items));
+        for (auto const& row : rows_) occurs[static_cast<std::size_t>(row.item)] = true;
+        for (std::int32_t item = 0; item < data.n_items; ++item)
+            if (occurs[static_cast<std::size_t>(item)]) items_.push_back(item);
+        for (std::int32_t user = 0; user < data.n_users; ++user)
+            if (history_[user].size() == items_.size())
+                throw std::invalid_argument("data set '" + data.name + "': user " +
+                                            std::to_string(user) + " has all " +
+                                            std::to_string(items_.size()) +
+                                            " items of the training rows, so there is no negative");
+    }
+
+    /// ceil(train rows / batch size).
+    std::size_t n_batches() const { return (rows_.size() + batch_size_ - 1) / batch_size_; }
+
+    /// Batch k of `epoch` in the given role. The views are valid until the next call for that role.
+    Batch batch(polder::Batch role, int epoch, std::size_t k) {
+        auto& stream = streams_[static_cast<std::size_t>(role)];
+        auto const number = static_cast<int>(role);
+        if (stream.epoch != epoch) {
+            stream.order.resize(rows_.size());
+            std::iota(stream.order.begin(), stream.order.end(), 0U);
+            Random(seed_, "permutation", number, epoch).shuffle(std::span(stream.order));
+            stream.epoch = epoch;
+            stream.batch = n_batches();
+        }
+        if (stream.batch != k) {
+            draw(stream, Random(seed_, "negatives", number, epoch, k), k);
+            stream.batch = k;
+        }
+        return {stream.users, stream.positives, stream.negatives};
+    }
+
+private:
+    // What is drawn for one role.
+    struct Stream {
+        int epoch = -1;
+        std::size_t batch = 0;
+        std::vector<std::uint32_t> order;
+        std::vector<std::int32_t> users, positives, negatives;
+    };
+
+    void draw(Stream& stream, Random random, std::size_t k) const {
+        auto const begin = k * batch_size_;
+        auto const n = std::min(batch_size_, rows_.size() - begin);
+        stream.users.resize(n);
+        stream.positives.resize(n);
+        stream.negatives.resize(n);
+        for (std::size_t b = 0; b < n; ++b) {
+            auto const& row = rows_[stream.order[begin + b]];
+            stream.users[b] = row.user;
+            stream.positives[b] = row.item;
+            do {
+                stream.negatives[b] = items_[random.uniform_index(items_.size())];
+            } while (history_.contains(row.user, stream.negatives[b]));
+        }
+    }
+
+    std::span<Interaction const> rows_;
+    std::size_t batch_size_;
+    std::uint64_t seed_;
+    UserItems history_;
+    std::vector<std::int32_t> items_;  // distinct items of train, ascending
+    std::array<Stream, 2> streams_;
+};
+
+}  // namespace polder::recsys
