@@ -25,7 +25,7 @@ namespace detail {
 
 template <class B>
 std::string shape(Value<B> x) {
-    return "(" + std::to_string(x.rows()) + " x " + std::to_string(x.cols()) + ")";
+    return std::to_string(x.rows()) + " x " + std::to_string(x.cols());
 }
 
 // Operands of one shape with every row computed: only mean and gather do with some of the rows.
@@ -52,7 +52,7 @@ Value<B> propagate(typename B::Sparse const& a, typename B::Sparse const& transp
                    Rows rows = Rows::all()) {
     detail::check_operands("propagate", {x});
     if (a.cols != x.rows())
-        throw std::invalid_argument("tape: propagate of " + detail::shape(x) + ": expected " +
+        throw std::invalid_argument("tape: propagate of " + detail::shape(x) + ", expected " +
                                     std::to_string(a.cols) + " rows");
     auto& tape = x.tape();
     const auto y = tape.make(a.rows, x.cols(), rows);
