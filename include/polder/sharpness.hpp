@@ -454,47 +454,40 @@ private:
         return static_cast<T>(c);
     }
 
-    // Passes 'check' and 'base'.
+    // Passes 'check' and 'base'. A method without a perturbation has no pass to spare: with `raise` each
+    // chunk is checked as it is updated.
     template <class T, class Form>
     bool descend(detail::Memory<T>& memory, Form& form, Report& report) {
         CpuEngine& engine = memory.engine;
         const Blocked<T> x{memory.x.data()};
-        if constexpr (two_batches) {
-            if (!check(engine, report, form.perturbed_gradient(), form.second_gradient()))
-                return false;
-            const auto mix = mix_.template weights<T>();
-            update(memory, [&](auto const& rule, auto... states) {
+        const auto s = form.perturbed_gradient();
+        const char* gradient = perturbs ? "gradient at the perturbed point" : "gradient";
+        const bool one_pass = !perturbs && !two_batches && non_finite_ == NonFinite::raise;
+        if (non_finite_ != NonFinite::propagate && !one_pass) {
+            if (!accept(engine.all_finite(s), gradient, report)) return false;
+            if constexpr (two_batches) {
+                if (!accept(engine.all_finite(form.second_gradient()),
+                            "gradient of the second batch", report)) {
+                    return false;
+                }
+            }
+        }
+        update(memory, [&](auto const& rule, auto... states) {
+            if constexpr (two_batches) {
+                const auto mix = mix_.template weights<T>();
                 engine.map(
-                    [=](T& w, T s, T g2, auto&... state) { w = rule(w, mix(s, g2), state...); }, x,
-                    form.perturbed_gradient(), form.second_gradient(), states...);
-            });
-        } else {
-            if (!check(engine, report, form.perturbed_gradient())) return false;
-            update(memory, [&](auto const& rule, auto... states) {
-                engine.map([=](T& w, T s, auto&... state) { w = rule(w, s, state...); }, x,
-                           form.perturbed_gradient(), states...);
-            });
-        }
+                    [=](T& w, T s1, T g2, auto&... state) { w = rule(w, mix(s1, g2), state...); },
+                    x, s, form.second_gradient(), states...);
+            } else {
+                const auto base = [=](T g, T& w, auto&... state) { w = rule(w, g, state...); };
+                if (one_pass) {
+                    accept(engine.map_where_finite(base, s, x, states...), gradient, report);
+                } else {
+                    engine.map(base, s, x, states...);
+                }
+            }
+        });
         return true;
-    }
-
-    // Whether all of the gradients are finite: 0 g is 0 for a finite g and not-a-number for others.
-    template <class... Gradients>
-    bool check(CpuEngine& engine, Report& report, Gradients... gradients) {
-        if (non_finite_ == NonFinite::propagate) return true;
-        if constexpr (perturbs || two_batches) {
-            const auto [zero] = engine.reduce(
-                [](auto... g) { return Terms<Sum>{Sum{static_cast<double>(((g * 0) + ...))}}; },
-                gradients...);
-            return accept(std::isfinite(zero.value),
-                          perturbs ? "gradient at the perturbed point" : "gradient", report);
-        } else {
-            const auto [gg] = engine.reduce(
-                [](auto... g) { return Terms<Sum>{Sum{(square(static_cast<double>(g)) + ...)}}; },
-                gradients...);
-            report.gradient_norm = std::sqrt(gg.value);
-            return accept(std::isfinite(gg.value), "gradient", report);
-        }
     }
 
     // Calls pass(rule, state arrays...) with the update of this step.

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -31,6 +34,20 @@ inline constexpr std::size_t lanes = 8;
 template <class F, class... Ts>
 void map_piece(std::size_t length, F const& f, Ts* POLDER_RESTRICT... arrays) {
     for (std::size_t i = 0; i < length; ++i) f(arrays[i]...);
+}
+
+// A value is finite unless all bits of its exponent are set; the largest exponent is found with integers,
+// which compilers vectorise without a licence to reorder additions.
+template <class T>
+bool finite_piece(std::size_t length, T const* array) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+    Bits largest = 0;
+    for (std::size_t i = 0; i < length; ++i) {
+        const Bits bits = std::bit_cast<Bits>(array[i]) & exponent;
+        largest = bits > largest ? bits : largest;
+    }
+    return largest != exponent;
 }
 
 template <class T>
@@ -137,11 +154,11 @@ public:
         });
     }
 
-    /// Folds the terms f(array_1[i], ..., array_n[i]) over all coordinates, in double and in an
-    /// order that depends on N alone. f may also write to its arguments.
+    /// Folds the terms f(array_1[i], ..., array_n[i]) over all coordinates, in double and in an order
+    /// that depends on N alone. f may also write to its arguments.
     template <class F, class... Arrays>
     auto reduce(F const& f, Arrays... arrays) {
-        using TermsType = decltype(f(*arrays.locate(0, 0, 0)...));
+        using TermsType = std::invoke_result_t<F const&, decltype(*arrays.locate(0, 0, 0))...>;
         using Fold = detail::TermsOf<TermsType>;
         static_assert(Fold::value,
                       "polder: the function of a reduction returns polder::Terms<...>");
@@ -156,8 +173,7 @@ public:
                 });
             typename Fold::Values values{};
             Fold::fold_into(values, lanes);
-            for (std::size_t k = 0; k < Fold::count; ++k)
-                partial_[chunk * max_terms + k] = values[k];
+            std::copy(values.begin(), values.end(), &partial_[chunk * max_terms]);
         });
         typename Fold::Values total{};
         for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
@@ -166,7 +182,51 @@ public:
         return Fold::wrap(total);
     }
 
+    /// Whether all values of an array are finite.
+    template <class Array>
+    bool all_finite(Array array) {
+        return all_chunks([&](std::size_t chunk) { return finite_chunk(chunk, array); });
+    }
+
+    /// map(f, watched, arrays...) in the same single pass with all_finite(watched): each chunk is checked
+    /// before it is mapped, while it is in the cache, and left out where it is not finite.
+    template <class F, class Watched, class... Arrays>
+    bool map_where_finite(F const& f, Watched watched, Arrays... arrays) {
+        return all_chunks([&](std::size_t chunk) {
+            const bool finite = finite_chunk(chunk, watched);
+            if (finite) map_chunk(chunk, f, watched, arrays...);
+            return finite;
+        });
+    }
+
 private:
+    template <class F, class... Arrays>
+    void map_chunk(std::size_t chunk, F const& f, Arrays... arrays) const {
+        layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate, auto length) {
+            detail::map_piece(length, f, arrays.locate(block, within, coordinate)...);
+        });
+    }
+
+    template <class Array>
+    bool finite_chunk(std::size_t chunk, Array array) const {
+        bool finite = true;
+        layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate, auto length) {
+            finite &= detail::finite_piece(length, array.locate(block, within, coordinate));
+        });
+        return finite;
+    }
+
+    template <class F>
+    bool all_chunks(F const& holds) {
+        for_each_chunk(
+            [&](std::size_t chunk) { partial_[chunk * max_terms] = holds(chunk) ? 1 : 0; });
+        bool all = true;
+        for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
+            all &= partial_[chunk * max_terms] != 0;
+        }
+        return all;
+    }
+
     template <class F>
     void for_each_chunk(F const& f) {
         const std::size_t chunks = layout_.chunks();
