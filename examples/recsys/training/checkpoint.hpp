@@ -1,0 +1,226 @@
+/// Checkpoints: a run written to a safetensors file, and continued from it bit for bit.
+///
+/// Arrays: every parameter by its name; "best.<name>", those of the best epoch, if there is one;
+/// "optimizer.<name>", the optimizer's state, one value per parameter. Metadata: "format" and
+/// "version"; "run", a JSON object of what the run depends on; "state", a JSON object of
+/// TrainingState and the optimizer's counters.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/evaluation/metrics.hpp"
+#include "recsys/training/safetensors.hpp"
+#include "recsys/training/trainer.hpp"
+
+namespace polder::recsys {
+
+/// JSON with keys in the order in which they were added.
+using Json = nlohmann::ordered_json;
+
+/// A number that is not finite becomes null, since JSON has no word for it.
+inline Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+/// The other way round: null becomes not-a-number.
+inline double number_of_json(Json const& value) {
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+/// {"recall@5": 0.1, ..., "map@50": 0.2}, not rounded.
+inline Json json_of_metrics(Metrics const& metrics) {
+    Json json = Json::object();
+    Metrics::visit(metrics, [&](std::string const& name, double value) { json[name] = value; });
+    return json;
+}
+
+/// A number that tells data sets apart: of all rows of all splits, in order (FNV-1a over words).
+inline std::uint64_t fingerprint(Dataset const& data) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    auto const add = [&](std::uint64_t word) { hash = (hash ^ word) * 0x100000001b3; };
+    for (auto const* split : {&data.train, &data.valid, &data.test}) {
+        add(split->size());
+        for (auto const& row : *split) {
+            add(static_cast<std::uint64_t>(row.user));
+            add(static_cast<std::uint64_t>(row.item));
+        }
+    }
+    return hash;
+}
+
+namespace detail {
+
+inline Json json_of_result(FullSort::Result const& result) {
+    return {{"valid", json_of_metrics(result.valid)},
+            {"valid_users", result.valid.n_users},
+            {"test", json_of_metrics(result.test)},
+            {"test_users", result.test.n_users}};
+}
+
+inline FullSort::Result result_of_json(Json const& json) {
+    FullSort::Result result;
+    auto const read = [](Metrics& metrics, Json const& values) {
+        Metrics::visit(metrics, [&](std::string const& name, double& value) {
+            value = values.at(name).get<double>();
+        });
+    };
+    read(result.valid, json.at("valid"));
+    read(result.test, json.at("test"));
+    result.valid.n_users = json.at("valid_users").get<std::size_t>();
+    result.test.n_users = json.at("test_users").get<std::size_t>();
+    return result;
+}
+
+inline Json json_of_state(TrainingState const& state) {
+    Json epochs = Json::array();
+    for (auto const& record : state.epochs)
+        epochs.push_back({{"epoch", record.epoch},
+                          {"loss", json_number(record.loss)},
+                          {"sharpness", json_number(record.sharpness)},
+                          {"train_seconds", record.train_seconds},
+                          {"evaluation_seconds", record.evaluation_seconds},
+                          {"metrics", record.metrics ? json_of_result(*record.metrics) : Json()}});
+    return {{"epoch", state.epoch},
+            {"batch", state.batch},
+            {"loss_sum", json_number(state.loss_sum)},
+            {"sharpness_sum", json_number(state.sharpness_sum)},
+            {"seconds", state.seconds},
+            {"epochs", std::move(epochs)},
+            {"best_epoch", state.best_epoch},
+            {"best_value", state.best_value},
+            {"n_without_gain", state.n_without_gain},
+            {"best", json_of_result(state.best)}};
+}
+
+inline TrainingState state_of_json(Json const& json) {
+    TrainingState state;
+    state.epoch = json.at("epoch").get<int>();
+    state.batch = json.at("batch").get<std::size_t>();
+    state.loss_sum = number_of_json(json.at("loss_sum"));
+    state.sharpness_sum = number_of_json(json.at("sharpness_sum"));
+    state.seconds = json.at("seconds").get<double>();
+    for (auto const& entry : json.at("epochs")) {
+        EpochRecord record;
+        record.epoch = entry.at("epoch").get<int>();
+        record.loss = number_of_json(entry.at("loss"));
+        record.sharpness = number_of_json(entry.at("sharpness"));
+        record.train_seconds = entry.at("train_seconds").get<double>();
+        record.evaluation_seconds = entry.at("evaluation_seconds").get<double>();
+        if (!entry.at("metrics").is_null()) record.metrics = result_of_json(entry.at("metrics"));
+        state.epochs.push_back(std::move(record));
+    }
+    state.best_epoch = json.at("best_epoch").get<int>();
+    state.best_value = json.at("best_value").get<double>();
+    state.n_without_gain = json.at("n_without_gain").get<int>();
+    state.best = result_of_json(json.at("best"));
+    return state;
+}
+
+inline std::string best_name(std::string const& parameter) { return "best." + parameter; }
+
+}  // namespace detail
+
+inline constexpr std::string_view checkpoint_format = "polder-recsys checkpoint";
+inline constexpr std::string_view checkpoint_version = "1";
+
+/// Writes the run as it is now. `run`: what its course depends on (model, hyper-parameters,
+/// optimizer, seed, data, ...), an object that must be the same when the run is continued.
+/// `notes`: further metadata, key and text. Throws std::runtime_error where it cannot be written.
+inline void save_checkpoint(std::filesystem::path const& file, Trainer& trainer, Json const& run,
+                            Settings const& notes = {}) {
+    SafetensorsWriter writer;
+    auto const& parameters = trainer.parameters();
+    auto const& best = trainer.best_parameters();
+    auto const values = [](ParameterArena<float> const& arena, auto const& entry) {
+        return std::span(arena.data() + entry.offset, entry.rows * entry.cols);
+    };
+    for (auto const& entry : parameters.entries())
+        writer.add(entry.name, {entry.rows, entry.cols}, values(parameters, entry));
+    for (auto const& entry : best.entries())
+        writer.add(detail::best_name(entry.name), {entry.rows, entry.cols}, values(best, entry));
+    Json state = detail::json_of_state(trainer.state());
+    state["counters"] = Json::object();
+    trainer.optimizer().visit_state(
+        [&](std::string_view name, std::span<float> array) {
+            writer.add("optimizer." + std::string(name), {array.size()}, array);
+        },
+        [&](std::string_view name, std::uint64_t& count) {
+            state["counters"][std::string(name)] = count;
+        });
+    writer.add_metadata("format", std::string(checkpoint_format));
+    writer.add_metadata("version", std::string(checkpoint_version));
+    writer.add_metadata("run", run.dump());
+    writer.add_metadata("state", state.dump());
+    for (auto const& [key, text] : notes) writer.add_metadata(key, text);
+    writer.write(file);
+}
+
+/// Continues the run in `file` with a trainer that was made with the same data, model, optimizer and
+/// options. Throws std::runtime_error that names the file: where it is no checkpoint, where it is
+/// damaged, and where its run differs from `run` (the message says in what). Then `trainer` is not to
+/// be used any more.
+inline void load_checkpoint(SafetensorsFile& file, Trainer& trainer, Json const& run) {
+    auto const fail = [&](std::string const& message) {
+        throw std::runtime_error(file.path().string() + ": " + message);
+    };
+    if (file.metadata("format") != checkpoint_format ||
+        file.metadata("version") != checkpoint_version)
+        fail("is not a checkpoint of this version, expected " + std::string(checkpoint_format) +
+             " " + std::string(checkpoint_version));
+    auto const saved = Json::parse(file.metadata("run"), nullptr, false);
+    if (!saved.is_object()) fail("'run' in the metadata is not a JSON object");
+    for (auto const& [key, value] : run.items())
+        if (!saved.contains(key) || saved[key] != value)
+            fail("was made with " + key + " = " +
+                 (saved.contains(key) ? saved[key].dump() : std::string("nothing")) +
+                 ", this run has " + value.dump());
+
+    TrainingState state;
+    Json counters;
+    try {
+        auto const json = Json::parse(file.metadata("state"));
+        state = detail::state_of_json(json);
+        counters = json.at("counters");
+    } catch (nlohmann::json::exception const& error) {
+        fail(std::string("'state' in the metadata is damaged: ") + error.what());
+    }
+    if (state.epoch < 0 || state.batch > trainer.n_batches() || state.n_without_gain < 0)
+        fail("'state' in the metadata is damaged: epoch " + std::to_string(state.epoch) +
+             ", batch " + std::to_string(state.batch));
+
+    auto parameters = trainer.parameters();
+    ParameterArena<float> best;
+    if (state.best_epoch >= 0) best = parameters;
+    auto const read = [&](ParameterArena<float>& arena, auto const& entry,
+                          std::string const& name) {
+        file.read(name, {entry.rows, entry.cols},
+                  std::span(arena.data() + entry.offset, entry.rows * entry.cols));
+    };
+    for (auto const& entry : parameters.entries()) read(parameters, entry, entry.name);
+    for (auto const& entry : best.entries()) read(best, entry, detail::best_name(entry.name));
+    trainer.optimizer().visit_state(
+        [&](std::string_view name, std::span<float> array) {
+            file.read("optimizer." + std::string(name), {array.size()}, array);
+        },
+        [&](std::string_view name, std::uint64_t& count) {
+            auto const found = counters.find(std::string(name));
+            if (found == counters.end() || !found->is_number_unsigned())
+                fail("'state' in the metadata has no counter '" + std::string(name) + "'");
+            count = found->get<std::uint64_t>();
+        });
+    trainer.restore(std::move(parameters), std::move(best), std::move(state));
+}
+
+}  // namespace polder::recsys
