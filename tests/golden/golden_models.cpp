@@ -1,0 +1,478 @@
+// golden_models --dir DIR: compares the models of the recommender suite with reference
+// implementations on complete, tiny training steps.
+//
+// Every *.json file of DIR must have the schema golden-model-1: data, graphs, hyper-parameters,
+// parameters and a batch, and what the reference computes from them. Of each case the graphs, the
+// loss and its terms, the gradient of every parameter and every score are checked.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <polder/blocks/arena.hpp>
+
+#include "golden/json_path.hpp"
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/graph.hpp"
+#include "recsys/models/registry.hpp"
+#include "recsys/random.hpp"
+
+namespace {
+
+using golden::JsonPath;
+using namespace polder::recsys;
+using polder::ParameterArena;
+namespace fs = std::filesystem;
+
+// ---- what the files call things, and what polder calls them ----
+
+struct Reference {
+    std::string_view model;     // in the files
+    std::string_view registry;  // here
+    std::map<std::string, std::string> parameters;
+    std::map<std::string, Csr<double> (*)(Dataset const&)> graphs;
+};
+
+Csr<double> norm_adj(Dataset const& data) {
+    return bipartite_adjacency(normalised_interactions<double>(data));
+}
+
+std::vector<Reference> references() {
+    return {
+        {"LightGCN",
+         "lightgcn",
+         {{"embedding_dict.user_emb", "user_embedding"},
+          {"embedding_dict.item_emb", "item_embedding"}},
+         {{"norm_adj", norm_adj}}},
+    };
+}
+
+constexpr std::array not_built = {"AMR",  "BM3",     "BPR",    "DRAGON",   "DualGNN", "FREEDOM",
+                                  "GRCN", "LATTICE", "LGMRec", "LayerGCN", "MENTOR",  "MMGCN",
+                                  "NGCF", "SLMRec",  "SelfCF", "VBPR"};
+
+// ---- comparison ----
+
+struct Tolerance {
+    double relative;
+    double absolute;
+};
+constexpr Tolerance in_double{1e-9, 1e-13};
+constexpr Tolerance in_float{1e-4, 1e-7};
+
+// |a - b| <= relative * max(|b|, largest |entry|) + absolute, for every entry b of `expected`.
+void compare(std::string const& what, std::vector<double> const& found,
+             std::vector<double> const& expected, Tolerance tolerance) {
+    if (found.size() != expected.size())
+        throw std::runtime_error(
+            fmt::format("{} has {} entries, expected {}", what, found.size(), expected.size()));
+    double largest = 0;
+    for (const double b : expected) largest = std::max(largest, std::abs(b));
+    for (std::size_t k = 0; k < expected.size(); ++k) {
+        if (!(std::abs(found[k] - expected[k]) <=
+              tolerance.relative * largest + tolerance.absolute))
+            throw std::runtime_error(
+                fmt::format("{}[{}] is {:.17g}, expected {:.17g}", what, k, found[k], expected[k]));
+    }
+}
+
+// The same for one number, of which `scale` is a typical magnitude.
+void compare(std::string const& what, double found, double expected, Tolerance tolerance,
+             double scale = 0) {
+    if (!(std::abs(found - expected) <=
+          tolerance.relative * std::max(std::abs(expected), scale) + tolerance.absolute))
+        throw std::runtime_error(
+            fmt::format("{} is {:.17g}, expected {:.17g}", what, found, expected));
+}
+
+// ---- what a file says of a case ----
+
+constexpr std::int64_t largest_size = 1'000'000'000;
+
+using Shape = std::vector<std::size_t>;
+
+Shape read_shape(JsonPath const& shape) {
+    Shape result;
+    for (auto const& size : shape.list())
+        result.push_back(static_cast<std::size_t>(size.integer(1, largest_size)));
+    if (result.empty()) shape.fail("at least one size");
+    return result;
+}
+
+std::size_t size_of(Shape const& shape) {
+    std::size_t size = 1;
+    for (const std::size_t extent : shape) size *= extent;
+    return size;
+}
+
+std::uint64_t read_seed(JsonPath const& seed) {
+    if (!seed.value().is_number_unsigned()) seed.fail("an integer >= 0");
+    return seed.value().get<std::uint64_t>();
+}
+
+// scale * (2 u_k - 1), u from the splitmix64 stream that starts at `seed`.
+std::vector<double> generated(std::uint64_t seed, double scale, std::size_t size) {
+    std::vector<double> result(size);
+    Random stream(Random::State{seed, 0});
+    for (double& value : result) value = scale * (2 * stream.uniform() - 1);
+    return result;
+}
+
+// What is recorded of a gradient that is too large to be listed.
+struct Summary {
+    double sum, sum_of_squares, dot;
+    std::vector<double> direction;  // of `dot`
+    std::vector<std::int32_t> index;
+    std::vector<double> sample;
+};
+
+struct Parameter {
+    std::string name;
+    Shape shape;
+    std::vector<double> value;
+    std::vector<double> gradient;  // zeros where the file has none, empty where it has a summary
+    std::optional<Summary> summary;
+};
+
+Parameter read_parameter(JsonPath const& from) {
+    Parameter result;
+    result.name = from["name"].text();
+    result.shape = read_shape(from["shape"]);
+    if (!from["trained"].value().is_boolean()) from["trained"].fail("true or false");
+    const std::size_t size = size_of(result.shape);
+    if (from.has("value_generator")) {
+        const auto generator = from["value_generator"];
+        if (generator["generator"].text() != "splitmix64")
+            generator["generator"].fail("\"splitmix64\"");
+        result.value = generated(read_seed(generator["seed"]), generator["scale"].number(), size);
+    } else {
+        result.value = from["value"].numbers(size);
+    }
+    if (from.has("grad_summary")) {
+        const auto summary = from["grad_summary"];
+        auto index = summary["index"].ids(static_cast<std::int64_t>(size));
+        auto sample = summary["value"].numbers(index.size());
+        result.summary = {
+            summary["sum"].number(), summary["sum_sq"].number(),
+            summary["dot"].number(), generated(read_seed(summary["dot_seed"]), 1, size),
+            std::move(index),        std::move(sample)};
+    } else if (from["grad"].value().is_null()) {
+        result.gradient.assign(size, 0);
+    } else {
+        result.gradient = from["grad"].numbers(size);
+    }
+    return result;
+}
+
+struct Case {
+    Dataset data;
+    std::vector<std::int32_t> users, positives, negatives;
+    Settings hyper_parameters;
+    std::vector<std::pair<std::string, JsonPath>> graphs, stochastic;
+    std::vector<Parameter> parameters;
+    std::map<std::string, double> terms;
+    double loss;
+    std::vector<double> scores;
+};
+
+Case read_case(JsonPath const& from) {
+    Case result;
+    const auto data = from["data"];
+    result.data.n_users = static_cast<std::int32_t>(data["n_users"].integer(1, largest_size));
+    result.data.n_items = static_cast<std::int32_t>(data["n_items"].integer(1, largest_size));
+    const auto train_users = data["train_user"].ids(result.data.n_users);
+    const auto train_items = data["train_item"].ids(result.data.n_items, train_users.size());
+    for (std::size_t row = 0; row < train_users.size(); ++row)
+        result.data.train.push_back({train_users[row], train_items[row]});
+
+    result.users = from["batch"]["user"].ids(result.data.n_users);
+    result.positives = from["batch"]["pos"].ids(result.data.n_items, result.users.size());
+    result.negatives = from["batch"]["neg"].ids(result.data.n_items, result.users.size());
+
+    for (auto const& [name, value] : from["hyper_parameters"].members())
+        result.hyper_parameters.emplace_back(
+            name, value.value().is_string() ? value.text() : value.value().dump());
+    result.graphs = from["graphs"].members();
+    result.stochastic = from["stochastic"].members();
+    for (auto const& parameter : from["parameters"].list())
+        result.parameters.push_back(read_parameter(parameter));
+
+    for (auto const& [name, value] : from["loss"]["terms"].members())
+        if (name != "formula") result.terms[name] = value.number();
+    result.loss = from["loss"]["total"].number();
+
+    const Shape expected = {static_cast<std::size_t>(result.data.n_users),
+                            static_cast<std::size_t>(result.data.n_items)};
+    if (read_shape(from["scores"]["shape"]) != expected)
+        from["scores"]["shape"].fail(fmt::format("[{}, {}]", expected[0], expected[1]));
+    result.scores = from["scores"]["data"].numbers(size_of(expected));
+    return result;
+}
+
+// ---- what polder makes of it ----
+
+void compare_graph(std::string const& name, Csr<double> const& found, JsonPath const& graph) {
+    if (graph["kind"].text() != "sparse") graph["kind"].fail("\"sparse\"");
+    if (read_shape(graph["shape"]) != Shape{found.rows, found.cols})
+        graph["shape"].fail(fmt::format("[{}, {}]", found.rows, found.cols));
+    const auto rows = graph["row"].ids(static_cast<std::int64_t>(found.rows));
+    const auto cols = graph["col"].ids(static_cast<std::int64_t>(found.cols), rows.size());
+    const auto values = graph["val"].numbers(rows.size());
+    if (rows.size() != found.values.size())
+        throw std::runtime_error(fmt::format("graph {} has {} entries, expected {}", name,
+                                             found.values.size(), rows.size()));
+    for (std::size_t row = 0; row < found.rows; ++row) {
+        for (std::size_t k = found.offsets[row]; k < found.offsets[row + 1]; ++k) {
+            if (static_cast<std::size_t>(rows[k]) != row || cols[k] != found.columns[k])
+                throw std::runtime_error(
+                    fmt::format("graph {}: entry {} is at ({}, {}), expected ({}, {})", name, k,
+                                row, found.columns[k], rows[k], cols[k]));
+        }
+    }
+    compare("graph " + name, found.values, values, in_double);
+}
+
+template <class T>
+void set_parameters(std::vector<Parameter> const& from, Reference const& reference,
+                    ParameterArena<T>& arena) {
+    std::set<std::string> missing;
+    for (auto const& [name, here] : reference.parameters) missing.insert(name);
+    for (auto const& parameter : from) {
+        if (missing.erase(parameter.name) == 0)
+            throw std::runtime_error("'parameters' has '" + parameter.name +
+                                     "', which is unknown or a repetition");
+        const auto matrix = arena[reference.parameters.at(parameter.name)];
+        if (parameter.shape != Shape{matrix.rows, matrix.cols})
+            throw std::runtime_error(fmt::format("the shape of '{}' is {}, expected {} x {}",
+                                                 parameter.name, fmt::join(parameter.shape, " x "),
+                                                 matrix.rows, matrix.cols));
+        std::transform(parameter.value.begin(), parameter.value.end(), matrix.data,
+                       [](double value) { return static_cast<T>(value); });
+    }
+    if (!missing.empty())
+        throw std::runtime_error("'parameters' has no '" + *missing.begin() + "'");
+}
+
+void compare_gradient(Parameter const& expected, std::vector<double> const& found,
+                      Tolerance tolerance) {
+    const std::string what = "gradient of " + expected.name;
+    if (!expected.summary) return compare(what, found, expected.gradient, tolerance);
+
+    const Summary& summary = *expected.summary;
+    std::vector<double> sample;
+    for (const std::int32_t k : summary.index) sample.push_back(found[static_cast<std::size_t>(k)]);
+    compare(what + " at index", sample, summary.sample, tolerance);
+    double sum = 0, squares = 0, dot = 0, magnitude = 0;
+    for (std::size_t k = 0; k < found.size(); ++k) {
+        sum += found[k];
+        squares += found[k] * found[k];
+        dot += found[k] * summary.direction[k];
+        magnitude += std::abs(found[k]);
+    }
+    // Terms of a sum may cancel: it is as exact as the sum of their magnitudes.
+    compare(what + ": sum", sum, summary.sum, tolerance, magnitude);
+    compare(what + ": sum of squares", squares, summary.sum_of_squares, tolerance);
+    compare(what + ": inner product", dot, summary.dot, tolerance, magnitude);
+}
+
+template <class T>
+std::vector<double> scores_of(Representations<T> const& of) {
+    std::vector<double> result;
+    for (std::size_t user = 0; user < of.users.rows; ++user) {
+        for (std::size_t item = 0; item < of.items.rows; ++item) {
+            double score = 0;
+            for (std::size_t j = 0; j < of.users.cols; ++j)
+                score +=
+                    static_cast<double>(of.users(user, j)) * static_cast<double>(of.items(item, j));
+            result.push_back(score);
+        }
+    }
+    return result;
+}
+
+template <class T>
+void check_case(Case const& expected, Reference const& reference, Tolerance tolerance) {
+    for (auto const& known : find_model(reference.registry).hyper_parameters())
+        if (std::none_of(expected.hyper_parameters.begin(), expected.hyper_parameters.end(),
+                         [&](auto const& setting) { return setting.first == known.name; }))
+            throw std::runtime_error("missing key 'hyper_parameters." + known.name + "'");
+    const auto model =
+        make_model<T>(reference.registry, expected.data, expected.hyper_parameters, 1);
+
+    for (auto const& [name, build] : reference.graphs) {
+        const auto graph =
+            std::find_if(expected.graphs.begin(), expected.graphs.end(),
+                         [&name = name](auto const& member) { return member.first == name; });
+        if (graph == expected.graphs.end())
+            throw std::runtime_error("missing key 'graphs." + name + "'");
+        compare_graph(name, build(expected.data), graph->second);
+    }
+    for (auto const& [name, graph] : expected.graphs)
+        if (!reference.graphs.contains(name))
+            throw std::runtime_error("'graphs." + name + "' is not a graph of this model");
+    for (auto const& [name, object] : expected.stochastic)
+        throw std::runtime_error("'stochastic." + name + "' is not a random object of this model");
+
+    ParameterArena<T> parameters;
+    model->declare(parameters);
+    set_parameters(expected.parameters, reference, parameters);
+    auto gradient = parameters;
+    std::fill(gradient.begin(), gradient.end(), std::numeric_limits<T>::quiet_NaN());
+    const double loss = model->loss(
+        parameters, {expected.users, expected.positives, expected.negatives}, {}, gradient);
+
+    for (auto const& [name, value] : expected.terms) {
+        const auto terms = model->terms();
+        const auto term =
+            std::find_if(terms.begin(), terms.end(),
+                         [&name = name](LossTerm const& known) { return known.name == name; });
+        if (term == terms.end())
+            throw std::runtime_error("'loss.terms." + name + "' is not a term of this model");
+        compare("loss term " + name, term->value, value, tolerance);
+    }
+    compare("loss", loss, expected.loss, tolerance);
+    for (auto const& parameter : expected.parameters) {
+        const auto matrix = std::as_const(gradient)[reference.parameters.at(parameter.name)];
+        compare_gradient(parameter, {matrix.data, matrix.data + matrix.size()}, tolerance);
+    }
+    compare("scores", scores_of(model->representations(parameters)), expected.scores, tolerance);
+}
+
+// ---- files ----
+
+class Tally {
+public:
+    void passed(std::string const& name) {
+        ++passed_;
+        fmt::print("ok    {}\n", name);
+    }
+    void skipped(std::string const& name, std::string const& why) {
+        ++skipped_;
+        fmt::print("skip  {}: {}\n", name, why);
+    }
+    void failed(std::string const& name, std::string const& why) {
+        ++failed_;
+        fmt::print("FAIL  {}: {}\n", name, why);
+    }
+
+    int finish() const {
+        fmt::print("{} skipped\n{} passed, {} failed\n", skipped_, passed_, failed_);
+        return failed_ == 0 ? 0 : 1;
+    }
+
+private:
+    int passed_ = 0;
+    int skipped_ = 0;
+    int failed_ = 0;
+};
+
+void check_file(fs::path const& path, bool single_precision, Tally& tally) {
+    std::ifstream stream(path);
+    if (!stream) throw std::runtime_error("cannot be read");
+    const nlohmann::json document = nlohmann::json::parse(stream);
+    const JsonPath top(document);
+    if (top["schema"].text() != "golden-model-1") top["schema"].fail("\"golden-model-1\"");
+    if (top["precision"].text() != "float64") top["precision"].fail("\"float64\"");
+
+    const std::string model = top["model"].text();
+    const auto built = references();
+    const auto reference = std::find_if(
+        built.begin(), built.end(), [&](Reference const& known) { return known.model == model; });
+    if (reference == built.end() &&
+        std::find(not_built.begin(), not_built.end(), model) == not_built.end())
+        top["model"].fail("the name of a model of the suite");
+
+    const auto cases = top["cases"].list();
+    if (cases.empty()) top["cases"].fail("at least one case");
+    std::set<std::string> seen;
+    for (auto const& item : cases) {
+        const std::string short_name = item["case"].text();
+        if (!seen.insert(short_name).second) item["case"].fail("a name that is unique in the file");
+        const std::string name = path.filename().string() + " " + short_name;
+        try {
+            const Case expected = read_case(item);
+            if (reference == built.end()) {
+                tally.skipped(name, "model " + model + " is not built yet");
+                continue;
+            }
+            if (single_precision)
+                check_case<float>(expected, *reference, in_float);
+            else
+                check_case<double>(expected, *reference, in_double);
+            tally.passed(name);
+        } catch (std::exception const& error) {
+            tally.failed(name, error.what());
+        }
+    }
+}
+
+int run(fs::path const& directory, bool single_precision) {
+    std::vector<fs::path> files;
+    for (auto const& entry : fs::directory_iterator(directory))
+        if (entry.is_regular_file() && entry.path().extension() == ".json")
+            files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    if (files.empty()) {
+        fmt::print(stderr, "golden_models: no .json file in '{}'\n", directory.string());
+        return 2;
+    }
+    Tally tally;
+    for (auto const& path : files) {
+        try {
+            check_file(path, single_precision, tally);
+        } catch (std::exception const& error) {
+            tally.failed(path.filename().string(), error.what());
+        }
+    }
+    return tally.finish();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{
+        "Compares the models of the recommender suite with reference implementations: graphs,\n"
+        "loss, loss terms, gradients and scores. Prints a line per case and ends with\n"
+        "'N passed, M failed'. Exit code: 0 when none failed, 1 when a case failed or a file does\n"
+        "not fit the schema, 2 for wrong arguments."};
+    fs::path directory;
+    bool single_precision = false;
+    app.add_option("--dir", directory, "Folder with files of the schema golden-model-1")
+        ->required();
+    app.add_flag("--float32", single_precision,
+                 "Compute in single precision and compare at 1e-4 instead of 1e-9");
+    try {
+        app.parse(argc, argv);
+    } catch (CLI::ParseError const& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (!fs::is_directory(directory)) {
+        fmt::print(stderr, "golden_models: --dir '{}': expected a folder\n", directory.string());
+        return 2;
+    }
+    try {
+        return run(directory, single_precision);
+    } catch (std::exception const& error) {
+        fmt::print(stderr, "golden_models: {}\n", error.what());
+        return 1;
+    }
+}
