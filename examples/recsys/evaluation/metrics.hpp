@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace polder::recsys {
 
@@ -40,6 +41,14 @@ struct Metrics {
         each("precision", self.precision);
         each("ndcg", self.ndcg);
         each("map", self.map);
+    }
+
+    /// The names, in the order of `visit`.
+    static std::vector<std::string> names() {
+        std::vector<std::string> result;
+        Metrics const metrics;
+        visit(metrics, [&](std::string const& name, double) { result.push_back(name); });
+        return result;
     }
 
     /// The value of a name such as "recall@20". Throws std::invalid_argument that lists the names.
