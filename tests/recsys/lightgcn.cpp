@@ -12,7 +12,7 @@
 
 #include <polder/blocks/arena.hpp>
 
-#include "count_allocations.hpp"
+#include "support/count_allocations.hpp"
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"

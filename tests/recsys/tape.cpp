@@ -12,7 +12,7 @@
 
 #include <polder/blocks/arena.hpp>
 
-#include "count_allocations.hpp"
+#include "support/count_allocations.hpp"
 #include "recsys/random.hpp"
 #include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"

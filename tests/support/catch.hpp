@@ -5,6 +5,11 @@
 #include <catch2/catch_all.hpp>
 
 using Catch::Approx;
+using Catch::Matchers::ContainsSubstring;
 #else
 #include <catch2/catch.hpp>
+
+#include <string>
+
+inline auto ContainsSubstring(std::string const& text) { return Catch::Matchers::Contains(text); }
 #endif
