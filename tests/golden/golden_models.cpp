@@ -43,8 +43,7 @@ using namespace polder::recsys;
 using polder::ParameterArena;
 namespace fs = std::filesystem;
 
-// ---- what the files call things, and what polder calls them ----
-
+// What the files call a model, its parameters and its graphs, and what polder calls them.
 struct Reference {
     std::string_view model;     // in the files
     std::string_view registry;  // here
@@ -69,8 +68,6 @@ std::vector<Reference> references() {
 constexpr std::array not_built = {"AMR",  "BM3",     "BPR",    "DRAGON",   "DualGNN", "FREEDOM",
                                   "GRCN", "LATTICE", "LGMRec", "LayerGCN", "MENTOR",  "MMGCN",
                                   "NGCF", "SLMRec",  "SelfCF", "VBPR"};
-
-// ---- comparison ----
 
 struct Tolerance {
     double relative;
@@ -103,8 +100,6 @@ void compare(std::string const& what, double found, double expected, Tolerance t
         throw std::runtime_error(
             fmt::format("{} is {:.17g}, expected {:.17g}", what, found, expected));
 }
-
-// ---- what a file says of a case ----
 
 constexpr std::int64_t largest_size = 1'000'000'000;
 
@@ -227,8 +222,6 @@ Case read_case(JsonPath const& from) {
     result.scores = from["scores"]["data"].numbers(size_of(expected));
     return result;
 }
-
-// ---- what polder makes of it ----
 
 void compare_graph(std::string const& name, Csr<double> const& found, JsonPath const& graph) {
     if (graph["kind"].text() != "sparse") graph["kind"].fail("\"sparse\"");
@@ -356,8 +349,6 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
     }
     compare("scores", scores_of(model->representations(parameters)), expected.scores, tolerance);
 }
-
-// ---- files ----
 
 class Tally {
 public:

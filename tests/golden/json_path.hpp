@@ -1,4 +1,4 @@
-// Reading a JSON document whose errors say where in the document something is wrong.
+/// Reading a JSON document whose errors say where in the document something is wrong.
 #pragma once
 
 #include <cmath>

@@ -12,11 +12,11 @@
 
 #include <polder/blocks/arena.hpp>
 
-#include "support/count_allocations.hpp"
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"
 #include "support/catch.hpp"
+#include "support/count_allocations.hpp"
 
 namespace {
 
@@ -169,7 +169,7 @@ TEST_CASE("the loss of LightGCN is that of the representations it scores with",
 }
 
 TEST_CASE("LightGCN gives the same bits on 1, 2 and 7 threads", "[recsys][lightgcn][threads]") {
-    const auto data = random_dataset(600, 300, 4000, 1);
+    const auto data = random_dataset(600, 300, 15000, 1);  // enough work to be spread
     const auto batch = random_batch(data, 700, 2);
     const auto run = [&](int threads) {
         const auto model = make_model<float>("lightgcn", data, {}, threads);

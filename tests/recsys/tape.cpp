@@ -12,11 +12,11 @@
 
 #include <polder/blocks/arena.hpp>
 
-#include "support/count_allocations.hpp"
 #include "recsys/random.hpp"
 #include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "support/catch.hpp"
+#include "support/count_allocations.hpp"
 
 namespace {
 
@@ -291,7 +291,7 @@ TEST_CASE("backward overwrites the gradient of every parameter", "[recsys][tape]
 
 TEST_CASE("values and gradients are the same bit for bit on 1, 2 and 7 threads",
           "[recsys][tape][threads]") {
-    const std::size_t rows = 700, cols = 83;  // enough work to be spread
+    const std::size_t rows = 700, cols = 83;
     const auto a = random_sparse<float>(rows, rows, 0.05, 1);
     const auto at = transpose(a);
     const auto x = random_matrix<float>(rows, cols, 2);
@@ -306,7 +306,7 @@ TEST_CASE("values and gradients are the same bit for bit on 1, 2 and 7 threads",
 
     const auto run = [&](int threads) {
         Matrix<float> gradient{rows, cols};
-        CpuTape<float> tape{EigenBackend<float>(threads)};
+        CpuTape<float> tape{EigenBackend<float>(threads, 0)};
         const auto x0 = tape.parameter(x, {gradient.values.data(), rows, cols});
         const auto x1 = propagate(a, at, x0);
         const auto x2 = propagate(a, at, x1, batch);

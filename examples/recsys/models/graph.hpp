@@ -1,4 +1,4 @@
-// Graphs of users and items, built from the train rows.
+/// Graphs of users and items, built from the train rows.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Hyper-parameters by name: what a model declares in a table, the command line sets from text.
+/// Hyper-parameters by name: what a model declares in a table, the command line sets from text.
 #pragma once
 
 #include <charconv>

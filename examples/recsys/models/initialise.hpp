@@ -1,4 +1,4 @@
-// Initial values of parameters. They depend on the seed and the parameter's name alone.
+/// Initial values of parameters. They depend on the seed and the parameter's name alone.
 #pragma once
 
 #include <cmath>

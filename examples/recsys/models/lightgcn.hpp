@@ -1,27 +1,29 @@
-// LightGCN: embeddings smoothed over the graph of users and items, and nothing else.
-//
-// He, Deng, Wang, Li, Zhang, Wang: LightGCN: Simplifying and Powering Graph Convolution Network for
-// Recommendation, SIGIR 2020. Details where the paper leaves a choice: MMRec (enoche/MMRec),
-// src/models/lightgcn.py.
-//
-//     P (n_users, d), Q (n_items, d)      embeddings of layer 0, the only parameters
-//     R (n_users, n_items)                R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
-//
-//     U^(0) = P,   U^(l+1) = R I^(l)      U = mean over l = 0..L of U^(l)      eq. (3), (4)
-//     I^(0) = Q,   I^(l+1) = R^T U^(l)    I = mean over l = 0..L of I^(l)
-//     score(u, i) = U_u . I_i                                                  eq. (5)
-//
-//     x_b  = U_u . I_p - U_u . I_n        for the rows b = (u, p, n) of a batch of B
-//     loss = -(1/B) sum_b log(1e-10 + sigma(x_b))                              eq. (15)
-//            + reg_weight (|P_u|_F + |Q_p|_F + |Q_n|_F) / B
-//
-// Choices that change results:
-// - The regulariser takes the batch's rows of layer 0, not the smoothed ones, and Frobenius norms
-//   that are not squared; the paper's code halves squared norms.
-// - Initial values are Xavier uniform; the paper's code draws them from a normal distribution.
-// - Layers are averaged, layer 0 among them. An item without train rows is Q_i / (L + 1), has a
-//   gradient only where it is in a batch, and can still be recommended.
-// - |N| counts distinct neighbours: a repeated train row is one edge.
+/// LightGCN: embeddings smoothed over the graph of users and items, and nothing else.
+///
+/// He, Deng, Wang, Li, Zhang, Wang: LightGCN: Simplifying and Powering Graph Convolution Network for
+/// Recommendation, SIGIR 2020. Details where the paper leaves a choice: MMRec (enoche/MMRec),
+/// src/models/lightgcn.py.
+///
+///     P (n_users, d), Q (n_items, d)      embeddings of layer 0, the only parameters
+///     R (n_users, n_items)                R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
+///
+///     U^(0) = P,   U^(l+1) = R I^(l)      U = mean over l = 0..L of U^(l)      eq. (3), (4)
+///     I^(0) = Q,   I^(l+1) = R^T U^(l)    I = mean over l = 0..L of I^(l)
+///     score(u, i) = U_u . I_i                                                  eq. (5)
+///
+///     x_b  = U_u . I_p - U_u . I_n        for the rows b = (u, p, n) of a batch of B
+///     loss = -(1/B) sum_b log(1e-10 + sigma(x_b))                              eq. (15)
+///            + reg_weight (|P_u|_F + |Q_p|_F + |Q_n|_F) / B
+///
+/// Choices that change results, where the paper's own code differs or a reading can go wrong:
+/// - The regulariser takes the batch's rows of layer 0, not the smoothed ones, and norms that are not
+///   squared. The paper's code has half their squares.
+/// - The loss has 1e-10 inside the logarithm and so an upper end. The paper's code has none.
+/// - Initial values are Xavier uniform. The paper's code draws them from N(0, 0.1^2), which is larger.
+/// - Layers are averaged, not summed, and layer 0 is one of them.
+/// - An item without train rows is Q_i / (L + 1) and can be recommended, but is never a negative, so
+///   that it keeps its initial value.
+/// - |N| counts distinct neighbours: a repeated train row is one edge.
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-// What the suite knows of a recommendation model: everything else of a model is in its own file.
+/// What the suite knows of a recommendation model: everything else of a model is in its own file.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// All models by name. A new model is one header and one line here.
+/// All models by name. A new model is one header and one line here.
 #pragma once
 
 #include <array>

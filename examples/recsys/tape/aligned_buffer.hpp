@@ -1,4 +1,4 @@
-// Memory for matrices whose rows fill whole cache lines.
+/// Memory for matrices whose rows fill whole cache lines.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// How a small matrix takes the place of a large one in a loop over all entries.
+/// How a small matrix takes the place of a large one in a loop over all entries.
 #pragma once
 
 #include <polder/blocks/arena.hpp>

@@ -1,4 +1,4 @@
-// Sparse matrices by rows.
+/// Sparse matrices by rows.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
-// The tape's back end for the CPU: loops over rows, spread over threads.
-//
-// Every entry of a result is computed by one thread, in an order that does not depend on how many
-// there are; sums over whole matrices are made of fixed parts added in order, in double. So results
-// are the same bit for bit on any number of threads.
+/// The tape's back end for the CPU: loops over rows, spread over threads.
+///
+/// Every entry of a result is computed by one thread, in an order that does not depend on how many
+/// there are; sums over whole matrices are made of fixed parts added in order, in double. So results
+/// are the same bit for bit on any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -58,7 +58,10 @@ public:
     using Buffer = AlignedBuffer<T>;
     using Sparse = Csr<T>;
 
-    explicit EigenBackend(int threads = default_threads()) : threads_(std::max(threads, 1)) {}
+    /// Loops over fewer than `least_work` entries run on the calling thread: waking the others takes
+    /// longer.
+    explicit EigenBackend(int threads = default_threads(), std::size_t least_work = 500'000)
+        : threads_(std::max(threads, 1)), least_work_(least_work) {}
 
     /// The entry of a scalar.
     T read(MatrixView<T const> x) { return x.data[0]; }
@@ -169,8 +172,9 @@ private:
     static constexpr std::size_t n_lanes = 8;  // independent sums that a vector register can hold
     using Lanes = std::array<double, n_lanes>;
 
-    // Below this much work a loop is shorter than waking the other threads.
-    [[nodiscard]] int threads_for(std::size_t work) const { return work < 32768 ? 1 : threads_; }
+    [[nodiscard]] int threads_for(std::size_t work) const {
+        return work < least_work_ ? 1 : threads_;
+    }
 
     template <class View, class F>
     void for_each_row(Rows rows, View view, F f) {
@@ -257,6 +261,7 @@ private:
     };
 
     int threads_;
+    std::size_t least_work_;
     std::vector<double> partial_;
 };
 

@@ -1,8 +1,8 @@
-// The operations of the tape, each with its derivative: `value` first, then what `backward` adds to
-// the gradients of the operands. In comments dX is dL/dX; indices: b rows, j columns.
-//
-// An operation is scalar mathematics; the loops (map, row_sum, sum, gather, scatter_add, multiply)
-// are the back end's.
+/// The operations of the tape, each with its derivative: `value` first, then what `backward` adds to
+/// the gradients of the operands. In comments dX is dL/dX; indices: b rows, j columns.
+///
+/// An operation is scalar mathematics; the loops (map, row_sum, sum, gather, scatter_add, multiply)
+/// are the back end's.
 #pragma once
 
 #include <cmath>

@@ -1,4 +1,4 @@
-// Which rows of a matrix an operation is about.
+/// Which rows of a matrix an operation is about.
 #pragma once
 
 #include <algorithm>

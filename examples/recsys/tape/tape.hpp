@@ -1,14 +1,14 @@
-// Reverse-mode differentiation of functions of matrices.
-//
-//     Tape<EigenBackend<float>> tape;
-//     auto x = tape.parameter(parameters["x"], gradient["x"]);   // (n, d)
-//     auto loss = 0.5f * frobenius_norm(gather(x, batch));
-//     tape.backward(loss);                                       // overwrites gradient["x"]
-//     tape.reset();                                              // the next step reuses all memory
-//
-// An operation (operations.hpp) computes its value at once and leaves on the tape how its gradient
-// becomes those of its operands; `backward` runs these notes in reverse. Matrices, sparse matrices
-// and loops over them belong to the back end, so that operations and models are written once.
+/// Reverse-mode differentiation of functions of matrices.
+///
+///     Tape<EigenBackend<float>> tape;
+///     auto x = tape.parameter(parameters["x"], gradient["x"]);   // (n, d)
+///     auto loss = 0.5f * frobenius_norm(gather(x, batch));
+///     tape.backward(loss);                                       // overwrites gradient["x"]
+///     tape.reset();                                              // the next step reuses all memory
+///
+/// An operation (operations.hpp) computes its value at once and leaves on the tape how its gradient
+/// becomes those of its operands; `backward` runs these notes in reverse. Matrices, sparse matrices
+/// and loops over them belong to the back end, so that operations and models are written once.
 #pragma once
 
 #include <cstddef>
