@@ -42,11 +42,12 @@ namespace polder {
 ///
 ///     reduce    read g, e; write e       sums for d and ||v||
 ///     perturb   read x, g, e; write x + eps
-///     check     read s                   is it finite? (not with NonFinite::propagate)
+///     check     read s, g2               are they finite? (not with NonFinite::propagate)
 ///     base      read x, s, g2 and the state; write x and the state
 ///
 /// x and the state are written by the last pass alone, after the last call of the closure. So a
-/// closure that throws, and a step that is refused, leave everything as it was.
+/// closure that throws leaves everything as it was, and so does a step that is refused (see NonFinite
+/// for the one exception).
 ///
 /// Results do not depend on the number of threads, on the container, or on how parameters are cut
 /// into blocks. After the first step a step allocates nothing. Not thread-safe: one step at a time.

@@ -5,13 +5,17 @@
 
 namespace polder {
 
-/// A step reads losses as they come, gradients in the passes that reduce them, and the gradient
-/// that the base optimizer gets in a read of its own before anything is written. So with `raise`
-/// and `skip` the parameters and all state are bit for bit what they were before the step.
+/// Losses are looked at as they come, gradients in the passes that reduce them, and the gradient that
+/// the base optimizer gets in a read of its own before anything is written: with `raise` and `skip` the
+/// parameters and all state are bit for bit what they were before the step.
+///
+/// The exception is Plain with `raise`. It has a single pass over memory, in which each chunk of
+/// Layout::chunk_size coordinates is checked before it is updated: chunks that are not finite stay as
+/// they were, the others have taken their step when the error is thrown.
 enum class NonFinite {
     raise,     ///< throw NonFiniteError (the default)
     skip,      ///< end the step, set Report::skipped, count it in skipped_steps()
-    propagate  ///< let the values through, and save the read
+    propagate  ///< let the values through, without looking
 };
 
 /// A loss or gradient was not finite. The message names which of the evaluations it came from.
