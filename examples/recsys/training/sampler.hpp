@@ -31,13 +31,14 @@ namespace polder::recsys {
 /// epoch every row is used once in each of the two roles.
 class Sampler {
 public:
-    /// `data` must outlive the sampler. Throws std::invalid_argument for an empty train split, a
-    /// batch size of 0, and a user who has all items of train, so that no negative exists.
+    /// `data` must outlive the sampler. Throws std::runtime_error for an empty train split and for
+    /// a user who has all items of train, so that no negative exists; std::invalid_argument for a
+    /// batch size of 0.
     Sampler(Dataset const& data, std::size_t batch_size, std::uint64_t seed)
         : rows_(data.train), batch_size_(batch_size), seed_(seed),
           history_(UserItems::distinct(data.train, data.n_users)) {
         if (rows_.empty())
-            throw std::invalid_argument("data set '" + data.name + "' has no training rows");
+            throw std::runtime_error("data set '" + data.name + "' has no training rows");
         if (batch_size == 0) throw std::invalid_argument("batch size = 0, expected at least 1");
         std::vector<bool> occurs(static_cast<std::size_t>(data.n_items));
         for (auto const& row : rows_) occurs[static_cast<std::size_t>(row.item)] = true;
@@ -45,10 +46,10 @@ public:
             if (occurs[static_cast<std::size_t>(item)]) items_.push_back(item);
         for (std::int32_t user = 0; user < data.n_users; ++user)
             if (history_[user].size() == items_.size())
-                throw std::invalid_argument("data set '" + data.name + "': user " +
-                                            std::to_string(user) + " has all " +
-                                            std::to_string(items_.size()) +
-                                            " items of the training rows, so there is no negative");
+                throw std::runtime_error("data set '" + data.name + "': user " +
+                                         std::to_string(user) + " has all " +
+                                         std::to_string(items_.size()) +
+                                         " items of the training rows, so there is no negative");
     }
 
     /// ceil(train rows / batch size).

@@ -114,9 +114,8 @@ public:
         : model_(model), optimizer_(optimizer), options_(valid(std::move(options))),
           sampler_(data, options_.batch_size, options_.seed), full_sort_(data) {
         if (data.valid.empty())
-            throw std::invalid_argument(
-                "data set '" + data.name +
-                "' has no validation rows (x_label 1) to choose an epoch by");
+            throw std::runtime_error("data set '" + data.name +
+                                     "' has no validation rows (x_label 1) to choose an epoch by");
         model_.declare(parameters_);
         model_.initialise(parameters_, options_.seed);
         optimizer_.set_threads(options_.threads);
