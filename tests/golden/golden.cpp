@@ -24,6 +24,7 @@
 
 #include <polder/polder.hpp>
 
+#include "golden/metrics.hpp"
 #include "golden/problem.hpp"
 
 namespace {
@@ -382,7 +383,7 @@ int run(fs::path const& directory) {
                     tally.run(file + " mask_updates", [] { throw NotBuilt{"method ssam_d"}; });
                 }
             } else if (document.value("schema", "") == "golden-metrics-1") {
-                tally.run(file, [] { throw NotBuilt{"the evaluator"}; });
+                tally.run(file, [&] { golden::check_metrics(document); });
             } else {
                 throw SchemaError("expected 'cases', 'units' or the schema golden-metrics-1");
             }
