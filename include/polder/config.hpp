@@ -15,6 +15,8 @@
 
 #if defined(_MSC_VER)
 #define POLDER_RESTRICT __restrict
+#define POLDER_NOINLINE __declspec(noinline)
 #else
 #define POLDER_RESTRICT __restrict__
+#define POLDER_NOINLINE __attribute__((noinline))
 #endif

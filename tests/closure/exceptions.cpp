@@ -159,7 +159,7 @@ TEST_CASE("NonFinite::propagate lets the values through", "[closure]") {
 }
 
 TEST_CASE("a plain step that raises does not write what is not finite", "[closure]") {
-    // With more than one chunk the others may have been updated: there is no pass to look first.
+    // Runs of coordinates that are finite may have been updated: there is no pass to look first.
     Plain optimizer{SGD{.learning_rate = 1}};
     std::vector<double> x(3 * Layout::chunk_size);
     test::set_start(x);

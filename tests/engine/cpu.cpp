@@ -131,7 +131,7 @@ TEMPLATE_TEST_CASE("a value that is not finite is found at every place", "[engin
     }
 }
 
-TEST_CASE("map_where_finite leaves out the chunks that are not", "[engine][threads]") {
+TEST_CASE("map_where_finite leaves out the runs that are not", "[engine][threads]") {
     const std::size_t size = 3 * chunk;
     std::vector<float> g(size, 1.0f), x(size, 0.0f);
     CpuEngine engine{Layout{{size}}};
@@ -143,6 +143,7 @@ TEST_CASE("map_where_finite leaves out the chunks that are not", "[engine][threa
     CHECK_FALSE(engine.map_where_finite(copy, Flat<float>{g.data()}, Flat<float>{x.data()}));
     CHECK(x[0] == 1.0f);
     CHECK(x[chunk] == 0.0f);
+    CHECK(x[chunk + 1024] == 1.0f);
     CHECK(x[2 * chunk] == 1.0f);
 }
 

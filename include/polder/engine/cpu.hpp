@@ -31,8 +31,9 @@ inline constexpr std::size_t chunks_worth_threads = 4;
 // fixed by the count alone; eight doubles are one to four vector registers.
 inline constexpr std::size_t lanes = 8;
 
+// Not inlined, here and below: GCC 12 forgets the promise of POLDER_RESTRICT where it inlines.
 template <class F, class... Ts>
-void map_piece(std::size_t length, F const& f, Ts* POLDER_RESTRICT... arrays) {
+POLDER_NOINLINE void map_piece(std::size_t length, F const f, Ts* POLDER_RESTRICT... arrays) {
     for (std::size_t i = 0; i < length; ++i) f(arrays[i]...);
 }
 
@@ -77,8 +78,9 @@ struct TermsOf<std::tuple<Folds...>> : std::true_type {
     // Terms first, additions second, in an array that nothing else refers to: only so does GCC 12
     // keep four or more sums in vector registers.
     template <std::size_t... k, class F, class... Ts>
-    static void fold_groups(std::index_sequence<k...>, Lanes& total, std::size_t groups, F const& f,
-                            Ts* POLDER_RESTRICT... arrays) {
+    POLDER_NOINLINE static void fold_groups(std::index_sequence<k...>, Lanes& total,
+                                            std::size_t groups, F const f,
+                                            Ts* POLDER_RESTRICT... arrays) {
         double sums[count][lanes];
         ((std::copy(total[k].begin(), total[k].end(), sums[k])), ...);
         for (std::size_t i = 0; i < groups * lanes; i += lanes) {
@@ -188,14 +190,27 @@ public:
         return all_chunks([&](std::size_t chunk) { return finite_chunk(chunk, array); });
     }
 
-    /// map(f, watched, arrays...) in the same single pass with all_finite(watched): each chunk is checked
-    /// before it is mapped, while it is in the cache, and left out where it is not finite.
+    /// map(f, watched, arrays...) in one pass with all_finite(watched): runs of at most 1,024 coordinates
+    /// are checked and then mapped, while they are in the first-level cache, and left out where they
+    /// are not finite.
     template <class F, class Watched, class... Arrays>
     bool map_where_finite(F const& f, Watched watched, Arrays... arrays) {
+        constexpr std::size_t run = 1024;
         return all_chunks([&](std::size_t chunk) {
-            const bool finite = finite_chunk(chunk, watched);
-            if (finite) map_chunk(chunk, f, watched, arrays...);
-            return finite;
+            bool all = true;
+            layout_.for_each_piece(
+                chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                    for (std::size_t done = 0; done < length; done += run) {
+                        const std::size_t count = std::min(run, length - done);
+                        const auto at = [&](auto array) {
+                            return array.locate(block, within, coordinate) + done;
+                        };
+                        const bool finite = detail::finite_piece(count, at(watched));
+                        if (finite) detail::map_piece(count, f, at(watched), at(arrays)...);
+                        all &= finite;
+                    }
+                });
+            return all;
         });
     }
 
