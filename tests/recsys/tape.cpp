@@ -80,7 +80,7 @@ random_parameters(std::vector<std::pair<std::size_t, std::size_t>> const& shapes
                   std::uint64_t seed) {
     ParameterArena<double> arena;
     for (auto const& [rows, cols] : shapes)
-        arena.add("x" + std::to_string(arena.entries().size()), rows, cols);
+        arena.add(std::string("x").append(std::to_string(arena.entries().size())), rows, cols);
     Random random(seed, "parameters");
     for (auto& value : arena) value = random.normal();
     return arena;
