@@ -1,7 +1,10 @@
 /// Everything that needs only the standard library.
 #pragma once
 
+#include <polder/base/adagrad.hpp>
 #include <polder/base/adam.hpp>
+#include <polder/base/adamw.hpp>
+#include <polder/base/rmsprop.hpp>
 #include <polder/base/sgd.hpp>
 #include <polder/blocks/arena.hpp>
 #include <polder/blocks/container.hpp>

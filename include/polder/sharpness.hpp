@@ -151,7 +151,7 @@ public:
             Report report;
             if (!evaluate_first(form, report)) return report;
             detail::collect(eps, memory.engine.layout(), memory.point, "eps");
-            ascend<false>(memory, form, report);
+            ascend<false>(memory, report, form.from(), form.gradient(), form.point());
             return report;
         } else {
             return {};
@@ -307,7 +307,9 @@ private:
         memory.engine = CpuEngine(Layout(std::move(sizes)));
         const std::size_t size = memory.engine.layout().size();
         const std::size_t blocks = memory.engine.layout().blocks();
-        memory.base.assign(base_.state_names().size(), std::vector<T>(size));
+        T initial = 0;
+        if constexpr (requires { base_.initial_state(); }) initial = T(base_.initial_state());
+        memory.base.assign(base_.state_names().size(), std::vector<T>(size, initial));
         if constexpr (has_reference) {
             memory.reference.resize(size);
             memory.next_reference.resize(size);
@@ -324,7 +326,8 @@ private:
         if (!evaluate_first(form, report)) return report;
         if constexpr (perturbs) {
             form.prepare_point();
-            if (!ascend<true>(memory, form, report)) return report;
+            if (!ascend<true>(memory, report, form.from(), form.gradient(), form.point()))
+                return report;
             report.perturbed_loss = form.perturbed();
             ++report.evaluations;
             if (!accept(std::isfinite(report.perturbed_loss), "loss at the perturbed point",
@@ -339,7 +342,8 @@ private:
                 return report;
             }
         }
-        if (!descend(memory, form, report)) return report;
+        if (!descend(memory, report, form.perturbed_gradient(), form.second_gradient()))
+            return report;
         if constexpr (has_reference) memory.reference.swap(memory.next_reference);
         ++steps_;
         return report;
@@ -365,8 +369,10 @@ private:
     }
 
     // Passes 'reduce' and 'perturb': the point becomes x + eps, or eps alone.
-    template <bool add_x, class T, class Form>
-    bool ascend(detail::Memory<T>& memory, Form& form, Report& report) {
+    // (Of arrays and not of the form: so that all closures and containers share the code.)
+    template <bool add_x, class T, class From>
+    bool ascend(detail::Memory<T>& memory, Report& report, From from, Blocked<T> gradient,
+                Blocked<T> point_array) {
         CpuEngine& engine = memory.engine;
         const auto place = [](T x, T eps) { return add_x ? x + eps : eps; };
         if constexpr (!has_reference) {
@@ -374,14 +380,14 @@ private:
                 [](T g) {
                     return Terms<Sum>{Sum{static_cast<double>(g) * static_cast<double>(g)}};
                 },
-                form.gradient());
+                gradient);
             if (!accept(std::isfinite(gg.value), "gradient", report)) return false;
             const double norm = std::sqrt(gg.value);
             const T c = scale<T>(norm, report);
             report.gradient_norm = norm;
             report.cosine = 1;
-            engine.map([=](T x, T g, T& point) { point = place(x, Perturb::move(g, c)); },
-                       form.from(), form.gradient(), form.point());
+            engine.map([=](T x, T g, T& point) { point = place(x, Perturb::move(g, c)); }, from,
+                       gradient, point_array);
         } else {
             using Reference = decltype(distance_.reference);
             constexpr bool after = Reference::read_after_update;
@@ -401,10 +407,10 @@ private:
                             updated = average(e, Reference::feed(g, g));
                             return detail::terms(measure, g, updated);
                         },
-                        form.gradient(), past, next);
+                        gradient, past, next);
                 } else {
                     return engine.reduce([=](T g, T e) { return detail::terms(measure, g, e); },
-                                         form.gradient(), past);
+                                         gradient, past);
                 }
             }();
             const auto count = static_cast<double>(engine.layout().size());
@@ -423,7 +429,7 @@ private:
                         const double v = direction(g, e);
                         return Terms<Sum>{Sum{v * v}};
                     },
-                    form.gradient(), read);
+                    gradient, read);
                 vv = sum.value;
             }
             const double norm = std::sqrt(vv);
@@ -434,7 +440,7 @@ private:
             if constexpr (after) {
                 engine.map([=](T x, T g, T e,
                                T& point) { point = place(x, Perturb::move(direction(g, e), c)); },
-                           form.from(), form.gradient(), read, form.point());
+                           from, gradient, read, point_array);
             } else {
                 engine.map(
                     [=](T x, T g, T e, T& updated, T& point) {
@@ -442,7 +448,7 @@ private:
                         updated = average(e, Reference::feed(g, v));
                         point = place(x, Perturb::move(v, c));
                     },
-                    form.from(), form.gradient(), read, next, form.point());
+                    from, gradient, read, next, point_array);
             }
         }
         return true;
@@ -457,18 +463,16 @@ private:
 
     // Passes 'check' and 'base'. A method without a perturbation has no pass to spare: with `raise` each
     // chunk is checked as it is updated.
-    template <class T, class Form>
-    bool descend(detail::Memory<T>& memory, Form& form, Report& report) {
+    template <class T, class Gradient>
+    bool descend(detail::Memory<T>& memory, Report& report, Gradient s, Blocked<T> second) {
         CpuEngine& engine = memory.engine;
         const Blocked<T> x{memory.x.data()};
-        const auto s = form.perturbed_gradient();
-        const char* gradient = perturbs ? "gradient at the perturbed point" : "gradient";
+        const char* what = perturbs ? "gradient at the perturbed point" : "gradient";
         const bool one_pass = !perturbs && !two_batches && non_finite_ == NonFinite::raise;
         if (non_finite_ != NonFinite::propagate && !one_pass) {
-            if (!accept(engine.all_finite(s), gradient, report)) return false;
+            if (!accept(engine.all_finite(s), what, report)) return false;
             if constexpr (two_batches) {
-                if (!accept(engine.all_finite(form.second_gradient()),
-                            "gradient of the second batch", report)) {
+                if (!accept(engine.all_finite(second), "gradient of the second batch", report)) {
                     return false;
                 }
             }
@@ -478,11 +482,11 @@ private:
                 const auto mix = mix_.template weights<T>();
                 engine.map(
                     [=](T& w, T s1, T g2, auto&... state) { w = rule(w, mix(s1, g2), state...); },
-                    x, s, form.second_gradient(), states...);
+                    x, s, second, states...);
             } else {
                 const auto base = [=](T g, T& w, auto&... state) { w = rule(w, g, state...); };
                 if (one_pass) {
-                    accept(engine.map_where_finite(base, s, x, states...), gradient, report);
+                    accept(engine.map_where_finite(base, s, x, states...), what, report);
                 } else {
                     engine.map(base, s, x, states...);
                 }

@@ -180,6 +180,26 @@ void with_base(json const& hp, F const& f) {
                        .eps = hp.at("eps"),
                        .weight_decay = hp.at("weight_decay"),
                        .amsgrad = hp.at("amsgrad")});
+    } else if (type == "adamw") {
+        f(polder::AdamW{.learning_rate = hp.at("lr"),
+                        .beta1 = hp.at("betas").at(0),
+                        .beta2 = hp.at("betas").at(1),
+                        .eps = hp.at("eps"),
+                        .weight_decay = hp.at("weight_decay"),
+                        .amsgrad = hp.at("amsgrad")});
+    } else if (type == "rmsprop") {
+        f(polder::RMSprop{.learning_rate = hp.at("lr"),
+                          .alpha = hp.at("alpha"),
+                          .eps = hp.at("eps"),
+                          .weight_decay = hp.at("weight_decay"),
+                          .momentum = hp.at("momentum"),
+                          .centered = hp.at("centered")});
+    } else if (type == "adagrad") {
+        f(polder::Adagrad{.learning_rate = hp.at("lr"),
+                          .learning_rate_decay = hp.at("lr_decay"),
+                          .weight_decay = hp.at("weight_decay"),
+                          .initial_accumulator_value = hp.at("initial_accumulator_value"),
+                          .eps = hp.at("eps")});
     } else {
         throw NotBuilt{"base optimizer " + type};
     }
