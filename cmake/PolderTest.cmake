@@ -40,6 +40,7 @@ function(polder_test_environment)
     foreach(test IN LISTS ARGN)
         set_property(TEST "${test}" APPEND PROPERTY ENVIRONMENT
             "POLDER_SHARED=${POLDER_SHARED}"
+            "OMP_WAIT_POLICY=passive"  # ctest runs several programs at once
             "UBSAN_OPTIONS=print_stacktrace=1"
             "TSAN_OPTIONS=halt_on_error=1")
     endforeach()
