@@ -58,7 +58,7 @@ inline SyntheticOptions synthetic_options(std::string_view name) {
                     .n_users = size.n_users,
                     .n_items = size.n_items,
                     .n_interactions = size.n_interactions};
-        known += " " + std::string(size.name);
+        known.append(" ").append(size.name);
     }
     throw std::invalid_argument("unknown synthetic data set '" + std::string(name) +
                                 "', known:" + known);

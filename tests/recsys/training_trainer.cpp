@@ -1,0 +1,328 @@
+#include "recsys/training/trainer.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/data/synthetic.hpp"
+#include "recsys/models/registry.hpp"
+#include "recsys/temporary_directory.hpp"
+#include "recsys/training/checkpoint.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+using namespace polder::recsys;
+using polder::ParameterArena;
+using polder::Pass;
+
+Dataset tiny() { return generate_synthetic(synthetic_options("tiny")); }
+
+TrainingOptions options(int epochs) {
+    TrainingOptions result;
+    result.epochs = epochs;
+    result.batch_size = 256;
+    return result;
+}
+
+// A run of LightGCN.
+struct Lightgcn {
+    std::unique_ptr<AnyModel<float>> model;
+    std::unique_ptr<AnyOptimizer> optimizer;
+    Trainer trainer;
+
+    Lightgcn(Dataset const& data, std::string const& method, TrainingOptions const& o)
+        : model(make_model<float>("lightgcn", data, {{"embedding_size", "16"}}, o.threads)),
+          optimizer(make_optimizer({method, "adam", "manhattan", {}})),
+          trainer(data, *model, *optimizer, o) {}
+};
+
+std::vector<float> values(ParameterArena<float> const& arena) {
+    return {arena.begin(), arena.end()};
+}
+
+// Everything that training produces, without the time it took.
+std::string outcome(Trainer& trainer) {
+    auto const& state = trainer.state();
+    std::ostringstream text;
+    text << state.epoch << " " << state.batch << " " << state.best_epoch;
+    for (auto const& record : state.epochs) {
+        text << "\n" << json_number(record.loss) << " " << json_number(record.sharpness);
+        if (record.metrics)
+            text << json_of_metrics(record.metrics->valid) << json_of_metrics(record.metrics->test);
+    }
+    trainer.optimizer().visit_state(
+        [&](std::string_view name, std::span<float> array) {
+            text << "\n" << name;
+            for (float const value : array) text << " " << std::bit_cast<int>(value);
+        },
+        [&](std::string_view name, std::uint64_t& count) { text << "\n"
+                                                                << name << " " << count; });
+    return text.str();
+}
+
+struct StopAfter {
+    int n_batches;
+    void after_batch(Trainer const&, polder::Report const&) { --n_batches; }
+    bool should_stop() const { return n_batches <= 0; }
+};
+
+// A model whose valid metrics follow a script: one user, one item to find, one number per epoch that
+// says whether it is found at rank 1 (1), rank 6 (0.5) or not (0).
+class Scripted final : public AnyModel<float> {
+public:
+    std::vector<double> script;
+    double loss_value = 1;
+    int n_epochs = 0, n_evaluations = 0;
+
+    [[nodiscard]] std::string_view name() const override { return "scripted"; }
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override { return {}; }
+    void declare(ParameterArena<float>& parameters) const override { parameters.add("x", 1, 1); }
+    void initialise(ParameterArena<float>& parameters, std::uint64_t) const override {
+        parameters.data()[0] = 0;
+    }
+    void begin_epoch(std::uint64_t, int) override { ++n_epochs; }
+    double loss(ParameterArena<float> const&, Batch const&, Pass,
+                ParameterArena<float>& gradient) override {
+        gradient.data()[0] = 1;
+        return loss_value;
+    }
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return {}; }
+    [[nodiscard]] Representations<float> representations(ParameterArena<float> const&) override {
+        double const value = script.at(static_cast<std::size_t>(n_evaluations++));
+        for (std::size_t item = 0; item < items_.size(); ++item)
+            items_[item] = -static_cast<float>(item);
+        items_[1] = value == 1 ? 1.0F : value == 0.5 ? -6.5F : -100.0F;
+        return {{users_.data(), users_.size(), 1}, {items_.data(), items_.size(), 1}};
+    }
+
+    static Dataset data() {
+        Dataset data;
+        data.name = "script";
+        data.n_users = 2;
+        data.n_items = 60;
+        data.train = {{0, 0}, {1, 2}};
+        data.valid = {{0, 1}};
+        data.test = {{0, 1}};
+        return data;
+    }
+
+private:
+    std::vector<float> users_{1, 1}, items_ = std::vector<float>(60);
+};
+
+}  // namespace
+
+TEST_CASE("training with any optimizer lowers the loss and learns the data", "[trainer]") {
+    auto const data = tiny();
+    auto const method = std::string(GENERATE(from_range(optimizer_methods)));
+    CAPTURE(method);
+    Lightgcn run(data, method, options(30));
+    CHECK(run.trainer.run() == Ending::all_epochs);
+    auto const& epochs = run.trainer.state().epochs;
+    REQUIRE(epochs.size() == 30);
+    CHECK(epochs.back().loss < 0.95 * epochs.front().loss);
+    CHECK(std::isnan(epochs.back().sharpness) == (method == "none"));
+    // Popularity alone: one user vector, an item's number of train rows.
+    std::vector<float> const users(static_cast<std::size_t>(data.n_users), 1.0F);
+    std::vector<float> items(static_cast<std::size_t>(data.n_items));
+    for (auto const& row : data.train) items[static_cast<std::size_t>(row.item)] += 1;
+    Representations<float> const popularity{{users.data(), users.size(), 1},
+                                            {items.data(), items.size(), 1}};
+    auto const by_popularity = FullSort(data)(popularity, 1).test["recall@20"];
+    CHECK(run.trainer.state().best.test["recall@20"] > 1.5 * by_popularity);
+}
+
+TEST_CASE("training does not depend on the number of threads", "[trainer][threads]") {
+    auto const data = tiny();
+    auto one = options(2), three = options(2);
+    three.threads = 3;
+    Lightgcn a(data, "bsam+", one), b(data, "bsam+", three);
+    a.trainer.run();
+    b.trainer.run();
+    CHECK(values(a.trainer.parameters()) == values(b.trainer.parameters()));
+    CHECK(outcome(a.trainer) == outcome(b.trainer));
+}
+
+TEST_CASE("training depends on the seed", "[trainer]") {
+    auto const data = tiny();
+    auto other = options(1);
+    other.seed = 1000;
+    Lightgcn a(data, "none", options(1)), b(data, "none", other), c(data, "none", options(1));
+    CHECK(values(a.trainer.parameters()) != values(b.trainer.parameters()));
+    a.trainer.run();
+    c.trainer.run();
+    CHECK(outcome(a.trainer) == outcome(c.trainer));
+}
+
+TEST_CASE("a run continued from a checkpoint is the run without interruption", "[trainer]") {
+    auto const data = tiny();
+    auto const method = std::string(GENERATE("none", "fsam", "bsam", "bsam+"));
+    // 13 batches per epoch: between epochs, within one, and before the evaluation of one.
+    auto const n_batches = GENERATE(1, 13, 20, 26, 27);
+    CAPTURE(method, n_batches);
+    Json const run = {{"method", method}};
+    TemporaryDirectory const folder;
+
+    Lightgcn whole(data, method, options(4));
+    CHECK(whole.trainer.n_batches() == 13);
+    whole.trainer.run();
+
+    Lightgcn begun(data, method, options(4));
+    CHECK(begun.trainer.run(StopAfter{n_batches}) == Ending::interrupted);
+    save_checkpoint(folder / "run", begun.trainer, run);
+    auto const at_save = outcome(begun.trainer);
+
+    Lightgcn continued(data, method, options(4));
+    SafetensorsFile file(folder / "run");
+    load_checkpoint(file, continued.trainer, run);
+    CHECK(outcome(continued.trainer) == at_save);
+    CHECK(continued.trainer.run() == Ending::all_epochs);
+    CHECK(outcome(continued.trainer) == outcome(whole.trainer));
+    CHECK(values(continued.trainer.parameters()) == values(whole.trainer.parameters()));
+    CHECK(values(continued.trainer.best_parameters()) == values(whole.trainer.best_parameters()));
+
+    // Saving changed nothing.
+    begun.trainer.run();
+    CHECK(outcome(begun.trainer) == outcome(whole.trainer));
+}
+
+TEST_CASE("a finished run can be made longer", "[trainer]") {
+    auto const data = tiny();
+    TemporaryDirectory const folder;
+    Lightgcn whole(data, "bsam", options(5)), shorter(data, "bsam", options(3)),
+        longer(data, "bsam", options(5));
+    whole.trainer.run();
+    shorter.trainer.run();
+    save_checkpoint(folder / "run", shorter.trainer, Json::object());
+    SafetensorsFile file(folder / "run");
+    load_checkpoint(file, longer.trainer, Json::object());
+    longer.trainer.run();
+    CHECK(outcome(longer.trainer) == outcome(whole.trainer));
+}
+
+TEST_CASE("a checkpoint of another run is refused with the difference", "[trainer][checkpoint]") {
+    auto const data = tiny();
+    TemporaryDirectory const folder;
+    Lightgcn run(data, "sam", options(1));
+    save_checkpoint(folder / "run", run.trainer, {{"seed", 999}, {"rho", 0.1}});
+    auto const fails = [&](Trainer& trainer, Json const& identity, std::string const& message) {
+        SafetensorsFile file(folder / "run");
+        CHECK_THROWS_WITH(load_checkpoint(file, trainer, identity), ContainsSubstring(message));
+    };
+    fails(run.trainer, {{"seed", 1000}, {"rho", 0.1}},
+          "was made with seed = 999, this run has 1000");
+    fails(run.trainer, {{"seed", 999}, {"kappa", 0.1}}, "was made with kappa = nothing");
+    Lightgcn other(data, "bsam", options(1));
+    fails(other.trainer, {{"seed", 999}}, "there is no array 'optimizer.reference'");
+
+    std::vector<float> const none;
+    SafetensorsWriter writer;
+    writer.write(folder / "run");
+    fails(run.trainer, Json::object(), "the metadata has no 'format'");
+    writer.add_metadata("format", "other");
+    writer.write(folder / "run");
+    fails(run.trainer, Json::object(), "is not a checkpoint of this version, expected polder-recsys");
+    writer.add_metadata("version", "1");
+    writer.add_metadata("format", std::string(checkpoint_format));
+    writer.add_metadata("run", "{}");
+    writer.add_metadata("state", R"({"epoch": "three"})");
+    writer.write(folder / "run");
+    fails(run.trainer, Json::object(), "'state' in the metadata is damaged");
+}
+
+TEST_CASE("early stopping tolerates stopping_step evaluations without a gain", "[trainer]") {
+    auto const data = Scripted::data();
+    Scripted model;
+    model.script = {0, 0.5, 0.5, 0, 1, 1, 1, 1, 1, 1};
+    auto const optimizer = make_optimizer({"none", "sgd", "manhattan", {}});
+    auto o = options(100);
+    o.stopping_step = 2;
+    o.valid_metric = "ndcg@20";
+    Trainer trainer(data, model, *optimizer, o);
+    CHECK(trainer.run() == Ending::early_stopping);
+    // The gain of epoch 4 is the last; epochs 5 and 6 are tolerated, 7 ends the run.
+    CHECK(trainer.state().best_epoch == 4);
+    CHECK(trainer.state().epochs.size() == 8);
+    CHECK(model.n_epochs == 8);
+    CHECK(trainer.state().best.test["recall@5"] == 1);
+    // One step of 1e-3 per epoch: the best parameters are those of epoch 4, after 5 steps.
+    CHECK(trainer.best_parameters().data()[0] == Approx(-5e-3));
+    CHECK(trainer.parameters().data()[0] == Approx(-8e-3));
+    CHECK(trainer.run() == Ending::early_stopping);
+    CHECK(trainer.state().epochs.size() == 8);
+}
+
+TEST_CASE("evaluation happens every eval_step epochs", "[trainer]") {
+    auto const data = Scripted::data();
+    Scripted model;
+    model.script = {1, 1};
+    auto const optimizer = make_optimizer({"none", "sgd", "manhattan", {}});
+    auto o = options(5);
+    o.eval_step = 2;
+    Trainer trainer(data, model, *optimizer, o);
+    CHECK(trainer.run() == Ending::all_epochs);
+    CHECK(model.n_evaluations == 2);
+    CHECK(trainer.state().best_epoch == 1);
+    CHECK_FALSE(trainer.state().epochs[0].metrics.has_value());
+    CHECK(trainer.state().epochs[3].metrics.has_value());
+}
+
+TEST_CASE("the learning rate follows its schedule per epoch", "[trainer]") {
+    auto const data = Scripted::data();
+    Scripted model;
+    model.script = {1, 1, 1};
+    auto const optimizer = make_optimizer({"none", "sgd", "manhattan", {}});
+    auto o = options(3);
+    o.learning_rate = 0.5;
+    o.decay_factor = 0.25;
+    o.decay_epochs = 2;
+    Trainer trainer(data, model, *optimizer, o);
+    trainer.run();
+    // One batch per epoch and a gradient of 1: rates 0.5, 0.25, 0.125.
+    CHECK(trainer.parameters().data()[0] == -0.875F);
+}
+
+TEST_CASE("a loss that is not finite ends training at the last finite point", "[trainer]") {
+    auto const data = Scripted::data();
+    Scripted model;
+    model.script = {1, 1};
+    auto const optimizer = make_optimizer({"sam", "sgd", "manhattan", {}});
+    Trainer trainer(data, model, *optimizer, options(9));
+    trainer.run(StopAfter{1});
+    auto const before = trainer.parameters().data()[0];
+    model.loss_value = std::numeric_limits<double>::quiet_NaN();
+    CHECK(trainer.run() == Ending::not_finite);
+    CHECK(trainer.message() != "");
+    CHECK(trainer.parameters().data()[0] == before);
+    CHECK(trainer.state().epochs.size() == 1);
+    CHECK(model.n_evaluations == 1);
+}
+
+TEST_CASE("training options out of range are refused with name and value", "[trainer]") {
+    auto const fails = [](auto change, std::string const& message) {
+        TrainingOptions o;
+        change(o);
+        CHECK_THROWS_WITH(o.validate(), ContainsSubstring(message));
+    };
+    fails([](auto& o) { o.epochs = 0; }, "epochs = 0, expected at least 1");
+    fails([](auto& o) { o.batch_size = 0; }, "batch size = 0");
+    fails([](auto& o) { o.eval_step = 0; }, "evaluation step = 0");
+    fails([](auto& o) { o.stopping_step = -1; }, "stopping step = -1, expected at least 0");
+    fails([](auto& o) { o.threads = 0; }, "threads = 0");
+    fails([](auto& o) { o.decay_factor = -1; }, "learning rate decay = -1");
+    fails([](auto& o) { o.valid_metric = "auc"; }, "unknown metric 'auc'");
+    auto data = tiny();
+    data.valid.clear();
+    CHECK_THROWS_WITH(Lightgcn(data, "none", options(1)),
+                      ContainsSubstring("'synthetic:tiny' has no validation rows"));
+}
