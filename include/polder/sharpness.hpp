@@ -309,7 +309,7 @@ private:
         const std::size_t blocks = memory.engine.layout().blocks();
         T initial = 0;
         if constexpr (requires { base_.initial_state(); }) initial = T(base_.initial_state());
-        memory.base.assign(base_.state_names().size(), std::vector<T>(size, initial));
+        memory.base.assign(base_.state_names().size(), detail::Array<T>(size, initial));
         if constexpr (has_reference) {
             memory.reference.resize(size);
             memory.next_reference.resize(size);

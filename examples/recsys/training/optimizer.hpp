@@ -29,7 +29,7 @@ public:
     AnyOptimizer& operator=(AnyOptimizer const&) = delete;
     virtual ~AnyOptimizer() = default;
 
-    /// One step at `parameters`. Throws polder::NonFiniteError; then nothing has changed.
+    /// One step at `parameters`. Throws polder::NonFiniteError; see polder::NonFinite.
     virtual Report step(ParameterArena<float>& parameters, Closure const& closure) = 0;
 
     /// Allocates the state for `parameters`; needed before `visit_state`.

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstddef>
-#include <limits>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
+
+#include <polder/blocks/cache_line_allocator.hpp>
 
 namespace polder {
 
@@ -23,9 +25,13 @@ struct MatrixView {
     constexpr T& operator()(std::size_t row, std::size_t col) const noexcept {
         return data[row * cols + col];
     }
+    constexpr operator MatrixView<T const>() const noexcept requires(!std::is_const_v<T>) {
+        return {data, rows, cols};
+    }
 };
 
-/// All parameters of a model as named row-major matrices, one after the other without padding.
+/// All parameters of a model as named row-major matrices, one after the other without padding, from the
+/// start of a cache line.
 /// A copy has the same layout and its own memory, so a gradient is a copy of the parameters' arena.
 template <class T>
 class ParameterArena {
@@ -104,7 +110,7 @@ private:
     }
 
     std::vector<Entry> entries_;
-    std::vector<T> values_;
+    std::vector<T, CacheLineAllocator<T>> values_;
 };
 
 }  // namespace polder

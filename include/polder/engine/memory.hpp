@@ -10,26 +10,30 @@
 #include <typeinfo>
 #include <vector>
 
+#include <polder/blocks/cache_line_allocator.hpp>
 #include <polder/blocks/container.hpp>
 #include <polder/engine/cpu.hpp>
 
 namespace polder::detail {
+
+template <class T>
+using Array = std::vector<T, CacheLineAllocator<T>>;
 
 // State and scratch of one optimizer for scalars T. The arrays have N values, counted through all
 // blocks.
 template <class T>
 struct Memory {
     CpuEngine engine;
-    std::vector<std::vector<T>> base;  // state of the base optimizer
-    std::vector<T> reference;          // e, where the method keeps one
-    std::vector<T> next_reference;     // e of the step under way, swapped in at its end
+    std::vector<Array<T>> base;  // state of the base optimizer
+    Array<T> reference;          // e, where the method keeps one
+    Array<T> next_reference;     // e of the step under way, swapped in at its end
 
     // Where the blocks of the containers lie in this step.
     std::vector<T*> x, point, gradient, second;
 
     // Of the in-place form only.
-    std::vector<T> saved;               // x while the model holds x + eps
-    std::vector<T> perturbed_gradient;  // s while the model computes g2
+    Array<T> saved;               // x while the model holds x + eps
+    Array<T> perturbed_gradient;  // s while the model computes g2
 };
 
 // Twins of a container, whatever its type. A copy of an optimizer makes its own.

@@ -67,6 +67,11 @@ inline int default_threads() noexcept {
 /// no order among shares). Returns when all have ended. The first exception of a share ends that
 /// share and is thrown again here. No memory is allocated.
 template <class Task>
+#if defined(POLDER_THREAD_SANITIZER)
+// The block in which the compiler hands variables to the threads is the OpenMP runtime's affair; the
+// tasks are still looked at.
+__attribute__((no_sanitize_thread, noinline))
+#endif
 void parallel_for(std::size_t tasks, int threads, Task&& task) {
 #if defined(_OPENMP)
     const std::size_t wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
