@@ -1,12 +1,13 @@
 /// Options that several commands share: data, model, optimizer, training.
 #pragma once
 
-#include <cstddef>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,18 @@
 
 namespace polder::recsys::app {
 
+/// Accepts whole numbers from `lowest` on. (Without it, CLI11 reads -1 as a large unsigned number.)
+inline CLI::Validator whole_number(long long lowest) {
+    auto const check = [lowest](std::string const& text) -> std::string {
+        std::int64_t value = 0;
+        auto const end = text.data() + text.size();
+        auto const result = std::from_chars(text.data(), end, value);
+        if (result.ec == std::errc{} && result.ptr == end && value >= lowest) return {};
+        return fmt::format("'{}', expected a whole number of at least {}", text, lowest);
+    };
+    return {check, ""};
+}
+
 /// Adds --data and the options of synthetic data.
 inline void add_data_options(CLI::App& command, DataSource& source) {
     std::vector<std::string_view> names;
@@ -38,15 +51,21 @@ inline void add_data_options(CLI::App& command, DataSource& source) {
         ->capture_default_str()
         ->type_name("DIR|FILE|synthetic:NAME")
         ->group(group);
-    command.add_option("--users", source.n_users, "Users of synthetic data")->group(group);
-    command.add_option("--items", source.n_items, "Items of synthetic data")->group(group);
+    command.add_option("--users", source.n_users, "Users of synthetic data")
+        ->check(whole_number(1))
+        ->group(group);
+    command.add_option("--items", source.n_items, "Items of synthetic data")
+        ->check(whole_number(1))
+        ->group(group);
     command.add_option("--interactions", source.n_interactions, "Interactions of synthetic data")
+        ->check(whole_number(1))
         ->group(group);
     command
         .add_option("--data-seed", source.seed,
                     "Seed of synthetic data; another one than that of training, so that several "
                     "runs train on the same data")
         ->capture_default_str()
+        ->check(whole_number(0))
         ->group(group);
 }
 
@@ -159,14 +178,17 @@ inline void add_optimizer_options(CLI::App& command, OptimizerArguments& optimiz
 inline void add_training_options(CLI::App& command, TrainingOptions& options) {
     auto const group = "Training";
     auto const add = [&](std::string const& name, auto& value, std::string const& text) {
-        command.add_option(name, value, text)->capture_default_str()->group(group);
+        return command.add_option(name, value, text)->capture_default_str()->group(group);
     };
-    add("--epochs", options.epochs, "Epochs at most");
-    add("--batch-size", options.batch_size, "Rows per batch");
-    add("--seed", options.seed, "Seed of initial values, batches and negatives");
-    add("--eval-step", options.eval_step, "Epochs from one evaluation to the next");
+    add("--epochs", options.epochs, "Epochs at most")->check(whole_number(1));
+    add("--batch-size", options.batch_size, "Rows per batch")->check(whole_number(1));
+    add("--seed", options.seed, "Seed of initial values, batches and negatives")
+        ->check(whole_number(0));
+    add("--eval-step", options.eval_step, "Epochs from one evaluation to the next")
+        ->check(whole_number(1));
     add("--stopping-step", options.stopping_step,
-        "Evaluations without a gain that are tolerated; one more ends training");
+        "Evaluations without a gain that are tolerated; one more ends training")
+        ->check(whole_number(0));
     add("--valid-metric", options.valid_metric,
         "Metric of validation that chooses the best epoch, rounded to 4 decimals: recall, "
         "precision, "
@@ -175,7 +197,8 @@ inline void add_training_options(CLI::App& command, TrainingOptions& options) {
         "The learning rate of epoch e (from 0) is multiplied by factor^(e / decay-epochs)");
     add("--decay-epochs", options.decay_epochs, "See --decay-factor");
     options.threads = default_threads();
-    add("--threads", options.threads, "Threads; results do not depend on them");
+    add("--threads", options.threads, "Threads; results do not depend on them")
+        ->check(whole_number(1));
 }
 
 }  // namespace polder::recsys::app

@@ -58,7 +58,7 @@ inline CLI::App* add_compare(CLI::App& app, CompareArguments& a) {
     add_optimizer_options(*command, a.optimizer);
     add_training_options(*command, a.training);
     command->add_option("--seeds", a.n_seeds, "Number of seeds: --seed and those that follow it")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number(1))
         ->capture_default_str()
         ->group("Training");
     auto const group = "Files";

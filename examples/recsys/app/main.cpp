@@ -1,6 +1,5 @@
 // polder-recsys: train and compare recommendation models from the command line.
 #include <exception>
-#include <iostream>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -46,7 +45,13 @@ int run(std::vector<std::string> const& arguments, bool is_resumed = false) {
     } catch (CLI::Success const& request) {  // --help, --version
         return app.exit(request);
     } catch (CLI::ParseError const& error) {
-        app.exit(error, std::cout, std::cerr);
+        // CLI11 only says that a command is missing.
+        auto const is_named = [&](CLI::App* command) { return command->check_name(arguments[0]); };
+        if (!arguments.empty() && !arguments[0].starts_with('-') &&
+            app.get_subcommands(is_named).empty())
+            throw std::invalid_argument("unknown command '" + arguments[0] +
+                                        "'; known: train, compare, data");
+        spdlog::error("{} (--help explains)", error.what());
         return usage;
     }
     if (train_command->parsed()) {

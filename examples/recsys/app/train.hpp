@@ -71,7 +71,7 @@ inline CLI::App* add_train(CLI::App& app, TrainArguments& a) {
     command
         ->add_option("--checkpoint-every", a.checkpoint_every,
                      "Epochs from one checkpoint to the next; there is always one at the end")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number(1))
         ->capture_default_str()
         ->group(group);
     command

@@ -29,11 +29,11 @@ namespace polder::recsys {
 
 /// How long to train, on what, and when to stop; the defaults are MMRec's.
 struct TrainingOptions {
-    int epochs = 1000;              ///< at most
-    std::size_t batch_size = 2048;  ///< rows per batch
-    std::uint64_t seed = 999;       ///< of initial values, batches and negatives
-    int eval_step = 1;              ///< epochs from one evaluation to the next
-    int stopping_step = 20;         ///< evaluations without a gain that are tolerated
+    int epochs = 1000;         ///< at most
+    int batch_size = 2048;     ///< rows per batch
+    std::uint64_t seed = 999;  ///< of initial values, batches and negatives
+    int eval_step = 1;         ///< epochs from one evaluation to the next
+    int stopping_step = 20;    ///< evaluations without a gain that are tolerated
     std::string valid_metric = "recall@20";
     double learning_rate = 1e-3;
     /// In epoch e (from 0) the learning rate is learning_rate * decay_factor^(e / decay_epochs).
@@ -112,7 +112,8 @@ public:
     Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
             TrainingOptions options)
         : model_(model), optimizer_(optimizer), options_(valid(std::move(options))),
-          sampler_(data, options_.batch_size, options_.seed), full_sort_(data) {
+          sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed),
+          full_sort_(data) {
         if (data.valid.empty())
             throw std::runtime_error("data set '" + data.name +
                                      "' has no validation rows (x_label 1) to choose an epoch by");
