@@ -20,13 +20,25 @@ concept policy = std::copyable<P> && requires(P const& p) {
     p.validate();
 };
 
-/// eps = move(v, c) for one coordinate, c = coefficient(||v||).
+/// A ball whose shape depends on the coordinate: eps = c a v, ||v||^2 = sum of b v^2, with
+/// a = weights<T>().a(x, g), b = weights<T>().b(x, g) and c = coefficient(||v||).
 template <class P>
-concept perturbation = policy<P> &&(std::same_as<P, NoPerturbation> || requires(P const& p) {
+concept weighted_perturbation = policy<P> && requires(P const& p) {
     { p.coefficient(1.0) } -> std::convertible_to<double>;
-    { P::move(1.0f, 1.0f) } -> std::convertible_to<float>;
-    { P::move(1.0, 1.0) } -> std::convertible_to<double>;
-});
+    { p.template weights<float>().a(1.0f, 1.0f) } -> std::convertible_to<float>;
+    { p.template weights<float>().b(1.0f, 1.0f) } -> std::convertible_to<float>;
+    { p.template weights<double>().a(1.0, 1.0) } -> std::convertible_to<double>;
+    { p.template weights<double>().b(1.0, 1.0) } -> std::convertible_to<double>;
+};
+
+/// eps = move(v, c) for one coordinate, c = coefficient(||v||); or a ball with weights.
+template <class P>
+concept perturbation = policy<P> &&
+    (std::same_as<P, NoPerturbation> || weighted_perturbation<P> || requires(P const& p) {
+        { p.coefficient(1.0) } -> std::convertible_to<double>;
+        { P::move(1.0f, 1.0f) } -> std::convertible_to<float>;
+        { P::move(1.0, 1.0) } -> std::convertible_to<double>;
+    });
 
 /// d from inner products alone.
 template <class M>

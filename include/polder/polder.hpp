@@ -19,13 +19,17 @@
 #include <polder/distance/euclidean.hpp>
 #include <polder/distance/manhattan.hpp>
 #include <polder/distance/reference.hpp>
+#include <polder/methods/asam.hpp>
 #include <polder/methods/bsam.hpp>
+#include <polder/methods/fisher_sam.hpp>
 #include <polder/methods/fsam.hpp>
 #include <polder/methods/plain.hpp>
 #include <polder/methods/sam.hpp>
 #include <polder/mix/none.hpp>
 #include <polder/mix/two_batches.hpp>
+#include <polder/perturb/adaptive_ball.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
+#include <polder/perturb/fisher_ellipsoid.hpp>
 #include <polder/perturb/none.hpp>
 #include <polder/sharpness.hpp>
 #include <polder/version.hpp>

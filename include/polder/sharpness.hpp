@@ -71,6 +71,7 @@ class Sharpness {
         "docs/architecture.md");
 
     static constexpr bool perturbs = !std::is_same_v<Perturb, NoPerturbation>;
+    static constexpr bool weighted = weighted_perturbation<Perturb>;
     static constexpr bool has_reference = !std::is_same_v<Distance, NoDistance>;
     static constexpr bool two_batches = !std::is_same_v<Mix, NoMix>;
 
@@ -370,24 +371,31 @@ private:
 
     // Passes 'reduce' and 'perturb': the point becomes x + eps, or eps alone.
     // (Of arrays and not of the form: so that all closures and containers share the code.)
-    template <bool add_x, class T, class From>
-    bool ascend(detail::Memory<T>& memory, Report& report, From from, Blocked<T> gradient,
-                Blocked<T> point_array) {
+    template <bool add_x, class T, class X>
+    bool ascend(detail::Memory<T>& memory, Report& report, X x, Blocked<T> gradient,
+                Blocked<T> point) {
         CpuEngine& engine = memory.engine;
-        const auto place = [](T x, T eps) { return add_x ? x + eps : eps; };
+        const auto weights = weights_of<T>();
         if constexpr (!has_reference) {
-            const auto [gg] = engine.reduce(
-                [](T g) {
-                    return Terms<Sum>{Sum{static_cast<double>(g) * static_cast<double>(g)}};
-                },
-                gradient);
-            if (!accept(std::isfinite(gg.value), "gradient", report)) return false;
-            const double norm = std::sqrt(gg.value);
-            const T c = scale<T>(norm, report);
-            report.gradient_norm = norm;
+            const auto sums = with_x(x, [&](auto... xs) {
+                return engine.reduce(
+                    [weights](T g, auto... w) { return detail::squares(g, weights.b(w, g)...); },
+                    gradient, xs...);
+            });
+            const double gg = std::get<0>(sums).value;
+            const double vv = std::get < weighted ? 1 : 0 > (sums).value;
+            if (!accept(std::isfinite(gg) && std::isfinite(vv), "gradient", report)) return false;
+            report.gradient_norm = std::sqrt(gg);
             report.cosine = 1;
-            engine.map([=](T x, T g, T& point) { point = place(x, Perturb::move(g, c)); }, from,
-                       gradient, point_array);
+            const auto move = move_of<T>(std::sqrt(vv), report);
+            place(
+                engine, report,
+                [=](T w, T g, T& p) {
+                    const T eps = move(w, g, g);
+                    p = add_x ? w + eps : eps;
+                    return eps;
+                },
+                x, gradient, point);
         } else {
             using Reference = decltype(distance_.reference);
             constexpr bool after = Reference::read_after_update;
@@ -400,65 +408,121 @@ private:
             const Flat<T> next{memory.next_reference.data()};
             const Flat<T> read = after ? next : past;
 
-            const auto folded = [&] {
+            const auto sums = with_x(x, [&](auto... xs) {
+                const auto terms = [=](T g, T e, auto... w) {
+                    return detail::terms(measure, g, e, weights.b(w, g)...);
+                };
                 if constexpr (after) {
                     return engine.reduce(
-                        [=](T g, T e, T& updated) {
+                        [=](T g, T e, T& updated, auto... w) {
                             updated = average(e, Reference::feed(g, g));
-                            return detail::terms(measure, g, updated);
+                            return terms(g, updated, w...);
                         },
-                        gradient, past, next);
+                        gradient, past, next, xs...);
                 } else {
-                    return engine.reduce([=](T g, T e) { return detail::terms(measure, g, e); },
-                                         gradient, past);
+                    return engine.reduce(terms, gradient, past, xs...);
                 }
-            }();
+            });
             const auto count = static_cast<double>(engine.layout().size());
-            const InnerProducts p = detail::inner_products(folded, count);
-            const double d = detail::distance_of(measure, folded, p);
-            if (!accept(std::isfinite(p.gg) && std::isfinite(d), "gradient or its distance",
-                        report)) {
+            const InnerProducts p = detail::inner_products(sums, count);
+            const InnerProducts q = detail::weighted_products<weighted>(sums, p);
+            const double d = detail::distance_of(measure, sums, p);
+            if (!accept(std::isfinite(p.gg) && std::isfinite(q.gg) && std::isfinite(d),
+                        "gradient or its distance", report)) {
                 return false;
             }
 
             const auto direction = [d = T(d)](T g, T e) { return g - d * e; };
-            double vv = p.gg - 2 * d * p.ge + d * d * p.ee;
-            if (vv < cancelled * (p.gg + d * d * p.ee)) {
-                const auto [sum] = engine.reduce(
-                    [=](T g, T e) {
-                        const double v = direction(g, e);
-                        return Terms<Sum>{Sum{v * v}};
-                    },
-                    gradient, read);
-                vv = sum.value;
+            double vv = q.gg - 2 * d * q.ge + d * d * q.ee;
+            if (vv < cancelled * (q.gg + d * d * q.ee)) {
+                const auto added = with_x(x, [&](auto... xs) {
+                    return engine.reduce(
+                        [=](T g, T e, auto... w) {
+                            return detail::squares(direction(g, e), weights.b(w, g)...);
+                        },
+                        gradient, read, xs...);
+                });
+                vv = std::get < weighted ? 1 : 0 > (added).value;
             }
-            const double norm = std::sqrt(vv);
-            const T c = scale<T>(norm, report);
             report.gradient_norm = std::sqrt(p.gg);
             report.distance = d;
-            report.cosine = (p.gg - d * p.ge) / (report.gradient_norm * norm);
+            // <v, g> / (||v|| ||g||); for a plain ball ||v||^2 is vv.
+            const double plain_vv = weighted ? p.gg - 2 * d * p.ge + d * d * p.ee : vv;
+            report.cosine = (p.gg - d * p.ge) / (report.gradient_norm * std::sqrt(plain_vv));
+            const auto move = move_of<T>(std::sqrt(vv), report);
             if constexpr (after) {
-                engine.map([=](T x, T g, T e,
-                               T& point) { point = place(x, Perturb::move(direction(g, e), c)); },
-                           from, gradient, read, point_array);
-            } else {
-                engine.map(
-                    [=](T x, T g, T e, T& updated, T& point) {
-                        const T v = direction(g, e);
-                        updated = average(e, Reference::feed(g, v));
-                        point = place(x, Perturb::move(v, c));
+                place(
+                    engine, report,
+                    [=](T w, T g, T e, T& at) {
+                        const T eps = move(w, g, direction(g, e));
+                        at = add_x ? w + eps : eps;
+                        return eps;
                     },
-                    from, gradient, read, next, point_array);
+                    x, gradient, read, point);
+            } else {
+                place(
+                    engine, report,
+                    [=](T w, T g, T e, T& updated, T& at) {
+                        const T v = direction(g, e);
+                        const T eps = move(w, g, v);
+                        updated = average(e, Reference::feed(g, v));
+                        at = add_x ? w + eps : eps;
+                        return eps;
+                    },
+                    x, gradient, read, next, point);
             }
         }
         return true;
     }
 
+    // f(x) where the ball's shape depends on x or g, f() where it does not: then x is not read.
+    template <class X, class F>
+    static auto with_x(X x, F const& f) {
+        if constexpr (weighted) {
+            return f(x);
+        } else {
+            return f();
+        }
+    }
+
     template <class T>
-    T scale(double norm, Report& report) const {
-        const double c = perturb_.coefficient(norm);
-        report.perturbation_norm = c * norm;
-        return static_cast<T>(c);
+    auto weights_of() const {
+        if constexpr (weighted) {
+            return perturb_.template weights<T>();
+        } else {
+            return detail::NoWeights{};
+        }
+    }
+
+    // eps of one coordinate as a function of x, g and v.
+    template <class T>
+    auto move_of(double norm, Report& report) const {
+        const double coefficient = perturb_.coefficient(norm);
+        report.perturbation_norm = coefficient * norm;
+        if constexpr (weighted) {
+            return [c = T(coefficient), weights = weights_of<T>()](T x, T g, T v) {
+                return c * (weights.a(x, g) * v);
+            };
+        } else {
+            return [c = T(coefficient)](T, T, T v) { return Perturb::move(v, c); };
+        }
+    }
+
+    // Runs f, which writes the point and returns eps. The Euclidean norm of eps follows from that of v in
+    // a plain ball; else it is added up here.
+    template <class F, class... Arrays>
+    static void place(CpuEngine& engine, Report& report, F const& f, Arrays... arrays) {
+        if constexpr (weighted) {
+            const auto [ee] = engine.reduce(
+                [f](auto&... at) {
+                    const double eps = f(at...);
+                    return Terms<Sum>{Sum{eps * eps}};
+                },
+                arrays...);
+            report.perturbation_norm = std::sqrt(ee.value);
+        } else {
+            engine.map(f, arrays...);
+        }
     }
 
     // Passes 'check' and 'base'. A method without a perturbation has no pass to spare: with `raise` each

@@ -255,6 +255,17 @@ void with_method(std::string const& variant, json const& hp, Base const& base, F
     } else if (variant == "sam_plus") {
         f(polder::SAMPlus{
             base, {.rho = hp.at("rho"), .kappa = hp.at("kappa"), .norm_guard = hp.at("norm_eps")}});
+    } else if (variant == "asam_davda54") {
+        f(polder::ASAM{base, {.rho = hp.at("rho"), .eta = 0, .norm_guard = hp.at("norm_eps")}});
+    } else if (variant.starts_with("fisher_sam") &&
+               hp.value("form", "") == "batch_gradient_squared") {
+        const double rho = hp.at("rho"), eta = hp.at("eta"), guard = hp.at("norm_eps");
+        if (plus) {
+            f(polder::FisherSAMPlus{
+                base, {.rho = rho, .eta = eta, .kappa = hp.at("kappa"), .norm_guard = guard}});
+        } else {
+            f(polder::FisherSAM{base, {.rho = rho, .eta = eta, .norm_guard = guard}});
+        }
     } else if (variant.starts_with("fsam") && variant.find("kozistr") != std::string::npos) {
         with_fsam<polder::LaggedReducedAverage>(hp, base, f);
     } else if (variant.starts_with("fsam") && variant.find("paper") != std::string::npos) {

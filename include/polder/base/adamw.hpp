@@ -43,9 +43,8 @@ struct AdamW {
         Step step;  // of Adam
         T keep;
         template <class... State>
-        POLDER_HOST_DEVICE T operator()(T x, T u, State&... state) const
-            requires std::is_invocable_v<Step const&, T, T, State&...>
-        {
+        POLDER_HOST_DEVICE T operator()(T x, T u, State&... state)
+            const requires std::is_invocable_v<Step const&, T, T, State&...> {
             return step(keep * x, u, state...);
         }
     };

@@ -1,6 +1,7 @@
 /// From a measure's scalar functions to one reduction.
 #pragma once
 
+#include <cstddef>
 #include <tuple>
 
 #include <polder/concepts.hpp>
@@ -9,14 +10,41 @@
 
 namespace polder::detail {
 
-// What one coordinate adds: g^2, g e, e^2 and the measure's own term.
-template <class Measure>
-auto terms(Measure const& measure, double g, double e) {
-    if constexpr (measure_of_terms<Measure>) {
-        using Own = decltype(measure.term(g, e));
-        return Terms<Sum, Sum, Sum, Own>{Sum{g * g}, Sum{g * e}, Sum{e * e}, measure.term(g, e)};
+// The weights of a ball that has none: never called.
+struct NoWeights {
+    template <class T>
+    double b(T, T) const {
+        return 1;
+    }
+};
+
+// v^2, and b v^2 where there is a weight.
+template <class... Weight>
+auto squares(double v, Weight... b) {
+    if constexpr (sizeof...(b) == 0) {
+        return Terms<Sum>{Sum{v * v}};
     } else {
-        return Terms<Sum, Sum, Sum>{Sum{g * g}, Sum{g * e}, Sum{e * e}};
+        return Terms<Sum, Sum>{Sum{v * v}, Sum{static_cast<double>((b + ...)) * (v * v)}};
+    }
+}
+
+// What one coordinate adds: g^2, g e, e^2, the measure's own term, and the first three times a weight.
+template <class Measure, class... Weight>
+auto terms(Measure const& measure, double g, double e, Weight... b) {
+    const Terms<Sum, Sum, Sum> products{Sum{g * g}, Sum{g * e}, Sum{e * e}};
+    const auto own = [&] {
+        if constexpr (measure_of_terms<Measure>) {
+            return std::tuple{measure.term(g, e)};
+        } else {
+            return std::tuple{};
+        }
+    }();
+    if constexpr (sizeof...(b) == 0) {
+        return std::tuple_cat(products, own);
+    } else {
+        const auto w = static_cast<double>((b + ...));
+        return std::tuple_cat(products, own,
+                              Terms<Sum, Sum, Sum>{Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}});
     }
 }
 
@@ -24,6 +52,18 @@ template <class Folded>
 InnerProducts inner_products(Folded const& folded, double coordinates) {
     return {std::get<0>(folded).value, std::get<1>(folded).value, std::get<2>(folded).value,
             coordinates};
+}
+
+// The products with weights, or those without where there are none.
+template <bool weighted, class Folded>
+InnerProducts weighted_products(Folded const& folded, InnerProducts const& plain) {
+    if constexpr (weighted) {
+        constexpr std::size_t last = std::tuple_size_v<Folded> - 1;
+        return {std::get<last - 2>(folded).value, std::get<last - 1>(folded).value,
+                std::get<last>(folded).value, plain.coordinates};
+    } else {
+        return plain;
+    }
 }
 
 template <class Measure, class Folded>

@@ -1,0 +1,48 @@
+/// The worst-case move in a ball that scales with the parameters.
+#pragma once
+
+#include <cmath>
+
+#include <polder/config.hpp>
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// eps = rho T^2 v / (||T v||_2 + norm_guard),   T = |x| + eta, one value per coordinate:
+/// maximises <v, eps> over ||T^-1 eps||_2 <= rho. The Euclidean norm of eps is not rho. With eta = 0 a
+/// parameter that is zero is never perturbed.
+/// Kwon et al. 2021 (ASAM), eq. (5) and Algorithm 1.
+struct AdaptiveBall {
+    double rho = 0.5;           ///< radius, >= 0
+    double eta = 0.01;          ///< added to |x|, >= 0
+    double norm_guard = 1e-12;  ///< added to the norm, >= 0
+
+    /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
+    void validate() const {
+        require_non_negative("rho", rho);
+        require_non_negative("eta", eta);
+        require_non_negative("norm_guard", norm_guard);
+    }
+
+    /// c = rho / (||T v|| + norm_guard), and 0 where both are 0.
+    double coefficient(double norm) const {
+        return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
+    }
+
+    /// a = b = T^2.
+    template <class T>
+    struct Weights {
+        T eta;
+        POLDER_HOST_DEVICE T a(T x, T) const {
+            const T scale = std::abs(x) + eta;
+            return scale * scale;
+        }
+        POLDER_HOST_DEVICE T b(T x, T g) const { return a(x, g); }
+    };
+    template <class T>
+    Weights<T> weights() const {
+        return {T(eta)};
+    }
+};
+
+}  // namespace polder
