@@ -10,6 +10,7 @@
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/mix/none.hpp>
+#include <polder/mix/products.hpp>
 #include <polder/perturb/none.hpp>
 
 namespace polder {
@@ -76,12 +77,25 @@ inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> 
 template <class D>
 concept distance = policy<D> &&(std::same_as<D, NoDistance> || detail::is_distance_to<D>);
 
-/// weights<T>()(s, g2), the gradient that the base optimizer gets; or NoMix.
+/// weights<T>()(s, g2) is the gradient that the base optimizer gets.
 template <class M>
-concept mixing = policy<M> &&(std::same_as<M, NoMix> || requires(M const& m) {
+concept two_batch_mixing = policy<M> && requires(M const& m) {
     { m.template weights<float>()(1.0f, 1.0f) } -> std::convertible_to<float>;
     { m.template weights<double>()(1.0, 1.0) } -> std::convertible_to<double>;
-});
+};
+
+/// weights<T>(products)(s, g) is the gradient that the base optimizer gets; reads_products says whether
+/// gs and ss are needed, which costs a pass.
+template <class M>
+concept clean_mixing = policy<M> && requires(M const& m, GradientProducts const& p) {
+    { M::reads_products } -> std::convertible_to<bool>;
+    { m.template weights<float>(p)(1.0f, 1.0f) } -> std::convertible_to<float>;
+    { m.template weights<double>(p)(1.0, 1.0) } -> std::convertible_to<double>;
+};
+
+/// NoMix, a mix of two batches, or a mix with the clean gradient of the same batch.
+template <class M>
+concept mixing = policy<M> &&(std::same_as<M, NoMix> || two_batch_mixing<M> || clean_mixing<M>);
 
 /// with_update<T>(k, f) calls f with the update of one coordinate in step k: x' = update(x, u,
 /// states...).

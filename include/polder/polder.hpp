@@ -23,9 +23,13 @@
 #include <polder/methods/bsam.hpp>
 #include <polder/methods/fisher_sam.hpp>
 #include <polder/methods/fsam.hpp>
+#include <polder/methods/gnp.hpp>
+#include <polder/methods/gsam.hpp>
 #include <polder/methods/plain.hpp>
 #include <polder/methods/sam.hpp>
 #include <polder/mix/none.hpp>
+#include <polder/mix/same_batch.hpp>
+#include <polder/mix/surrogate_gap.hpp>
 #include <polder/mix/two_batches.hpp>
 #include <polder/perturb/adaptive_ball.hpp>
 #include <polder/perturb/euclidean_ball.hpp>

@@ -35,7 +35,7 @@ namespace polder {
 ///     v   = g - d e,   d = Distance(g, e)
 ///     eps = Perturb(v)
 ///     s   = grad L_B1(x + eps)
-///     u   = Mix(s, grad L_B2(x))
+///     u   = Mix(s, g) or Mix(s, grad L_B2(x))
 ///     x   = BaseOpt(x, u)
 ///
 /// The policies are scalar functions; this class composes them into passes over memory:
@@ -43,7 +43,8 @@ namespace polder {
 ///     reduce    read g, e; write e       sums for d and ||v||
 ///     perturb   read x, g, e; write x + eps
 ///     check     read s, g2               are they finite? (not with NonFinite::propagate)
-///     base      read x, s, g2 and the state; write x and the state
+///     mix       read g, s                inner products, for a Mix that asks for them
+///     base      read x, s, g or g2, and the state; write x and the state
 ///
 /// x and the state are written by the last pass alone, after the last call of the closure. So a
 /// closure that throws leaves everything as it was, and so does a step that is refused (see NonFinite
@@ -65,6 +66,8 @@ class Sharpness {
     static_assert(
         mixing<Mix>,
         "polder: Mix is NoMix or needs validate() and weights<T>(); see docs/architecture.md");
+    static_assert(!clean_mixing<Mix> || !std::is_same_v<Perturb, NoPerturbation>,
+                  "polder: a Mix that reads the clean gradient needs a perturbation");
     static_assert(
         base_optimizer<BaseOpt>,
         "polder: BaseOpt needs validate(), state_names() and with_update<T>(step, f); see "
@@ -73,7 +76,11 @@ class Sharpness {
     static constexpr bool perturbs = !std::is_same_v<Perturb, NoPerturbation>;
     static constexpr bool weighted = weighted_perturbation<Perturb>;
     static constexpr bool has_reference = !std::is_same_v<Distance, NoDistance>;
-    static constexpr bool two_batches = !std::is_same_v<Mix, NoMix>;
+    static constexpr bool two_batches = two_batch_mixing<Mix>;
+    static constexpr bool keeps_clean = clean_mixing<Mix>;
+    static constexpr detail::Other other = two_batches   ? detail::Other::second
+                                           : keeps_clean ? detail::Other::clean
+                                                         : detail::Other::none;
 
 public:
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
@@ -98,9 +105,9 @@ public:
         using Container = std::remove_reference_t<C>;
         if constexpr (check_arguments<Container, C&&, Closure>()) {
             auto& memory = prepare(x);
-            auto& twins = twins_.of(x, perturbs, two_batches);
-            detail::OutOfPlace<Container, std::remove_reference_t<Closure>> form(x, closure, twins,
-                                                                                 memory);
+            auto& twins = twins_.of(x, perturbs, two_batches || keeps_clean);
+            detail::OutOfPlace<Container, std::remove_reference_t<Closure>, other> form(
+                x, closure, twins, memory);
             return advance(memory, form);
         } else {
             return {};
@@ -135,8 +142,8 @@ public:
         auto& memory = prepare(x);
         const std::size_t size = memory.engine.layout().size();
         if constexpr (perturbs) memory.saved.resize(size);
-        if constexpr (two_batches) memory.perturbed_gradient.resize(size);
-        detail::InPlace<C, Call, two_batches> form(x, gradient, closure, memory);
+        if constexpr (two_batches || keeps_clean) memory.kept_gradient.resize(size);
+        detail::InPlace<C, Call, other> form(x, gradient, closure, memory);
         return advance(memory, form);
     }
 
@@ -147,8 +154,9 @@ public:
         static_assert(perturbs, "polder: this method has no perturbation");
         if constexpr (check_arguments<C, C&, Closure>()) {
             auto& memory = prepare(x);
-            auto& twins = twins_.of(x, perturbs, two_batches);
-            detail::OutOfPlace<C, std::remove_reference_t<Closure>> form(x, closure, twins, memory);
+            auto& twins = twins_.of(x, perturbs, two_batches || keeps_clean);
+            detail::OutOfPlace<C, std::remove_reference_t<Closure>, other> form(x, closure, twins,
+                                                                                memory);
             Report report;
             if (!evaluate_first(form, report)) return report;
             detail::collect(eps, memory.engine.layout(), memory.point, "eps");
@@ -343,7 +351,7 @@ private:
                 return report;
             }
         }
-        if (!descend(memory, report, form.perturbed_gradient(), form.second_gradient()))
+        if (!descend(memory, report, form.perturbed_gradient(), form.other_gradient()))
             return report;
         if constexpr (has_reference) memory.reference.swap(memory.next_reference);
         ++steps_;
@@ -525,10 +533,10 @@ private:
         }
     }
 
-    // Passes 'check' and 'base'. A method without a perturbation has no pass to spare: with `raise` each
-    // chunk is checked as it is updated.
-    template <class T, class Gradient>
-    bool descend(detail::Memory<T>& memory, Report& report, Gradient s, Blocked<T> second) {
+    // Passes 'check', 'mix' and 'base'. A method without a perturbation has no pass to spare: with `raise`
+    // each run of coordinates is checked as it is updated.
+    template <class T, class Gradient, class OtherGradient>
+    bool descend(detail::Memory<T>& memory, Report& report, Gradient s, OtherGradient beside) {
         CpuEngine& engine = memory.engine;
         const Blocked<T> x{memory.x.data()};
         const char* what = perturbs ? "gradient at the perturbed point" : "gradient";
@@ -536,27 +544,51 @@ private:
         if (non_finite_ != NonFinite::propagate && !one_pass) {
             if (!accept(engine.all_finite(s), what, report)) return false;
             if constexpr (two_batches) {
-                if (!accept(engine.all_finite(second), "gradient of the second batch", report)) {
+                if (!accept(engine.all_finite(beside), "gradient of the second batch", report)) {
                     return false;
                 }
             }
         }
-        update(memory, [&](auto const& rule, auto... states) {
-            if constexpr (two_batches) {
-                const auto mix = mix_.template weights<T>();
+        if constexpr (two_batches || keeps_clean) {
+            const auto mix = mix_of<T>(engine, report, s, beside);
+            update(memory, [&](auto const& rule, auto... states) {
                 engine.map(
-                    [=](T& w, T s1, T g2, auto&... state) { w = rule(w, mix(s1, g2), state...); },
-                    x, s, second, states...);
-            } else {
+                    [=](T& w, T g1, T g2, auto&... state) { w = rule(w, mix(g1, g2), state...); },
+                    x, s, beside, states...);
+            });
+        } else {
+            update(memory, [&](auto const& rule, auto... states) {
                 const auto base = [=](T g, T& w, auto&... state) { w = rule(w, g, state...); };
                 if (one_pass) {
                     accept(engine.map_where_finite(base, s, x, states...), what, report);
                 } else {
                     engine.map(base, s, x, states...);
                 }
-            }
-        });
+            });
+        }
         return true;
+    }
+
+    // u of one coordinate as a function of s and the other gradient.
+    template <class T, class Gradient, class OtherGradient>
+    auto mix_of(CpuEngine& engine, Report const& report, Gradient s, OtherGradient g) const {
+        if constexpr (two_batches) {
+            return mix_.template weights<T>();
+        } else {
+            GradientProducts p;
+            p.gg = report.gradient_norm * report.gradient_norm;
+            if constexpr (Mix::reads_products) {
+                const auto [gs, ss] = engine.reduce(
+                    [](T clean, T perturbed) {
+                        const double a = clean, b = perturbed;
+                        return Terms<Sum, Sum>{Sum{a * b}, Sum{b * b}};
+                    },
+                    g, s);
+                p.gs = gs.value;
+                p.ss = ss.value;
+            }
+            return mix_.template weights<T>(p);
+        }
     }
 
     // Calls pass(rule, state arrays...) with the update of this step.

@@ -255,6 +255,15 @@ void with_method(std::string const& variant, json const& hp, Base const& base, F
     } else if (variant == "sam_plus") {
         f(polder::SAMPlus{
             base, {.rho = hp.at("rho"), .kappa = hp.at("kappa"), .norm_guard = hp.at("norm_eps")}});
+    } else if (variant.starts_with("gnp")) {
+        f(polder::GNP{base,
+                      {.rho = hp.at("rho"),
+                       .alpha = hp.at("alpha"),
+                       .normalise_clean = hp.at("normalize_clean"),
+                       .norm_guard = hp.at("norm_eps")}});
+    } else if (variant == "gsam") {
+        f(polder::GSAM{
+            base, {.rho = hp.at("rho"), .alpha = hp.at("alpha"), .norm_guard = hp.at("norm_eps")}});
     } else if (variant == "asam_davda54") {
         f(polder::ASAM{base, {.rho = hp.at("rho"), .eta = 0, .norm_guard = hp.at("norm_eps")}});
     } else if (variant.starts_with("fisher_sam") &&

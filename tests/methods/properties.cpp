@@ -40,7 +40,7 @@ struct SecondBatch {
 
 template <class Optimizer>
 constexpr bool mixes =
-    !std::is_same_v<std::remove_cvref_t<decltype(std::declval<Optimizer&>().mix())>, NoMix>;
+    two_batch_mixing<std::remove_cvref_t<decltype(std::declval<Optimizer&>().mix())>>;
 
 }  // namespace
 
@@ -74,6 +74,30 @@ TEST_CASE("kappa = 1 is the method without the second batch", "[methods]") {
         same_bits(run<double>(BSAMPlus{heavy_ball, {.kappa = 1}}), run<double>(BSAM{heavy_ball})));
 }
 
+TEST_CASE("GNP is SAM for alpha = 1 and the base optimizer for alpha = 0", "[methods]") {
+    CHECK(same_bits(run<double>(GNP{adam, {.rho = 0.1, .alpha = 1}}),
+                    run<double>(SAM{adam, {.rho = 0.1}})));
+    CHECK(same_bits(run<double>(GNP{adam, {.rho = 0.1, .alpha = 0}}), run<double>(Plain{adam})));
+}
+
+TEST_CASE("ASAM does not see two layers rescaled against each other", "[methods][perturb]") {
+    // L(x, y) = f(x y) for scalars: with eta = 0 the loss at the perturbed point is the same for
+    // (k x, y / k).
+    const auto product = [](std::vector<double> const& at, std::vector<double>& gradient) {
+        const double slope = std::sin(at[0] * at[1]);
+        gradient = {slope * at[1], slope * at[0]};
+        return 1 - std::cos(at[0] * at[1]);
+    };
+    std::vector<double> expected;
+    for (double k : {1.0, 4.0, 0.25}) {
+        ASAM optimizer{SGD{}, {.rho = 0.2, .eta = 0, .norm_guard = 0}};
+        std::vector<double> x{0.7 * k, 1.3 / k};
+        expected.push_back(optimizer.step(x, product).perturbed_loss);
+    }
+    CHECK(expected[1] == Approx(expected[0]).epsilon(1e-13));
+    CHECK(expected[2] == Approx(expected[0]).epsilon(1e-13));
+}
+
 TEST_CASE("kappa = 0 is the base optimizer on the second batch", "[methods]") {
     const auto base = run<double>(Plain{adam}, 37, SecondBatch{});
     for_each_method(adam, {.rho = 0.1, .kappa = 0}, [&](char const* name, auto const& optimizer) {
@@ -88,6 +112,8 @@ TEST_CASE("methods that are special cases of others agree bit for bit", "[method
     const auto sam = run<double>(SAM{heavy_ball, {.rho = 0.1}});
     CHECK(same_bits(run<double>(FSAM{heavy_ball, {.rho = 0.1, .sigma = 0}}), sam));
     CHECK(same_bits(run<double>(BSAM{heavy_ball, {.rho = 0.1}, Constant{0}}), sam));
+    CHECK(same_bits(run<double>(GSAM{heavy_ball, {.rho = 0.1, .alpha = 0}}), sam));
+    CHECK(same_bits(run<double>(FisherSAM{heavy_ball, {.rho = 0.1, .eta = 0}}), sam));
     CHECK(same_bits(run<double>(BSAM{heavy_ball, {.rho = 0.1}, NoDistance{}}), sam));
     CHECK(same_bits(run<double>(BSAM{heavy_ball, {.rho = 0.1, .lambda = 0.6}, Constant{0.5}}),
                     run<double>(FSAM<SGD, MovingAverage>{
@@ -121,18 +147,30 @@ TEST_CASE("the two conventions of FSAM agree for sigma = 1 after the first step"
         CHECK(lagged[i] == Approx(moving[i]).epsilon(1e-12));
 }
 
-TEMPLATE_TEST_CASE("the perturbation has norm rho", "[methods][perturb]", float, double) {
+TEMPLATE_TEST_CASE("the perturbation has norm rho in the ball's own norm", "[methods][perturb]",
+                   float, double) {
     const double accuracy = std::is_same_v<TestType, float> ? 1e-5 : 1e-12;
     for_each_method(adam, {.rho = 0.3, .norm_guard = 0}, [&](char const* name, auto optimizer) {
-        std::vector<TestType> x(53), eps(53);
+        std::vector<TestType> x(53), g(53), eps(53);
         test::set_start(x);
         for (int t = 0; t < steps; ++t) {
             const Report report = optimizer.perturbation(x, Valley{}, eps);
-            double square = 0;
-            for (TestType e : eps) square += static_cast<double>(e) * static_cast<double>(e);
+            Valley{}(x, g, {});
+            double square = 0, euclidean = 0;
+            for (std::size_t i = 0; i < eps.size(); ++i) {
+                const double e = static_cast<double>(eps[i]) * static_cast<double>(eps[i]);
+                euclidean += e;
+                if constexpr (requires { optimizer.perturb().template weights<double>(); }) {
+                    // a = b = 1 / F: eps' F eps
+                    const auto weights = optimizer.perturb().template weights<double>();
+                    square += e / weights.a(static_cast<double>(x[i]), static_cast<double>(g[i]));
+                } else {
+                    square += e;
+                }
+            }
             CAPTURE(name, t);
             CHECK(std::sqrt(square) == Approx(0.3).epsilon(accuracy));
-            CHECK(report.perturbation_norm == Approx(0.3).epsilon(accuracy));
+            CHECK(report.perturbation_norm == Approx(std::sqrt(euclidean)).epsilon(accuracy));
             optimizer.step(x, Valley{});
         }
     });

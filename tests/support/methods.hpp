@@ -20,6 +20,12 @@ void for_each_method(Base const& base, Settings const& with, F const& f) {
     const double rho = with.rho, kappa = with.kappa, guard = with.norm_guard;
     f("SAM", SAM{base, {.rho = rho, .norm_guard = guard}});
     f("SAM+", SAMPlus{base, {.rho = rho, .kappa = kappa, .norm_guard = guard}});
+    f("ASAM", ASAM{base, {.rho = rho, .norm_guard = guard}});
+    f("ASAM+", ASAMPlus{base, {.rho = rho, .kappa = kappa, .norm_guard = guard}});
+    f("FisherSAM", FisherSAM{base, {.rho = rho, .norm_guard = guard}});
+    f("FisherSAM+", FisherSAMPlus{base, {.rho = rho, .kappa = kappa, .norm_guard = guard}});
+    f("GNP", GNP{base, {.rho = rho, .alpha = kappa, .norm_guard = guard}});
+    f("GSAM", GSAM{base, {.rho = rho, .alpha = 1 - kappa, .norm_guard = guard}});
     f("FSAM", FSAM{base, {.rho = rho, .norm_guard = guard}});
     f("FSAM after update",
       FSAM<Base, MovingAverage>{base, {.rho = rho, .lambda = 0.6, .norm_guard = guard}});
@@ -41,6 +47,10 @@ template <class Base, class F>
 void for_each_kind_of_method(Base const& base, Settings const& with, F const& f) {
     f("plain", Plain{base});
     f("SAM", SAM{base, {.rho = with.rho}});
+    f("GSAM", GSAM{base, {.rho = with.rho}});
+    f("ASAM, BSAM's average and cosine",
+      Sharpness<AdaptiveBall, DistanceTo<MovingAverage, Cosine>, NoMix, Base>{
+          {.rho = with.rho}, {}, {}, base});
     f("FSAM", FSAM{base, {.rho = with.rho}});
     f("BSAM Manhattan", BSAM{base, {.rho = with.rho}});
     f("BSAM+ cosine", BSAMPlus{base, {.rho = with.rho, .kappa = with.kappa}, Cosine{}});

@@ -9,9 +9,16 @@
 
 namespace polder::detail {
 
+// Which gradient the base pass reads next to s, the one at the perturbed point.
+enum class Other {
+    none,
+    second,  // of the second batch
+    clean    // of the first batch at x
+};
+
 // The closure is called on x and on a twin that holds x + eps, and writes to twins: x is not
 // touched.
-template <class C, class Closure>
+template <class C, class Closure, Other kind>
 class OutOfPlace {
 public:
     using T = scalar_t<C>;
@@ -21,20 +28,33 @@ public:
 
     double first() { return evaluate(x_, {Batch::first, false}); }
     void prepare_point() { collect(twins_.point->get(), layout(), memory_.point, "point"); }
-    double perturbed() { return evaluate(twins_.point->get(), {Batch::first, true}); }
+    double perturbed() {
+        C const& point = twins_.point->get();
+        if constexpr (kind == Other::clean) {
+            return evaluate_beside(point, {Batch::first, true}, "the gradient");
+        } else {
+            return evaluate(point, {Batch::first, true});
+        }
+    }
     double second() {
-        const double loss = call(x_, twins_.second->get(), {Batch::second, false});
-        collect(twins_.second->get(), layout(), memory_.second, "the gradient of the second batch");
-        return loss;
+        return evaluate_beside(x_, {Batch::second, false}, "the gradient of the second batch");
     }
 
     Blocked<T> from() const { return {memory_.x.data()}; }
     Blocked<T> point() const { return {memory_.point.data()}; }
     Blocked<T> gradient() const { return {memory_.gradient.data()}; }
-    Blocked<T> perturbed_gradient() const { return gradient(); }
-    Blocked<T> second_gradient() const { return {memory_.second.data()}; }
+    Blocked<T> perturbed_gradient() const { return kind == Other::clean ? beside() : gradient(); }
+    Blocked<T> other_gradient() const { return kind == Other::clean ? gradient() : beside(); }
 
 private:
+    Blocked<T> beside() const { return {memory_.second.data()}; }
+
+    double evaluate_beside(C const& at, Pass pass, char const* what) {
+        const double loss = call(at, twins_.second->get(), pass);
+        collect(twins_.second->get(), layout(), memory_.second, what);
+        return loss;
+    }
+
     Layout const& layout() const { return memory_.engine.layout(); }
 
     double evaluate(C const& at, Pass pass) {
@@ -59,7 +79,7 @@ private:
 
 // The model owns x and its gradient: x + eps is written into the model, and x put back, also when
 // the closure throws.
-template <class C, class Closure, bool two_batches>
+template <class C, class Closure, Other kind>
 class InPlace {
 public:
     using T = scalar_t<C>;
@@ -81,12 +101,13 @@ public:
                                         form.point());
             }
         };
+        if constexpr (kind == Other::clean) keep_gradient();
         Restore restore{*this};
         return evaluate({Batch::first, true});
     }
 
     double second() {
-        memory_.engine.map([](T& kept, T s) { kept = s; }, perturbed_gradient(), gradient());
+        keep_gradient();
         return evaluate({Batch::second, false});
     }
 
@@ -94,15 +115,27 @@ public:
     Blocked<T> point() const { return {memory_.x.data()}; }
     Blocked<T> gradient() const { return {memory_.gradient.data()}; }
     auto perturbed_gradient() const {
-        if constexpr (two_batches) {
-            return Flat<T>{memory_.perturbed_gradient.data()};
+        if constexpr (kind == Other::second) {
+            return kept();
         } else {
             return gradient();
         }
     }
-    Blocked<T> second_gradient() const { return gradient(); }
+    auto other_gradient() const {
+        if constexpr (kind == Other::clean) {
+            return kept();
+        } else {
+            return gradient();
+        }
+    }
 
 private:
+    // The gradient that the next evaluation would overwrite.
+    Flat<T> kept() const { return {memory_.kept_gradient.data()}; }
+    void keep_gradient() {
+        memory_.engine.map([](T& copy, T g) { copy = g; }, kept(), gradient());
+    }
+
     Flat<T> saved() const { return {memory_.saved.data()}; }
 
     double evaluate(Pass pass) {

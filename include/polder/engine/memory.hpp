@@ -32,8 +32,8 @@ struct Memory {
     std::vector<T*> x, point, gradient, second;
 
     // Of the in-place form only.
-    Array<T> saved;               // x while the model holds x + eps
-    Array<T> perturbed_gradient;  // s while the model computes g2
+    Array<T> saved;          // x while the model holds x + eps
+    Array<T> kept_gradient;  // the one of two gradients that the model would overwrite
 };
 
 // Twins of a container, whatever its type. A copy of an optimizer makes its own.

@@ -1,0 +1,29 @@
+/// GSAM, surrogate-gap SAM.
+#pragma once
+
+#include <polder/mix/surrogate_gap.hpp>
+#include <polder/perturb/euclidean_ball.hpp>
+#include <polder/sharpness.hpp>
+
+namespace polder {
+
+/// Hyper-parameters of GSAM.
+struct GSAMOptions {
+    double rho = 0.05;          ///< radius of the ball, >= 0
+    double alpha = 0.4;         ///< weight of g_perp, >= 0
+    double norm_guard = 1e-12;  ///< added to ||g||, >= 0
+};
+
+/// eps = rho g / ||g||_2,   s = grad L_B(x + eps),   x <- BaseOpt(x, s - alpha g_perp),
+/// g_perp: the part of g = grad L_B(x) orthogonal to s. alpha = 0 is SAM.
+/// Zhuang et al. 2022, Algorithm 1, with a constant rho. Two evaluations per step, both on B.
+///
+///     polder::GSAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.05, .alpha = 0.4}};
+template <base_optimizer BaseOpt>
+struct GSAM : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt> {
+    explicit GSAM(BaseOpt base, GSAMOptions options = {})
+        : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt>(
+              {options.rho, options.norm_guard}, {}, {options.alpha}, base) {}
+};
+
+}  // namespace polder
