@@ -132,7 +132,9 @@ inline std::string number_or_dash(double value, std::string_view format) {
 }
 
 /// Per cent by which `value` is over `base`.
-inline double improvement(double value, double base) { return 100 * (value - base) / base; }
+inline double improvement(double value, double base) {
+    return value == base ? 0 : 100 * (value - base) / base;
+}
 
 /// The method that improvements are over.
 inline std::string base_method(std::vector<std::string> const& methods) {
@@ -146,38 +148,54 @@ inline MethodResults const& find(std::vector<MethodResults> const& results,
                          [&](auto const& each) { return each.method == method; });
 }
 
-/// The values that `method` has out of those given; a distance only for bsam and bsam+.
-inline OptimizerOptions applicable(std::string const& method, OptimizerArguments const& a) {
-    OptimizerOptions options{method, a.base, "manhattan", {}};
-    if (method.starts_with("bsam")) options.distance = a.distance.value_or(options.distance);
-    auto const known = hyper_parameters(options);
-    for (auto const& [name, value] : a.values)
-        if (std::any_of(known.begin(), known.end(), [&](auto const& h) { return h.name == name; }))
-            options.values.emplace_back(name, value);
-    static_cast<void>(hyper_parameters(options));
-    return options;
+/// Whether a value of that name is among them.
+inline bool has(std::vector<HyperParameterValue> const& values, std::string_view name) {
+    return std::any_of(values.begin(), values.end(),
+                       [&](auto const& each) { return each.name == name; });
 }
 
-/// The options of each method. Throws std::invalid_argument for a value that none of them has.
-inline std::vector<OptimizerOptions> all_applicable(CompareArguments const& a) {
+/// Whether a method has a distance.
+inline bool has_distance(std::string_view method) { return method.starts_with("bsam"); }
+
+/// The options of each method: of the values that were given, those that it has. Throws
+/// std::invalid_argument for a value that none of them has.
+inline std::vector<OptimizerOptions> options_of_methods(CompareArguments const& a) {
     std::vector<OptimizerOptions> result;
-    for (auto const& method : a.methods) result.push_back(applicable(method, a.optimizer));
-    for (auto const& [name, value] : a.optimizer.values)
-        if (std::none_of(result.begin(), result.end(), [&](OptimizerOptions const& options) {
-                return std::any_of(options.values.begin(), options.values.end(),
-                                   [&](auto const& each) { return each.first == name; });
-            }))
-            throw std::invalid_argument(fmt::format("{} = {}: none of the optimizers {} on {} has "
-                                                    "this hyper-parameter",
-                                                    name, value, fmt::join(a.methods, ", "),
-                                                    a.optimizer.base));
-    if (a.optimizer.distance && std::none_of(a.methods.begin(), a.methods.end(),
-                                             [](auto const& m) { return m.starts_with("bsam"); }))
-        throw std::invalid_argument(fmt::format("distance = {}: none of the optimizers {} has one; "
-                                                "bsam and bsam+ have",
-                                                *a.optimizer.distance, fmt::join(a.methods, ", ")));
+    Settings unused = a.optimizer.values;
+    bool distance_is_used = !a.optimizer.distance;
+    for (auto const& method : a.methods) {
+        OptimizerOptions options{method, a.optimizer.base, "manhattan", {}};
+        if (has_distance(method) && a.optimizer.distance) {
+            options.distance = *a.optimizer.distance;
+            distance_is_used = true;
+        }
+        auto const known = hyper_parameters(options);
+        for (auto const& each : a.optimizer.values)
+            if (has(known, each.first)) options.values.push_back(each);
+        std::erase_if(unused, [&](auto const& each) { return has(known, each.first); });
+        static_cast<void>(hyper_parameters(options));  // are the values in range?
+        result.push_back(std::move(options));
+    }
+    if (!unused.empty())
+        throw std::invalid_argument(fmt::format(
+            "{} = {}: none of the optimizers {} on {} has this hyper-parameter", unused[0].first,
+            unused[0].second, fmt::join(a.methods, ", "), a.optimizer.base));
+    if (!distance_is_used)
+        throw std::invalid_argument(
+            fmt::format("distance = {}: none of the optimizers {} has one; bsam and bsam+ have",
+                        *a.optimizer.distance, fmt::join(a.methods, ", ")));
     return result;
 }
+
+/// Progress while batches go by, and Ctrl-C.
+struct CompareObserver {
+    Progress& progress;
+
+    void after_batch(Trainer const& trainer, Report const& report) {
+        progress.after_batch(trainer, report);
+    }
+    bool should_stop() const { return interrupt_signal() != 0; }
+};
 
 }  // namespace detail
 
@@ -263,13 +281,11 @@ inline int compare(CompareArguments const& a) {
     for (auto const& method : a.methods)
         if (std::count(a.methods.begin(), a.methods.end(), method) > 1)
             throw std::invalid_argument("optimizer '" + method + "' is listed twice");
-    auto const optimizers = detail::all_applicable(a);
+    auto const optimizers = detail::options_of_methods(a);
     static_cast<void>(find_model(a.model.name));
 
     auto const data = load_data(a.data);
-    if (data.dropped_valid + data.dropped_test > 0)
-        spdlog::warn("{}: dropped {} validation and {} test rows of users without training rows",
-                     data.name, data.dropped_valid, data.dropped_test);
+    warn_of_dropped_rows(data);
     catch_interrupts();
     std::vector<MethodResults> results;
     Json runs = Json::array();
@@ -280,16 +296,9 @@ inline int compare(CompareArguments const& a) {
             RunOptions options{a.model.name, a.model.settings(), optimizers[m], a.training};
             options.training.seed += static_cast<std::uint64_t>(k);
             Run run(data, options);
-            Progress progress;
-            struct Observer {
-                Progress& progress;
-                bool is_quiet;
-                void after_batch(Trainer const& trainer, Report const& report) {
-                    if (!is_quiet) progress.after_batch(trainer, report);
-                }
-                bool should_stop() const { return interrupt_signal() != 0; }
-            };
-            auto const ending = run.trainer().run(Observer{progress, a.is_quiet});
+            Progress progress(fmt::format("{} seed {}: ", a.methods[m], options.training.seed),
+                              a.is_quiet);
+            auto const ending = run.trainer().run(detail::CompareObserver{progress});
             progress.clear();
             if (ending == Ending::interrupted) break;
             auto const& state = run.trainer().state();

@@ -1,15 +1,18 @@
 /// One training run: what it is made of, and what it leaves behind.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include <sys/resource.h>
 
@@ -51,6 +54,13 @@ inline std::string_view to_string(Ending ending) {
         return "not_finite";
     }
     return "";
+}
+
+/// Prints what was left out of the data.
+inline void warn_of_dropped_rows(Dataset const& data) {
+    if (data.dropped_valid + data.dropped_test > 0)
+        spdlog::warn("{}: dropped {} validation and {} test rows of users without training rows",
+                     data.name, data.dropped_valid, data.dropped_test);
 }
 
 /// A model, an optimizer and the trainer that brings them together.

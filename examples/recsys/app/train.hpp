@@ -168,13 +168,6 @@ inline OptimizerOptions optimizer_options(std::string const& method, OptimizerAr
     return options;
 }
 
-/// Prints what was left out of the data.
-inline void warn_of_dropped_rows(Dataset const& data) {
-    if (data.dropped_valid + data.dropped_test > 0)
-        spdlog::warn("{}: dropped {} validation and {} test rows of users without training rows",
-                     data.name, data.dropped_valid, data.dropped_test);
-}
-
 /// Runs the command and returns the exit code. `arguments`: what a checkpoint should remember.
 inline int train(TrainArguments a, std::vector<std::string> const& arguments) {
     if (a.checkpoint.empty()) a.checkpoint = a.resume;
