@@ -107,6 +107,7 @@ inline void add_model_options(CLI::App& command, ModelArguments& model) {
                     fmt::format("A hyper-parameter of the model, may be given several times. {}",
                                 fmt::join(descriptions, ". ")))
         ->type_name("NAME=VALUE")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false)
         ->group(group);
 }

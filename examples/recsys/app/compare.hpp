@@ -260,16 +260,17 @@ inline Table comparison_details(std::vector<MethodResults> const& results,
 }
 
 /// One sentence that says how to read the table.
-inline std::string how_to_read(std::string const& base, int n_seeds,
-                               std::vector<std::string> const& metrics) {
+inline std::string how_to_read(CompareArguments const& a, std::string const& base) {
+    bool const is_one = a.n_seeds == 1;
     return fmt::format(
-        "How to read it: each row trains the same model from the same {} seed{} and differs only "
-        "in "
-        "the optimizer; {} (mean{}) say how many of the items that were hidden from training come "
-        "back near the top of each user's list, higher is better, and a gain over {} is worth "
-        "something where it is clearly larger than the ±.\n",
-        n_seeds, n_seeds == 1 ? "" : "s", fmt::join(metrics, " and "),
-        n_seeds == 1 ? "" : " ± standard deviation", base);
+        "How to read it: each row trains the same model from the same {} and differs only in the "
+        "optimizer{}; {} say how many of the items that were hidden from training come back near "
+        "the top of each user's list{}; higher is better, and a gain over {} means something where "
+        "it is clearly larger than {}.\n",
+        is_one ? std::string("seed") : fmt::format("{} seeds", a.n_seeds),
+        base == "none" ? fmt::format(" (none is {} alone)", a.optimizer.base) : std::string(),
+        fmt::join(a.metrics, " and "), is_one ? "" : " (mean over the seeds ± standard deviation)",
+        base, is_one ? "the change from seed to seed, which more --seeds would show" : "the ±");
 }
 
 /// Runs the command and returns the exit code.
@@ -317,11 +318,12 @@ inline int compare(CompareArguments const& a) {
 
     auto const base = detail::base_method(a.methods);
     auto const table = comparison_table(results, base, a.metrics);
-    auto const sentence = how_to_read(base, a.n_seeds, a.metrics);
+    auto const sentence = how_to_read(a, base);
     fmt::print(
-        "{}, {} users, {} items; {}; test metrics at the epoch that is best in validation\n\n"
-        "{}\n{}",
-        data.name, data.n_users, data.n_items, a.model.name, aligned(table), sentence);
+        "{} on {} ({} users, {} items), base optimizer {}; test metrics at the epoch that is "
+        "best in validation\n\n{}\n{}",
+        a.model.name, data.name, data.n_users, data.n_items, a.optimizer.base, aligned(table),
+        sentence);
     auto const write = [](std::string const& file, std::string const& text) {
         if (file.empty()) return;
         write_text_file(file, text);

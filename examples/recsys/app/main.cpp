@@ -33,7 +33,8 @@ int run(std::vector<std::string> const& arguments, bool is_resumed = false) {
     app.require_subcommand(1);
     app.set_version_flag("--version", fmt::format("polder {}.{}.{}", POLDER_VERSION_MAJOR,
                                                   POLDER_VERSION_MINOR, POLDER_VERSION_PATCH));
-    app.fallthrough(false);
+    // Of an option that is given twice the last counts, so that scripts can be called with more.
+    app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     TrainArguments train_arguments;
     CompareArguments compare_arguments;
     DataArguments data_arguments;
