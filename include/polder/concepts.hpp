@@ -54,12 +54,12 @@ concept measure_of_terms = policy<M> && requires(M const& m, InnerProducts const
     { m.distance(m.term(1.0, 1.0), p) } -> std::convertible_to<double>;
 };
 
-/// How e moves: decay(t) is its weight in step t, feed(g, v) what it takes in.
+/// How e moves: decay(t) is its weight in step t = 0, 1, ...; e takes in g, or v if is_fed_direction.
 template <class R>
 concept reference_direction = policy<R> && requires(R const& r) {
     { r.decay(std::uint64_t{0}) } -> std::convertible_to<double>;
     { R::read_after_update } -> std::convertible_to<bool>;
-    { R::feed(1.0, 1.0) } -> std::convertible_to<double>;
+    requires !(R::read_after_update && R::is_fed_direction);
 };
 
 namespace detail {

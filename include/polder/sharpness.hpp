@@ -417,18 +417,20 @@ private:
             const Flat<T> read = after ? next : past;
 
             const auto sums = with_x(x, [&](auto... xs) {
-                const auto terms = [=](T g, T e, auto... w) {
-                    return detail::terms(measure, g, e, weights.b(w, g)...);
-                };
-                if constexpr (after) {
+                if constexpr (Reference::is_fed_direction) {
+                    return engine.reduce(
+                        [=](T g, T e, auto... w) {
+                            return detail::terms(measure, g, e, weights.b(w, g)...);
+                        },
+                        gradient, past, xs...);
+                } else {
                     return engine.reduce(
                         [=](T g, T e, T& updated, auto... w) {
-                            updated = average(e, Reference::feed(g, g));
-                            return terms(g, updated, w...);
+                            const T moved = average(e, g);
+                            updated = moved;
+                            return detail::terms(measure, g, after ? moved : e, weights.b(w, g)...);
                         },
                         gradient, past, next, xs...);
-                } else {
-                    return engine.reduce(terms, gradient, past, xs...);
                 }
             });
             const auto count = static_cast<double>(engine.layout().size());
@@ -458,7 +460,7 @@ private:
             const double plain_vv = weighted ? p.gg - 2 * d * p.ge + d * d * p.ee : vv;
             report.cosine = (p.gg - d * p.ge) / (report.gradient_norm * std::sqrt(plain_vv));
             const auto move = move_of<T>(std::sqrt(vv), report);
-            if constexpr (after) {
+            if constexpr (!Reference::is_fed_direction) {
                 place(
                     engine, report,
                     [=](T w, T g, T e, T& at) {
@@ -473,7 +475,7 @@ private:
                     [=](T w, T g, T e, T& updated, T& at) {
                         const T v = direction(g, e);
                         const T eps = move(w, g, v);
-                        updated = average(e, Reference::feed(g, v));
+                        updated = average(e, v);
                         at = add_x ? w + eps : eps;
                         return eps;
                     },

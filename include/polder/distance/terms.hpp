@@ -29,22 +29,27 @@ auto squares(double v, Weight... b) {
 }
 
 // What one coordinate adds: g^2, g e, e^2, the measure's own term, and the first three times a weight.
+// Written out, since GCC 12 does not vectorise terms that went through std::tuple_cat.
 template <class Measure, class... Weight>
 auto terms(Measure const& measure, double g, double e, Weight... b) {
-    const Terms<Sum, Sum, Sum> products{Sum{g * g}, Sum{g * e}, Sum{e * e}};
-    const auto own = [&] {
-        if constexpr (measure_of_terms<Measure>) {
-            return std::tuple{measure.term(g, e)};
+    static_assert(sizeof...(Weight) <= 1);
+    if constexpr (measure_of_terms<Measure>) {
+        using Own = decltype(measure.term(g, e));
+        if constexpr (sizeof...(b) == 0) {
+            return Terms<Sum, Sum, Sum, Own>{Sum{g * g}, Sum{g * e}, Sum{e * e},
+                                             measure.term(g, e)};
         } else {
-            return std::tuple{};
+            const auto w = static_cast<double>((b + ...));
+            return Terms<Sum, Sum, Sum, Own, Sum, Sum, Sum>{
+                Sum{g * g},     Sum{g * e},     Sum{e * e},    measure.term(g, e),
+                Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}};
         }
-    }();
-    if constexpr (sizeof...(b) == 0) {
-        return std::tuple_cat(products, own);
+    } else if constexpr (sizeof...(b) == 0) {
+        return Terms<Sum, Sum, Sum>{Sum{g * g}, Sum{g * e}, Sum{e * e}};
     } else {
         const auto w = static_cast<double>((b + ...));
-        return std::tuple_cat(products, own,
-                              Terms<Sum, Sum, Sum>{Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}});
+        return Terms<Sum, Sum, Sum, Sum, Sum, Sum>{Sum{g * g},     Sum{g * e},     Sum{e * e},
+                                                   Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}};
     }
 }
 
