@@ -134,8 +134,7 @@ TEST_CASE("users without rows in a split are not in its mean", "[evaluation]") {
 TEST_CASE("evaluation is the same on any number of threads", "[evaluation][threads]") {
     auto const data = data_of(700, 300);
     std::size_t const d = 16;
-    auto const users = values_of<float>(700 * d, 1000),
-               items = values_of<float>(300 * d, 999);
+    auto const users = values_of<float>(700 * d, 1000), items = values_of<float>(300 * d, 999);
     Representations<float> const r{{users.data(), 700, d}, {items.data(), 300, d}};
     FullSort const full_sort(data);
     auto const one = full_sort(r, 1);

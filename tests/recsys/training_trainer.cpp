@@ -231,7 +231,8 @@ TEST_CASE("a checkpoint of another run is refused with the difference", "[traine
     fails(run.trainer, Json::object(), "the metadata has no 'format'");
     writer.add_metadata("format", "other");
     writer.write(folder / "run");
-    fails(run.trainer, Json::object(), "is not a checkpoint of this version, expected polder-recsys");
+    fails(run.trainer, Json::object(),
+          "is not a checkpoint of this version, expected polder-recsys");
     writer.add_metadata("version", "1");
     writer.add_metadata("format", std::string(checkpoint_format));
     writer.add_metadata("run", "{}");
