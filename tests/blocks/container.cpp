@@ -3,8 +3,10 @@
 #include <array>
 #include <list>
 #include <map>
+#include <ostream>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -25,11 +27,57 @@ struct Net {
     std::array<float, 2> bias;
 };
 
+struct NamedNet : Net {};
+struct MisnamedNet : Net {};
+
+struct NamedBlock {
+    std::string name;
+    std::size_t size;
+    BlockShape shape;
+
+    friend bool operator==(NamedBlock const&, NamedBlock const&) = default;
+    friend std::ostream& operator<<(std::ostream& out, NamedBlock const& block) {
+        return out << block.name << ": " << block.size << " as " << block.shape.rows << " x "
+                   << block.shape.cols << (block.shape.row_major ? "" : ", column-major");
+    }
+};
+
+// The named blocks of a container, which must be those of for_each_block.
+template <class C>
+std::vector<NamedBlock> named_blocks(C& container) {
+    using T = scalar_t<C>;
+    std::vector<NamedBlock> blocks;
+    std::vector<std::pair<T*, std::size_t>> seen, expected;
+    for_each_named_block(container,
+                         [&](std::string const& name, T* data, std::size_t size, BlockShape shape) {
+                             blocks.push_back({name, size, shape});
+                             seen.emplace_back(data, size);
+                         });
+    for_each_block(container,
+                   [&](T* data, std::size_t size) { expected.emplace_back(data, size); });
+    CHECK(seen == expected);
+    return blocks;
+}
+
+using Named = std::vector<NamedBlock>;
+
 }  // namespace
 
 template <>
 struct polder::Members<Net> {
     static auto of(Net& net) { return std::tie(net.weight, net.bias); }
+};
+
+template <>
+struct polder::Members<NamedNet> {
+    static auto of(NamedNet& net) { return std::tie(net.weight, net.bias); }
+    static auto names() { return std::array{"weight", "bias"}; }
+};
+
+template <>
+struct polder::Members<MisnamedNet> {
+    static auto of(MisnamedNet& net) { return std::tie(net.weight, net.bias); }
+    static auto names() { return std::vector<std::string_view>{"weight"}; }
 };
 
 static_assert(parameter_container<std::vector<float>>);
@@ -77,6 +125,55 @@ TEST_CASE("blocks of a nest come in order", "[blocks]") {
     CHECK(test::flat(nest) == std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
 }
 
+TEST_CASE("a single block is named parameters", "[blocks]") {
+    std::vector<double> vector(5);
+    CHECK(named_blocks(vector) == Named{{"parameters", 5, {5, 1, true}}});
+}
+
+TEST_CASE("blocks are named by keys, members and indices", "[blocks]") {
+    std::map<std::string, std::vector<NamedNet>> layers{{"up", {{{{1, 2, 3}, {}}}, {{{4}, {}}}}},
+                                                        {"down", {{{{5, 6}, {}}}}}};
+    CHECK(named_blocks(layers) == Named{{"down.0.weight", 2, {2, 1, true}},
+                                        {"down.0.bias", 2, {2, 1, true}},
+                                        {"up.0.weight", 3, {3, 1, true}},
+                                        {"up.0.bias", 2, {2, 1, true}},
+                                        {"up.1.weight", 1, {1, 1, true}},
+                                        {"up.1.bias", 2, {2, 1, true}}});
+
+    std::tuple<Net, std::map<int, std::array<float, 2>>> nest{{{1, 2, 3}, {}},
+                                                              {{-7, {}}, {12, {}}}};
+    CHECK(named_blocks(nest) == Named{{"0.0", 3, {3, 1, true}},
+                                      {"0.1", 2, {2, 1, true}},
+                                      {"1.-7", 2, {2, 1, true}},
+                                      {"1.12", 2, {2, 1, true}}});
+
+    enum class Part { encoder, decoder };
+    std::map<Part, std::vector<float>> parts{{Part::encoder, {1}}, {Part::decoder, {2, 3}}};
+    CHECK(named_blocks(parts) == Named{{"0", 1, {1, 1, true}}, {"1", 2, {2, 1, true}}});
+}
+
+TEST_CASE("every member needs a name, if one has", "[blocks]") {
+    MisnamedNet net;
+    CHECK_THROWS_WITH(named_blocks(net), "polder: Members<...>::names() gives 1 names, expected 2");
+}
+
+#if __has_include(<Eigen/Core>)
+TEST_CASE("Eigen's blocks have their shape", "[blocks][eigen]") {
+    std::vector<double> memory(24);
+    std::tuple<Eigen::MatrixXd, Eigen::Matrix<double, Eigen::Dynamic, 4, Eigen::RowMajor>,
+               Eigen::VectorXd, Eigen::RowVector3d, Eigen::ArrayXXd, Eigen::Map<Eigen::MatrixXd>>
+        nest{Eigen::MatrixXd(3, 2), Eigen::MatrixXd(5, 4),
+             Eigen::VectorXd(7),    Eigen::RowVector3d::Zero(),
+             Eigen::ArrayXXd(2, 6), Eigen::Map<Eigen::MatrixXd>(memory.data(), 4, 6)};
+    CHECK(named_blocks(nest) == Named{{"0", 6, {3, 2, false}},
+                                      {"1", 20, {5, 4, true}},
+                                      {"2", 7, {7, 1, true}},
+                                      {"3", 3, {3, 1, true}},
+                                      {"4", 12, {2, 6, false}},
+                                      {"5", 24, {4, 6, false}}});
+}
+#endif
+
 TEST_CASE("a twin has memory of its own", "[blocks]") {
     std::vector<float> memory{1, 2, 3, 4, 5};
     std::tuple<std::span<float>, std::vector<float>, std::span<float>> original{
@@ -115,6 +212,30 @@ TEST_CASE("an arena lays its matrices out one after the other", "[blocks][arena]
     gradient["item"](1, 0) = 7;
     CHECK(arena["item"](1, 0) == 5);
     CHECK(gradient.entries() == arena.entries());
+}
+
+TEST_CASE("each matrix of an arena is a block", "[blocks][arena]") {
+    ParameterArena<double> arena;
+    CHECK(named_blocks(arena).empty());
+    arena.add("user", 3, 2);
+    arena.add("none", 0, 4);
+    arena.add("item", 2, 5);
+    CHECK(named_blocks(arena) ==
+          Named{{"user", 6, {3, 2, true}}, {"none", 0, {0, 4, true}}, {"item", 10, {2, 5, true}}});
+
+    std::map<std::string, ParameterArena<double>> nest{{"tower", arena}};
+    CHECK(named_blocks(nest) == Named{{"tower.user", 6, {3, 2, true}},
+                                      {"tower.none", 0, {0, 4, true}},
+                                      {"tower.item", 10, {2, 5, true}}});
+}
+
+TEST_CASE("a step of an arena without matrices changes nothing", "[blocks][arena]") {
+    ParameterArena<double> arena;
+    SAM optimizer{SGD{}};
+    const Report report =
+        optimizer.step(arena, [](auto const&, ParameterArena<double>&) { return 3.0; });
+    CHECK(report.loss == 3);
+    CHECK(report.perturbation_norm == 0);
 }
 
 TEST_CASE("an arena's errors name the parameter", "[blocks][arena]") {

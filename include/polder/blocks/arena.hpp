@@ -1,5 +1,5 @@
-/// Named matrices in one allocation, for programs that start fresh: the whole optimizer step is
-/// then one pass over one block.
+/// Named matrices in one allocation, for programs that start fresh: a pass of the optimizer is then one
+/// walk through memory from its begin to its end.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/cache_line_allocator.hpp>
 
 namespace polder {
@@ -85,6 +86,15 @@ public:
 
     bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
     std::vector<Entry> const& entries() const noexcept { return entries_; }
+
+    /// Calls f(name, pointer, size, shape) for each matrix, in the order in which they were added.
+    template <class F>
+    void visit_blocks(F&& f) {
+        for (Entry const& entry : entries_) {
+            f(entry.name, values_.data() + entry.offset, entry.rows * entry.cols,
+              BlockShape{entry.rows, entry.cols, true});
+        }
+    }
 
     T* data() noexcept { return values_.data(); }
     T const* data() const noexcept { return values_.data(); }

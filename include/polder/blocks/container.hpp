@@ -1,11 +1,10 @@
 /// What a parameter container is, and how it becomes a sequence of contiguous blocks.
 ///
 /// Recognised by structure, without any include:
-///   a block      data() and size() over contiguous float or double: std::vector, std::array,
-///   std::span,
-///                ParameterArena, Eigen matrices, arrays and vectors, contiguous Eigen::Map
-///   a nest       std::tuple, std::pair and ranges (vector, array, list, map by its values) of
-///   containers
+///   a block      data() and size() over contiguous float or double: std::vector, std::array, std::span,
+///                Eigen matrices, arrays and vectors, contiguous Eigen::Map
+///   many blocks  a member visit_blocks(f): ParameterArena
+///   a nest       std::tuple, std::pair and ranges (vector, array, list, map by its values) of containers
 /// A user's own type joins by specialising polder::Members.
 #pragma once
 
@@ -15,17 +14,24 @@
 #include <new>
 #include <ranges>
 #include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <polder/blocks/block_shape.hpp>
+
 namespace polder {
 
-/// Teaches polder about a type of your own: of(net) returns the containers in it, tied.
+/// Teaches polder about a type of your own: of(net) returns the containers in it, tied, and names(), which
+/// may be left out, their names.
 ///
 ///     template <> struct polder::Members<Net> {
 ///         static auto of(Net& net) { return std::tie(net.weight, net.bias); }
+///         static auto names() { return std::array{"weight", "bias"}; }
 ///     };
 ///
 /// The type must be copyable, since the gradient is an object of the same type.
@@ -37,6 +43,19 @@ namespace detail {
 template <class C>
 concept has_members = requires(C& c) {
     Members<C>::of(c);
+};
+
+template <class C>
+concept has_member_names = requires {
+    Members<C>::names();
+};
+
+// A container that knows its blocks: visit_blocks(f) calls f(name, pointer, size, shape) for each.
+template <class C>
+concept visits_blocks = std::floating_point<typename C::value_type> &&
+    requires(C& c,
+             void (*f)(std::string const&, typename C::value_type*, std::size_t, BlockShape)) {
+    c.visit_blocks(f);
 };
 
 template <class C>
@@ -110,21 +129,95 @@ concept container_range =
     std::ranges::forward_range<C> && !has_data<C> && !eigen_like<C> && !std::ranges::view<C> &&
     !std::floating_point<std::ranges::range_value_t<C>>;
 
-// Calls f(block) for each block in c, in order.
-template <class C, class F>
-constexpr void visit_blocks(C& c, F const& f) {
-    if constexpr (block<C>) {
-        f(c);
-    } else if constexpr (has_members<C>) {
-        auto members = Members<C>::of(c);
-        visit_blocks(members, f);
-    } else if constexpr (tuple_like<C>) {
-        std::apply([&](auto&... element) { (visit_blocks(element, f), ...); }, c);
-    } else if constexpr (map_like<C>) {
-        for (auto& entry : c) visit_blocks(entry.second, f);
-    } else {
-        for (auto& element : c) visit_blocks(element, f);
+// The way to a block through a nest, as text; or nothing, where nobody asks for it.
+struct NoPath {
+    constexpr NoPath operator/(auto const&) const noexcept { return {}; }
+};
+
+struct Path {
+    std::string text;
+
+    Path operator/(std::string_view key) const {
+        return {text.empty() ? std::string(key) : text + '.' + std::string(key)};
     }
+    Path operator/(std::size_t index) const {
+        return *this / std::string_view(std::to_string(index));
+    }
+};
+
+// The key of an entry of a map as a step of a path; its position, where it is neither text nor a number.
+template <class Key>
+auto step_of(Key const& key, std::size_t position) {
+    if constexpr (std::convertible_to<Key const&, std::string_view>) {
+        return std::string_view(key);
+    } else if constexpr (std::is_arithmetic_v<Key>) {
+        return std::to_string(key);
+    } else {
+        return position;
+    }
+}
+
+template <class C, class F, class At>
+constexpr void visit_leaves(C& c, F const& f, At const& at);
+
+template <class C, class F>
+void visit_named_members(C& c, F const& f, Path const& at) {
+    auto members = Members<C>::of(c);
+    auto const& names = Members<C>::names();
+    static_assert(
+        std::convertible_to<std::ranges::range_reference_t<decltype(names)>, std::string_view> &&
+            tuple_like<decltype(members)>,
+        "polder: Members<...>::names() is a range of text, a name for each member that of() ties");
+    const auto count = static_cast<std::size_t>(std::ranges::distance(names));
+    constexpr std::size_t expected = std::tuple_size_v<decltype(members)>;
+    if (count != expected) {
+        throw std::invalid_argument("polder: Members<...>::names() gives " + std::to_string(count) +
+                                    " names, expected " + std::to_string(expected));
+    }
+    auto name = std::ranges::begin(names);
+    std::apply(
+        [&](auto&... member) { (visit_leaves(member, f, at / std::string_view(*name++)), ...); },
+        members);
+}
+
+// Calls f(leaf, path) for what has blocks and is no nest, in order.
+template <class C, class F, class At>
+constexpr void visit_leaves(C& c, F const& f, At const& at) {
+    if constexpr (has_members<C>) {
+        if constexpr (has_member_names<C> && std::is_same_v<At, Path>) {
+            visit_named_members(c, f, at);
+        } else {
+            auto members = Members<C>::of(c);
+            visit_leaves(members, f, at);
+        }
+    } else if constexpr (visits_blocks<C> || block<C>) {
+        f(c, at);
+    } else if constexpr (tuple_like<C>) {
+        std::size_t index = 0;
+        std::apply([&](auto&... element) { (visit_leaves(element, f, at / index++), ...); }, c);
+    } else if constexpr (map_like<C>) {
+        if constexpr (std::is_same_v<At, Path>) {
+            std::size_t position = 0;
+            for (auto& entry : c)
+                visit_leaves(entry.second, f, at / step_of(entry.first, position++));
+        } else {
+            for (auto& entry : c) visit_leaves(entry.second, f, at);
+        }
+    } else {
+        std::size_t index = 0;
+        for (auto& element : c) visit_leaves(element, f, at / index++);
+    }
+}
+
+template <block C>
+constexpr BlockShape shape_of(C const& block) {
+    if constexpr (eigen_like<C>) {
+        if constexpr (!C::IsVectorAtCompileTime) {
+            return {static_cast<std::size_t>(block.rows()), static_cast<std::size_t>(block.cols()),
+                    bool(C::IsRowMajor)};
+        }
+    }
+    return {static_cast<std::size_t>(block.size()), 1, true};
 }
 
 // The scalar of a container: float, double, void where it is no container, or Mixed.
@@ -158,13 +251,15 @@ constexpr auto scalar_of_all(std::pair<A, B> const*) {
 
 template <class C>
 constexpr auto scalar_of() {
-    if constexpr (block<C>) {
+    if constexpr (has_members<C>) {
+        using Tied = decltype(Members<C>::of(std::declval<C&>()));
+        return scalar_of_all(static_cast<Tied const*>(nullptr));
+    } else if constexpr (visits_blocks<C>) {
+        return std::type_identity<typename C::value_type>{};
+    } else if constexpr (block<C>) {
         return std::type_identity<std::remove_cvref_t<decltype(*std::declval<C&>().data())>>{};
     } else if constexpr (has_data<C> || eigen_like<C>) {
         return std::type_identity<void>{};
-    } else if constexpr (has_members<C>) {
-        using Tied = decltype(Members<C>::of(std::declval<C&>()));
-        return scalar_of_all(static_cast<Tied const*>(nullptr));
     } else if constexpr (tuple_like<C>) {
         return scalar_of_all(static_cast<C const*>(nullptr));
     } else if constexpr (map_like<C>) {
@@ -191,8 +286,38 @@ concept parameter_container =
 /// Calls f(pointer, size) for each contiguous block of a container, in order.
 template <parameter_container C, class F>
 void for_each_block(C& container, F&& f) {
-    detail::visit_blocks(
-        container, [&](auto& block) { f(block.data(), static_cast<std::size_t>(block.size())); });
+    detail::visit_leaves(
+        container,
+        [&]<class Leaf>(Leaf& leaf, detail::NoPath) {
+            if constexpr (detail::visits_blocks<Leaf>) {
+                leaf.visit_blocks([&](auto const&, scalar_t<C>* data, std::size_t size,
+                                      BlockShape) { f(data, size); });
+            } else {
+                f(leaf.data(), static_cast<std::size_t>(leaf.size()));
+            }
+        },
+        detail::NoPath{});
+}
+
+/// Calls f(std::string const& name, pointer, size, BlockShape) for each block, in the same order. The name
+/// is the way to the block, joined by dots: keys of maps, names of members and of an arena's matrices,
+/// indices of everything else ("layers.0.weight"); a container that is one block calls it "parameters".
+/// Throws std::invalid_argument where Members<...>::names() has not one name per member.
+template <parameter_container C, class F>
+void for_each_named_block(C& container, F&& f) {
+    detail::visit_leaves(
+        container,
+        [&]<class Leaf>(Leaf& leaf, detail::Path const& at) {
+            if constexpr (detail::visits_blocks<Leaf>) {
+                leaf.visit_blocks(
+                    [&](std::string const& name, scalar_t<C>* data, std::size_t size,
+                        BlockShape shape) { f((at / name).text, data, size, shape); });
+            } else {
+                f(at.text.empty() ? std::string("parameters") : at.text, leaf.data(),
+                  static_cast<std::size_t>(leaf.size()), detail::shape_of(leaf));
+            }
+        },
+        detail::Path{});
 }
 
 /// A container of the same type and shape with memory of its own: what a closure is given as the
@@ -229,9 +354,12 @@ public:
 private:
     template <class F>
     void visit_views(F const& f) {
-        detail::visit_blocks(container_, [&]<class Block>(Block& block) {
-            if constexpr (detail::view<Block>) f(block);
-        });
+        detail::visit_leaves(
+            container_,
+            [&]<class Leaf>(Leaf& leaf, detail::NoPath) {
+                if constexpr (detail::view<Leaf>) f(leaf);
+            },
+            detail::NoPath{});
     }
 
     C container_;
