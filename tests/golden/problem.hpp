@@ -136,7 +136,7 @@ inline std::map<std::string, Problem> read_problems(nlohmann::json const& docume
         require(problem.initial.size() == size, "as many values in 'init' as the tensors have");
 
         const auto samples = item.at("samples").get<std::size_t>();
-        const auto batches = [&](char const* key) {
+        const auto batches = [&, &item = item](char const* key) {
             const auto list = item.at("batches").at(key).get<std::vector<Samples>>();
             for (Samples const& batch : list) {
                 require(!batch.empty(), std::string("no empty batch in ") + key);
