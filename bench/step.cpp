@@ -1,15 +1,15 @@
 // One step of each method next to a loop that only moves the bytes the step has to move.
 //
 // Both run in turn in one process. `ratio` is the time of the step over that of the loop (the median of the
-// repetitions), `extra_us` their difference, `GB/s` the pace of the loop. The closure costs nothing: it
-// leaves the gradient as it is. Bytes per coordinate: docs/architecture.md.
+// repetitions), `extra_us` their difference, `bytes` what the loop moves per coordinate. The closure costs
+// nothing: it leaves the gradient as it is. Bytes per coordinate: docs/architecture.md.
 //
-//   step --benchmark_filter='BSAM.*' prints single methods.
+//   step --benchmark_filter='^BSAM' prints single methods.
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <string>
+#include <iterator>
 #include <vector>
 
 #include <benchmark/benchmark.h>
@@ -25,34 +25,39 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// A pass over memory: it reads `reads` arrays, writes the last `updates` of them, and `fresh` more, unread.
+struct Pass {
+    int reads;
+    int updates = 0;
+    int fresh = 0;
+
+    constexpr int arrays() const { return reads + fresh; }
+    constexpr int bytes() const {
+        return (reads + updates + fresh) * static_cast<int>(sizeof(float));
+    }
+};
+
 // Passes that read and write as many arrays as those of a method; the arithmetic is one maximum per array.
 class Traffic {
 public:
     Traffic(std::size_t size, int arrays, int threads)
         : arrays_(static_cast<std::size_t>(arrays), std::vector<float>(size, 1.0f)),
-          threads_(threads) {}
+          largest_((size + piece_size - 1) / piece_size), threads_(threads) {}
 
-    // read a
-    void read_1() {
-        sums_.assign(pieces(), 0.0f);
-        for_each([this](std::size_t piece, std::size_t begin, std::size_t end) {
-            float const* a = arrays_[0].data();
-            float lanes[16] = {};
-            for (std::size_t i = begin; i + 16 <= end; i += 16) {
-                for (std::size_t l = 0; l < 16; ++l) lanes[l] = std::max(lanes[l], a[i + l]);
-            }
-            sums_[piece] = *std::max_element(lanes, lanes + 16);
-        });
-        benchmark::DoNotOptimize(sums_.data());
-    }
-
-    // read `reads` arrays, write the last `updates` of them and, with `fresh`, one that is not read
-    template <int reads, int updates, bool fresh>
+    template <Pass pass>
     void move() {
-        for_each([this](std::size_t, std::size_t begin, std::size_t end) {
-            float* array[reads + 1];
-            for (int k = 0; k <= reads; ++k) array[k] = arrays_[static_cast<std::size_t>(k)].data();
-            move_piece<reads, updates, fresh>(array, begin, end);
+        const std::size_t size = arrays_[0].size();
+        const std::size_t pieces = largest_.size();
+        polder::parallel_for(pieces, pieces < 4 ? 1 : threads_, [&](std::size_t piece) {
+            const std::size_t begin = piece * piece_size;
+            const std::size_t end = std::min(begin + piece_size, size);
+            float* array[pass.arrays()];
+            for (std::size_t k = 0; k < std::size(array); ++k) array[k] = arrays_[k].data();
+            if constexpr (pass.updates + pass.fresh == 0) {
+                largest_[piece] = read_piece<pass>(array, begin, end);
+            } else {
+                move_piece<pass>(array, begin, end);
+            }
         });
         benchmark::ClobberMemory();
     }
@@ -60,60 +65,46 @@ public:
 private:
     static constexpr std::size_t piece_size = 16384;
 
-    std::size_t pieces() const { return (arrays_[0].size() + piece_size - 1) / piece_size; }
-
-    template <class F>
-    void for_each(F const& f) {
-        polder::parallel_for(pieces(), pieces() < 4 ? 1 : threads_, [&](std::size_t piece) {
-            const std::size_t begin = piece * piece_size;
-            f(piece, begin, std::min(begin + piece_size, arrays_[0].size()));
-        });
+    template <Pass pass>
+    static float largest_at(float* const (&array)[pass.arrays()], std::size_t i) {
+        float largest = array[0][i];
+        for (int k = 1; k < pass.reads; ++k) largest = std::max(largest, array[k][i]);
+        return largest;
     }
 
-    template <int reads, int updates, bool fresh>
-    static void move_piece(float* const (&array)[reads + 1], std::size_t begin, std::size_t end) {
+    template <Pass pass>
+    static float read_piece(float* const (&array)[pass.arrays()], std::size_t begin,
+                            std::size_t end) {
+        float lanes[16] = {};
+        for (std::size_t i = begin; i + 16 <= end; i += 16) {
+            for (std::size_t l = 0; l < 16; ++l) {
+                lanes[l] = std::max(lanes[l], largest_at<pass>(array, i + l));
+            }
+        }
+        return *std::max_element(lanes, lanes + 16);
+    }
+
+    template <Pass pass>
+    static void move_piece(float* const (&array)[pass.arrays()], std::size_t begin,
+                           std::size_t end) {
 #pragma GCC ivdep
         for (std::size_t i = begin; i < end; ++i) {
-            float largest = array[0][i];
-            for (int k = 1; k < reads; ++k) largest = std::max(largest, array[k][i]);
-            for (int k = reads - updates; k < reads; ++k) array[k][i] = largest;
-            if (fresh) array[reads][i] = largest;
+            const float largest = largest_at<pass>(array, i);
+            for (int k = pass.reads - pass.updates; k < pass.arrays(); ++k) array[k][i] = largest;
         }
     }
 
     std::vector<std::vector<float>> arrays_;
-    std::vector<float> sums_;
+    std::vector<float> largest_;  // of each piece
     int threads_;
 };
 
-// The bound of each method: the passes of its step, as arrays read and written.
-void bound_plain_sgd(Traffic& t) { t.move<2, 1, false>(); }   // g, x -> x
-void bound_plain_adam(Traffic& t) { t.move<4, 3, false>(); }  // g, x, m, v -> x, m, v
-
-void bound_sam_adam(Traffic& t) {
-    t.read_1();            // g
-    t.move<2, 0, true>();  // x, g -> x + eps
-    bound_plain_adam(t);   // s, x, m, v -> x, m, v
-}
-
-void bound_average_adam(Traffic& t) {
-    t.move<2, 1, false>();  // g, e -> e, with the sums
-    t.move<3, 0, true>();   // x, g, e -> x + eps
-    bound_plain_adam(t);
-}
-
-void bound_average_two_batches_adam(Traffic& t) {
-    t.move<2, 1, false>();
-    t.move<3, 0, true>();
-    t.move<5, 3, false>();  // s, g2, x, m, v -> x, m, v
-}
-
-template <class Optimizer>
-void run(benchmark::State& state, Optimizer optimizer, int arrays, void (*bound)(Traffic&)) {
+template <Pass... passes, class Optimizer>
+void run(benchmark::State& state, Optimizer optimizer) {
     const auto size = static_cast<std::size_t>(state.range(0));
     const auto threads = static_cast<int>(state.range(1));
     std::vector<float> x(size, 1.0f);
-    Traffic traffic(size, arrays + 1, threads);
+    Traffic traffic(size, std::max({passes.arrays()...}), threads);
     optimizer.set_threads(threads);
     const auto closure = [](std::vector<float> const&, std::vector<float>&, polder::Pass) {
         return 1.0;
@@ -121,11 +112,11 @@ void run(benchmark::State& state, Optimizer optimizer, int arrays, void (*bound)
     std::vector<double> steps, bounds;
     for (int warm = 0; warm < 2; ++warm) {
         optimizer.step(x, closure);
-        bound(traffic);
+        (traffic.move<passes>(), ...);
     }
     for (auto _ : state) {
         const auto start = Clock::now();
-        bound(traffic);
+        (traffic.move<passes>(), ...);
         bounds.push_back(seconds_since(start));
         const auto middle = Clock::now();
         optimizer.step(x, closure);
@@ -141,20 +132,22 @@ void run(benchmark::State& state, Optimizer optimizer, int arrays, void (*bound)
     state.counters["ratio"] = step / least;
     state.counters["extra_us"] = (step - least) * 1e6;
     state.counters["bound_us"] = least * 1e6;
+    state.counters["bytes"] = (passes.bytes() + ...);
 }
 
-void sizes_and_threads(benchmark::internal::Benchmark* b) {
-    b->ArgNames({"floats", "threads"})
+// A row of the table in main(): a method, and the passes of one step.
+template <Pass... passes, class Optimizer>
+void method(char const* name, Optimizer const& optimizer) {
+    auto* row = benchmark::RegisterBenchmark(
+        name, [optimizer](benchmark::State& state) { run<passes...>(state, optimizer); });
+    row->ArgNames({"floats", "threads"})
         ->UseManualTime()
         ->Unit(benchmark::kMicrosecond)
         ->MinTime(0.2);
     for (int size : {10'000, 1'000'000, 30'000'000}) {
-        for (int threads : {1, 2}) b->Args({size, threads});
+        for (int threads : {1, 2}) row->Args({size, threads});
     }
 }
-
-const polder::SGD sgd{.learning_rate = 1e-3};
-const polder::Adam adam{.learning_rate = 1e-3};
 
 template <class Optimizer>
 Optimizer let_through(Optimizer optimizer) {
@@ -162,29 +155,58 @@ Optimizer let_through(Optimizer optimizer) {
     return optimizer;
 }
 
-void SGD(benchmark::State& s) { run(s, polder::Plain{sgd}, 2, bound_plain_sgd); }
-void SGD_propagate(benchmark::State& s) {
-    run(s, let_through(polder::Plain{sgd}), 2, bound_plain_sgd);
-}
-void Adam(benchmark::State& s) { run(s, polder::Plain{adam}, 4, bound_plain_adam); }
-void SAM_Adam(benchmark::State& s) { run(s, polder::SAM{adam}, 4, bound_sam_adam); }
-// The gradient is the same in every step, so that with sigma = 1 v would cancel, and be added up again.
-void FSAM_Adam(benchmark::State& s) {
-    run(s, polder::FSAM{adam, {.sigma = 0.5}}, 4, bound_average_adam);
-}
-void BSAM_Adam(benchmark::State& s) { run(s, polder::BSAM{adam}, 4, bound_average_adam); }
-void BSAMPlus_Adam(benchmark::State& s) {
-    run(s, polder::BSAMPlus{adam}, 5, bound_average_two_batches_adam);
-}
+// The passes, by what they read -> and write.
+constexpr Pass sum_g{1};                // g ->
+constexpr Pass sum_g_x{2};              // g, x ->
+constexpr Pass sum_g_s{2};              // g, s ->
+constexpr Pass average{2, 1};           // g, e -> e, with the sums
+constexpr Pass point{2, 0, 1};          // x, g -> x + eps
+constexpr Pass point_average{3, 0, 1};  // x, g, e -> x + eps
+constexpr Pass update_0{2, 1};          // u, x -> x
+constexpr Pass update_1{3, 2};          // u, x, one state -> x, state
+constexpr Pass update_2{4, 3};          // u, x, two states -> x, states
+constexpr Pass update_3{5, 4};          // u, x, three states -> x, states
+constexpr Pass mix_update_2{5, 3};      // s, another gradient, x, two states -> x, states
 
-BENCHMARK(SGD)->Apply(sizes_and_threads);
-BENCHMARK(SGD_propagate)->Apply(sizes_and_threads);
-BENCHMARK(Adam)->Apply(sizes_and_threads);
-BENCHMARK(SAM_Adam)->Apply(sizes_and_threads);
-BENCHMARK(FSAM_Adam)->Apply(sizes_and_threads);
-BENCHMARK(BSAM_Adam)->Apply(sizes_and_threads);
-BENCHMARK(BSAMPlus_Adam)->Apply(sizes_and_threads);
+void add_methods() {
+    using namespace polder;
+    const SGD sgd{.learning_rate = 1e-3};
+    const Adam adam{};
+
+    method<update_0>("SGD", Plain{sgd});
+    method<update_0>("SGD_propagate", let_through(Plain{sgd}));
+    method<update_1>("SGD_momentum", Plain{SGD{.learning_rate = 1e-3, .momentum = 0.9}});
+    method<update_2>("Adam", Plain{adam});
+    method<update_3>("Adam_amsgrad", Plain{Adam{.amsgrad = true}});
+    method<update_2>("AdamW", Plain{AdamW{}});
+    method<update_1>("RMSprop", Plain{RMSprop{}});
+    method<update_3>("RMSprop_centered_momentum",
+                     Plain{RMSprop{.momentum = 0.9, .centered = true}});
+    method<update_1>("Adagrad", Plain{Adagrad{}});
+
+    method<sum_g, point, update_0>("SAM_SGD", SAM{sgd});
+    method<sum_g, point, update_2>("SAM", SAM{adam});
+    method<sum_g, point, mix_update_2>("SAM+", SAMPlus{adam});
+    method<sum_g_x, point, update_2>("ASAM", ASAM{adam});
+    method<sum_g_x, point, mix_update_2>("ASAM+", ASAMPlus{adam});
+    method<sum_g, point, update_2>("FisherSAM", FisherSAM{adam});
+    method<sum_g, point, mix_update_2>("FisherSAM+", FisherSAMPlus{adam});
+    method<sum_g, point, mix_update_2>("GNP", GNP{adam});
+    method<sum_g, point, sum_g_s, mix_update_2>("GSAM", GSAM{adam});
+    // The gradient is the same in every step, so that with sigma = 1 v would cancel, and be added up again.
+    method<average, point_average, update_2>("FSAM", FSAM{adam, {.sigma = 0.5}});
+    method<average, point_average, mix_update_2>("FSAM+", FSAMPlus{adam, {.sigma = 0.5}});
+    method<average, point_average, update_2>("BSAM", BSAM{adam});
+    method<average, point_average, update_2>("BSAM_cosine", BSAM{adam, {}, Cosine{}});
+    method<average, point_average, update_2>("BSAM_Chebyshev", BSAM{adam, {}, Chebyshev{}});
+    method<average, point_average, mix_update_2>("BSAM+", BSAMPlus{adam});
+}
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+    add_methods();
+    benchmark::RunSpecifiedBenchmarks();
+}
