@@ -18,7 +18,8 @@ from pathlib import Path
 
 import torch
 
-from two_step_sam import SAM
+sys.dont_write_bytecode = True  # the repository stays as it is
+from two_step_sam import SAM  # noqa: E402
 
 # What makes glibc's malloc keep the memory of large arrays. By default it gives it back, and every tensor
 # that an eager step makes pays for the kernel's zeroed pages again.
