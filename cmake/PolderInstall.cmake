@@ -1,4 +1,4 @@
-# Headers, the exported target polder::polder, and the package files that find_package reads.
+# Headers, the exported targets polder::polder and polder::state, and the package files that find_package reads.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -12,7 +12,7 @@ configure_package_config_file(
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/polderConfigVersion.cmake"
     COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 
-install(TARGETS polder EXPORT polderTargets)
+install(TARGETS polder polder_state EXPORT polderTargets)
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
     FILES_MATCHING PATTERN "*.hpp")
 install(EXPORT polderTargets NAMESPACE polder:: DESTINATION "${POLDER_PACKAGE_DIR}")

@@ -9,8 +9,8 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/data/describe.hpp"
 #include "recsys/data/source.hpp"
-#include "recsys/temporary_directory.hpp"
 #include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace {
 

@@ -1,122 +1,283 @@
 #include "support/catch.hpp"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <polder/polder.hpp>
+#include <polder/state/state.hpp>
 
-#include "support/methods.hpp"
+#include "support/temporary_directory.hpp"
 #include "support/valley.hpp"
 
 using namespace polder;
+using polder::test::flat;
 using polder::test::same_bits;
 using polder::test::state_bytes;
 using polder::test::Valley;
 
 namespace {
 
-// State as a checkpoint would keep it.
-struct Saved {
-    std::map<std::string, std::vector<double>> arrays;
-    std::map<std::string, std::uint64_t> counters;
-};
+using Layers = std::map<std::string, std::vector<double>>;
 
-template <class Optimizer>
-Saved save(Optimizer& optimizer) {
-    Saved saved;
-    optimizer.visit_state([&](std::string_view name, auto&& value) {
-        if constexpr (requires { value.data(); }) {
-            saved.arrays[std::string(name)].assign(value.begin(), value.end());
-        } else {
-            saved.counters[std::string(name)] = value;
-        }
-    });
-    return saved;
+Layers layers(std::size_t bias = 2, std::size_t weight = 3) {
+    Layers x{{"bias", std::vector<double>(bias)}, {"weight", std::vector<double>(weight)}};
+    test::set_start(x);
+    return x;
 }
 
-template <class Optimizer>
-void load(Saved const& saved, Optimizer& optimizer) {
-    optimizer.visit_state([&](std::string_view name, auto&& value) {
-        if constexpr (requires { value.data(); }) {
-            auto const& from = saved.arrays.at(std::string(name));
-            REQUIRE(from.size() == value.size());
-            std::copy(from.begin(), from.end(), value.begin());
-        } else {
-            value = saved.counters.at(std::string(name));
-        }
-    });
+// A checkpoint of a BSAM on Adam after three steps.
+template <class C>
+void save(std::filesystem::path const& file, C x) {
+    BSAM optimizer{Adam{.learning_rate = 0.1}};
+    for (int t = 0; t < 3; ++t) optimizer.step(x, Valley{});
+    save_checkpoint(file, optimizer, x, {{"epoch", "3"}});
+}
+
+// Loading is refused with these words, and changes neither the optimizer nor the parameters.
+template <class Optimizer, class C>
+void refuses(std::filesystem::path const& file, Optimizer optimizer, C x,
+             std::string const& message) {
+    const auto fails = [&](Optimizer& target) {
+        const auto before = flat(x);
+        const auto state = state_bytes(target);
+        CHECK_THROWS_WITH(load_checkpoint(file, target, x),
+                          ContainsSubstring("polder: " + file.string() + ": ") &&
+                              ContainsSubstring(message));
+        CHECK_THROWS_AS(load_state(file, target, x), FileError);
+        CHECK(same_bits(flat(x), before));
+        CHECK(state_bytes(target) == state);
+    };
+    CAPTURE(message);
+    fails(optimizer);
+    optimizer.step(x, Valley{});
+    fails(optimizer);
 }
 
 }  // namespace
 
-TEST_CASE("a fresh optimizer with loaded state goes on bit for bit", "[state]") {
-    const auto check = [](char const* name, auto const& fresh) {
-        auto optimizer = fresh;
-        std::vector<double> x(40);
-        test::set_start(x);
-        for (int t = 0; t < 20; ++t) optimizer.step(x, Valley{});
-        const auto saved = save(optimizer);
-        auto resumed = fresh;
-        auto y = x;
-        resumed.bind(y);
-        load(saved, resumed);
-        for (int t = 0; t < 20; ++t) {
-            optimizer.step(x, Valley{});
-            resumed.step(y, Valley{});
-        }
-        CAPTURE(name);
-        CHECK(same_bits(x, y));
-        CHECK(state_bytes(optimizer) == state_bytes(resumed));
-    };
-    check("plain", Plain{Adam{.amsgrad = true}});
-    check("momentum", Plain{SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.5}});
-    test::for_each_method(Adam{.learning_rate = 0.01}, {.rho = 0.1}, check);
-}
-
-TEST_CASE("state has the arrays of its policies and no more", "[state]") {
-    const auto names = [](auto optimizer) {
-        std::vector<float> x(3);
-        optimizer.bind(x);
-        std::string list;
-        optimizer.visit_state(
-            [&](std::string_view name, auto&&) { list += std::string(name) + " "; });
-        return list;
-    };
-    CHECK(names(Plain{SGD{}}) == "steps skipped_steps ");
-    CHECK(names(Plain{SGD{.momentum = 0.5}}) == "momentum_buffer steps skipped_steps ");
-    CHECK(names(SAM{Adam{}}) == "exp_avg exp_avg_sq steps skipped_steps ");
-    CHECK(names(BSAM{Adam{.amsgrad = true}}) ==
-          "exp_avg exp_avg_sq max_exp_avg_sq reference steps skipped_steps ");
-    CHECK(names(BSAM{SGD{}, {}, NoDistance{}}) == "steps skipped_steps ");
-}
-
-TEST_CASE("a copy of an optimizer goes on by itself", "[state]") {
-    std::vector<double> x(10), y;
-    test::set_start(x);
-    BSAM optimizer{Adam{.learning_rate = 0.05}};
+TEST_CASE("state goes on with parameters of one's own", "[state]") {
+    const TemporaryDirectory folder;
+    auto x = layers();
+    BSAM optimizer{Adam{}}, resumed{Adam{}};
     optimizer.step(x, Valley{});
-    auto copy = optimizer;
-    y = x;
-    for (int t = 0; t < 5; ++t) optimizer.step(x, Valley{});
-    for (int t = 0; t < 5; ++t) copy.step(y, Valley{});
-    CHECK(same_bits(x, y));
+    save_state(folder / "state", optimizer, x, {{"epoch", "3"}, {"note", "ü"}});
+    CHECK(SafetensorsFile(folder / "state").arrays().count("weight") == 0);
+
+    auto y = x;
+    const auto metadata = load_state(folder / "state", resumed, y);
+    CHECK(metadata.at("epoch") == "3");
+    CHECK(metadata.at("note") == "ü");
+    CHECK(same_bits(flat(x), flat(y)));
+    optimizer.step(x, Valley{});
+    resumed.step(y, Valley{});
+    CHECK(same_bits(flat(x), flat(y)));
+    CHECK_THROWS_WITH(load_checkpoint(folder / "state", resumed, y),
+                      ContainsSubstring("there is no array 'bias'"));
 }
 
-TEST_CASE("a step goes on in another container of the same blocks", "[state]") {
-    std::vector<double> x(10);
-    test::set_start(x);
-    auto y = x;
-    BSAM one{Adam{}}, other{Adam{}};
-    for (int t = 0; t < 4; ++t) {
-        one.step(x, Valley{});
-        if (t < 2) {
-            other.step(y, Valley{});
-        } else {
-            other.step(std::span(y), Valley{});
+TEST_CASE("hyper-parameters and settings are those of the optimizer that is loaded into",
+          "[state]") {
+    const TemporaryDirectory folder;
+    save(folder / "run", layers());
+    BSAM optimizer{Adam{.learning_rate = 0.5}, {.rho = 0.25}};
+    optimizer.set_threads(3);
+    optimizer.set_non_finite(NonFinite::skip);
+    auto x = layers();
+    load_checkpoint(folder / "run", optimizer, x);
+    CHECK(optimizer.base().learning_rate == 0.5);
+    CHECK(optimizer.perturb().rho == 0.25);
+    CHECK(optimizer.threads() == 3);
+    CHECK(optimizer.non_finite() == NonFinite::skip);
+    CHECK(optimizer.steps() == 3);
+}
+
+TEST_CASE("a fresh optimizer is saved as it would begin", "[state]") {
+    const TemporaryDirectory folder;
+    auto x = layers();
+    SAM fresh{Adagrad{.initial_accumulator_value = 0.5}}, loaded = fresh;
+    save_state(folder / "state", fresh, x);
+    load_state(folder / "state", loaded, x);
+    CHECK(state_bytes(loaded) == state_bytes(fresh));
+    CHECK(loaded.steps() == 0);
+}
+
+TEST_CASE("the arrays of a checkpoint have the names and shapes of their blocks", "[state]") {
+    const TemporaryDirectory folder;
+    ParameterArena<float> x;
+    x.add("embedding", 2, 3);
+    x.add("bias", 4, 1);
+    BSAM optimizer{SGD{.momentum = 0.5}};
+    save_checkpoint(folder / "run", optimizer, x);
+    const SafetensorsFile file(folder / "run");
+    const auto array = [&](char const* name) {
+        auto const& found = file.arrays().at(name);
+        return found.dtype + " " + detail::to_text(found.shape);
+    };
+    CHECK(array("embedding") == "F32 (2, 3)");
+    CHECK(array("bias") == "F32 (4)");
+    CHECK(array("optimizer.momentum_buffer") == "F32 (10)");
+    CHECK(array("optimizer.reference") == "F32 (10)");
+    CHECK(array("optimizer.steps") == "U64 ()");
+    CHECK(array("optimizer.skipped_steps") == "U64 ()");
+    CHECK(file.arrays().size() == 6);
+}
+
+TEST_CASE("state of another method, scalar, shape or options is refused with the difference",
+          "[state]") {
+    const TemporaryDirectory folder;
+    const auto file = folder / "run";
+    const BSAM bsam{Adam{}};
+    save(file, layers());
+    refuses(file, SAM{Adam{}}, layers(), "holds the state of ");
+    refuses(file, BSAM{AdamW{}}, layers(), "holds the state of ");
+    refuses(file, BSAM{Adam{}, {}, Cosine{}}, layers(), "holds the state of ");
+    using Singles = std::map<std::string, std::vector<float>>;
+    refuses(file, bsam, Singles{{"bias", {1, 2}}, {"weight", {1, 2, 3}}},
+            "holds state of scalars 'F64', expected 'F32'");
+    refuses(file, bsam, layers(2, 4), "block 1 'weight' has 3 coordinates, expected 4");
+    refuses(file, bsam, layers(1, 4), "block 0 'bias' has 2 coordinates, expected 1");
+    refuses(file, bsam, std::vector<double>(2), "block 0 'bias' has another name, expected 'param");
+    refuses(file, bsam, Layers{{"bias", {1, 2}}}, "has 2 blocks, expected 1");
+    refuses(file, bsam, Layers{{"bias", {1, 2}}, {"weight", {1, 2, 3}}, {"z", {1}}},
+            "has 2 blocks, expected 3");
+    refuses(file, bsam, Layers{{"bias", {1, 2}}, {"height", {1, 2, 3}}},
+            "block 1 'weight' has another name, expected 'height'");
+    refuses(file, BSAM{Adam{.amsgrad = true}}, layers(), "no array 'optimizer.max_exp_avg_sq'");
+
+    ParameterArena<double> wide, high;
+    wide.add("w", 2, 3);
+    high.add("w", 3, 2);
+    save(file, wide);
+    refuses(file, bsam, high, "block 0 'w' is 2 x 3, expected 3 x 2");
+
+    auto x = layers();
+    Plain with_momentum{SGD{.momentum = 0.5}};
+    save_checkpoint(file, with_momentum, x);
+    refuses(file, Plain{SGD{}}, x,
+            "holds the array 'optimizer.momentum_buffer', which is no state");
+}
+
+TEST_CASE("an optimizer that is bound to another shape is not loaded into", "[state]") {
+    const TemporaryDirectory folder;
+    save(folder / "run", layers());
+    BSAM optimizer{Adam{}};
+    auto other = layers(5, 6), x = layers();
+    optimizer.step(other, Valley{});
+    const auto state = state_bytes(optimizer);
+    const auto before = flat(x);
+    CHECK_THROWS_AS(load_checkpoint(folder / "run", optimizer, x), std::invalid_argument);
+    CHECK_THROWS_AS(save_checkpoint(folder / "new", optimizer, x), std::invalid_argument);
+    CHECK(state_bytes(optimizer) == state);
+    CHECK(same_bits(flat(x), before));
+    CHECK_FALSE(std::filesystem::exists(folder / "new"));
+}
+
+TEST_CASE("a file that holds no state says so", "[state]") {
+    const TemporaryDirectory folder;
+    const auto file = folder / "run";
+    const BSAM bsam{Adam{}};
+    refuses(file, bsam, layers(), "no such file");
+    folder.write("run", "text");
+    refuses(file, bsam, layers(), "has 4 bytes, too few");
+
+    SafetensorsWriter writer;
+    const auto refuses_now = [&](std::string const& message) {
+        writer.write(file);
+        refuses(file, bsam, layers(), message);
+    };
+    refuses_now("holds no state of an optimizer");
+    writer.add_metadata("polder.state", "2");
+    refuses_now("holds state of version '2', expected '1'");
+    writer.add_metadata("polder.state", "1");
+    refuses_now("the metadata has no 'polder.method'");
+
+    // As it should be, but for one thing after the other.
+    BSAM optimizer{Adam{}};
+    auto x = layers();
+    add_state(writer, optimizer, x);
+    for (auto const* blocks :
+         {"{", "3", R"([{"name": "bias"}])",
+          R"([{"name": 1, "rows": 2, "columns": 1, "row_major": true}])",
+          R"([{"name": "b", "rows": "2", "columns": 1, "row_major": true}])"}) {
+        writer.add_metadata("polder.blocks", blocks);
+        refuses_now("'polder.blocks' in the metadata is damaged");
+    }
+    writer.add_metadata("polder.blocks", "[]");
+    refuses_now("has 0 blocks, expected 2");
+}
+
+TEST_CASE("a checkpoint cut short anywhere is refused", "[state]") {
+    const TemporaryDirectory folder;
+    save(folder / "run", layers());
+    const auto content = folder.read("run");
+    BSAM optimizer{Adam{}};
+    auto x = layers();
+    optimizer.step(x, Valley{});
+    const auto before = flat(x);
+    const auto state = state_bytes(optimizer);
+    for (std::size_t size = 0; size < content.size(); ++size) {
+        CAPTURE(size);
+        const auto file = folder.write("cut", content.substr(0, size));
+        REQUIRE_THROWS_AS(load_checkpoint(file, optimizer, x), FileError);
+        REQUIRE(same_bits(flat(x), before));
+        REQUIRE(state_bytes(optimizer) == state);
+    }
+    load_checkpoint(folder / "run", optimizer, x);
+    CHECK(state_bytes(optimizer) != state);
+}
+
+TEST_CASE("no flipped bit in a checkpoint is taken for state", "[state]") {
+    const TemporaryDirectory folder;
+    save(folder / "run", layers());
+    auto content = folder.read("run");
+    auto expected = layers();
+    BSAM saved{Adam{}};
+    load_checkpoint(folder / "run", saved, expected);
+    std::size_t refused = 0;
+    for (std::size_t bit = 0; bit < 8 * content.size(); ++bit) {
+        CAPTURE(bit);
+        const auto flip = [&] {
+            content[bit / 8] = static_cast<char>(content[bit / 8] ^ 1 << bit % 8);
+        };
+        flip();
+        const auto file = folder.write("flipped", content);
+        flip();
+        BSAM optimizer{Adam{}};
+        auto x = layers();
+        try {
+            load_checkpoint(file, optimizer, x);
+            // In the spaces, in metadata of others, or in the word that says where the checksum is.
+            REQUIRE(same_bits(flat(x), flat(expected)));
+            REQUIRE(state_bytes(optimizer) == state_bytes(saved));
+        } catch (FileError const&) {
+            ++refused;
+            REQUIRE(same_bits(flat(x), flat(layers())));
+            REQUIRE(optimizer.steps() == 0);
         }
     }
-    CHECK(same_bits(x, y));
+    CHECK(refused > 7 * content.size());
+}
+
+TEST_CASE("names that files need for themselves are refused", "[state]") {
+    const TemporaryDirectory folder;
+    BSAM optimizer{Adam{}};
+    auto x = layers();
+    CHECK_THROWS_WITH(save_state(folder / "run", optimizer, x, {{"polder.x", ""}}),
+                      ContainsSubstring("metadata key 'polder.x'"));
+    CHECK_THROWS_WITH(save_state(folder / "run", optimizer, x, {{"key", "\xff"}}),
+                      ContainsSubstring("not UTF-8"));
+    Layers taken{{"optimizer.x", {1, 2}}};
+    BSAM other{Adam{}};
+    CHECK_THROWS_WITH(save_checkpoint(folder / "run", other, taken),
+                      ContainsSubstring("block 'optimizer.x': names that begin with 'optimizer.'"));
+    std::map<std::string, Layers> same{{"a", {{"b.c", {1}}}}, {"a.b", {{"c", {1}}}}};
+    BSAM third{Adam{}};
+    CHECK_THROWS_WITH(save_checkpoint(folder / "run", third, same),
+                      ContainsSubstring("array 'a.b.c': the name is taken"));
+    CHECK(std::filesystem::is_empty(folder.path()));
 }

@@ -15,6 +15,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <polder/state/file.hpp>
+
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/exit_code.hpp"
 #include "recsys/app/interrupt.hpp"
@@ -23,7 +25,6 @@
 #include "recsys/app/table.hpp"
 #include "recsys/data/source.hpp"
 #include "recsys/evaluation/metrics.hpp"
-#include "recsys/output_file.hpp"
 
 namespace polder::recsys::app {
 

@@ -11,12 +11,13 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include <polder/state/file.hpp>
+
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/exit_code.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/data/describe.hpp"
 #include "recsys/data/source.hpp"
-#include "recsys/output_file.hpp"
 
 namespace polder::recsys::app {
 

@@ -13,6 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include <polder/state/file.hpp>
+
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/exit_code.hpp"
 #include "recsys/app/interrupt.hpp"
@@ -20,7 +22,6 @@
 #include "recsys/app/run.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/data/source.hpp"
-#include "recsys/output_file.hpp"
 #include "recsys/training/checkpoint.hpp"
 
 namespace polder::recsys::app {
@@ -184,7 +185,7 @@ inline int train(TrainArguments a, std::vector<std::string> const& arguments) {
     auto& trainer = run.trainer();
     if (!a.resume.empty()) {
         SafetensorsFile file(a.resume);
-        load_checkpoint(file, trainer, run.identity());
+        load_run(file, trainer, run.identity());
         spdlog::info("going on from {}: epoch {}, batch {}", a.resume, trainer.state().epoch,
                      trainer.state().batch);
     }
@@ -192,7 +193,7 @@ inline int train(TrainArguments a, std::vector<std::string> const& arguments) {
     Settings const notes{{"arguments", nlohmann::json(arguments).dump()}};
     std::function<void()> save;
     if (!a.checkpoint.empty())
-        save = [&] { save_checkpoint(a.checkpoint, trainer, run.identity(), notes); };
+        save = [&] { save_run(a.checkpoint, trainer, run.identity(), notes); };
     Progress progress({}, a.is_quiet);
     catch_interrupts();
     auto const ending = trainer.run(detail::TrainObserver{progress, save, a.checkpoint_every});

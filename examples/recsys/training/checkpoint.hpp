@@ -1,9 +1,8 @@
 /// Checkpoints: a run written to a safetensors file, and continued from it bit for bit.
 ///
-/// Arrays: every parameter by its name; "best.<name>", those of the best epoch, if there is one;
-/// "optimizer.<name>", the optimizer's state, one value per parameter. Metadata: "format" and
-/// "version"; "run", a JSON object of what the run depends on; "state", a JSON object of
-/// TrainingState and the optimizer's counters.
+/// What polder/state/state.hpp writes (parameters by their names, "optimizer.<name>"), and arrays
+/// "best.<name>", the parameters of the best epoch, if there is one. Metadata: "format" and
+/// "version"; "run", a JSON object of what the run depends on; "state", a JSON object of TrainingState.
 #pragma once
 
 #include <array>
@@ -21,9 +20,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include <polder/state/state.hpp>
+
 #include "recsys/data/dataset.hpp"
 #include "recsys/evaluation/metrics.hpp"
-#include "recsys/training/safetensors.hpp"
 #include "recsys/training/trainer.hpp"
 
 namespace polder::recsys {
@@ -128,98 +128,64 @@ inline TrainingState state_of_json(Json const& json) {
     return state;
 }
 
-inline std::string best_name(std::string const& parameter) { return "best." + parameter; }
+inline constexpr char const* best_prefix = "best.";
 
 }  // namespace detail
 
 inline constexpr std::string_view checkpoint_format = "polder-recsys checkpoint";
-inline constexpr std::string_view checkpoint_version = "1";
+inline constexpr std::string_view checkpoint_version = "2";
 
 /// Writes the run as it is now. `run`: what its course depends on (model, hyper-parameters,
 /// optimizer, seed, data, ...), an object that must be the same when the run is continued.
-/// `notes`: further metadata, key and text. Throws std::runtime_error where it cannot be written.
-inline void save_checkpoint(std::filesystem::path const& file, Trainer& trainer, Json const& run,
-                            Settings const& notes = {}) {
+/// `notes`: further metadata, key and text. Throws FileError where it cannot be written.
+inline void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& run,
+                     Settings const& notes = {}) {
     SafetensorsWriter writer;
-    auto const& parameters = trainer.parameters();
-    auto const& best = trainer.best_parameters();
-    auto const values = [](ParameterArena<float> const& arena, auto const& entry) {
-        return std::span(arena.data() + entry.offset, entry.rows * entry.cols);
-    };
-    for (auto const& entry : parameters.entries())
-        writer.add(entry.name, {entry.rows, entry.cols}, values(parameters, entry));
-    for (auto const& entry : best.entries())
-        writer.add(detail::best_name(entry.name), {entry.rows, entry.cols}, values(best, entry));
-    Json state = detail::json_of_state(trainer.state());
-    state["counters"] = Json::object();
-    trainer.optimizer().visit_state(
-        [&](std::string_view name, std::span<float> array) {
-            writer.add("optimizer." + std::string(name), {array.size()}, array);
-        },
-        [&](std::string_view name, std::uint64_t& count) {
-            state["counters"][std::string(name)] = count;
-        });
+    add_parameters(writer, trainer.parameters());
+    add_parameters(writer, trainer.best_parameters(), detail::best_prefix);
+    trainer.optimizer().add_state(writer, trainer.parameters());
     writer.add_metadata("format", std::string(checkpoint_format));
     writer.add_metadata("version", std::string(checkpoint_version));
     writer.add_metadata("run", run.dump());
-    writer.add_metadata("state", state.dump());
+    writer.add_metadata("state", detail::json_of_state(trainer.state()).dump());
     for (auto const& [key, text] : notes) writer.add_metadata(key, text);
     writer.write(file);
 }
 
 /// Continues the run in `file` with a trainer that was made with the same data, model, optimizer and
-/// options. Throws std::runtime_error that names the file: where it is no checkpoint, where it is
-/// damaged, and where its run differs from `run` (the message says in what). Then `trainer` is not to
-/// be used any more.
-inline void load_checkpoint(SafetensorsFile& file, Trainer& trainer, Json const& run) {
-    auto const fail = [&](std::string const& message) {
-        throw std::runtime_error(file.path().string() + ": " + message);
-    };
+/// options. Throws FileError where the file is no checkpoint, where it is damaged, and where its run
+/// differs from `run` (the message says in what). Then `trainer` is as it was.
+inline void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
     if (file.metadata("format") != checkpoint_format ||
         file.metadata("version") != checkpoint_version)
-        fail("is not a checkpoint of this version, expected " + std::string(checkpoint_format) +
-             " " + std::string(checkpoint_version));
+        file.fail("is not a checkpoint of this version, expected " +
+                  std::string(checkpoint_format) + " " + std::string(checkpoint_version));
     auto const saved = Json::parse(file.metadata("run"), nullptr, false);
-    if (!saved.is_object()) fail("'run' in the metadata is not a JSON object");
+    if (!saved.is_object()) file.fail("'run' in the metadata is not a JSON object");
     for (auto const& [key, value] : run.items())
         if (!saved.contains(key) || saved[key] != value)
-            fail("was made with " + key + " = " +
-                 (saved.contains(key) ? saved[key].dump() : std::string("nothing")) +
-                 ", this run has " + value.dump());
+            file.fail("was made with " + key + " = " +
+                      (saved.contains(key) ? saved[key].dump() : std::string("nothing")) +
+                      ", this run has " + value.dump());
 
     TrainingState state;
-    Json counters;
     try {
-        auto const json = Json::parse(file.metadata("state"));
-        state = detail::state_of_json(json);
-        counters = json.at("counters");
+        state = detail::state_of_json(Json::parse(file.metadata("state")));
     } catch (nlohmann::json::exception const& error) {
-        fail(std::string("'state' in the metadata is damaged: ") + error.what());
+        file.fail(std::string("'state' in the metadata is damaged: ") + error.what());
     }
     if (state.epoch < 0 || state.batch > trainer.n_batches() || state.n_without_gain < 0)
-        fail("'state' in the metadata is damaged: epoch " + std::to_string(state.epoch) +
-             ", batch " + std::to_string(state.batch));
+        file.fail("'state' in the metadata is damaged: epoch " + std::to_string(state.epoch) +
+                  ", batch " + std::to_string(state.batch));
 
     auto parameters = trainer.parameters();
+    read_parameters(file, parameters);
     ParameterArena<float> best;
-    if (state.best_epoch >= 0) best = parameters;
-    auto const read = [&](ParameterArena<float>& arena, auto const& entry,
-                          std::string const& name) {
-        file.read(name, {entry.rows, entry.cols},
-                  std::span(arena.data() + entry.offset, entry.rows * entry.cols));
-    };
-    for (auto const& entry : parameters.entries()) read(parameters, entry, entry.name);
-    for (auto const& entry : best.entries()) read(best, entry, detail::best_name(entry.name));
-    trainer.optimizer().visit_state(
-        [&](std::string_view name, std::span<float> array) {
-            file.read("optimizer." + std::string(name), {array.size()}, array);
-        },
-        [&](std::string_view name, std::uint64_t& count) {
-            auto const found = counters.find(std::string(name));
-            if (found == counters.end() || !found->is_number_unsigned())
-                fail("'state' in the metadata has no counter '" + std::string(name) + "'");
-            count = found->get<std::uint64_t>();
-        });
+    if (state.best_epoch >= 0) {
+        best = parameters;
+        read_parameters(file, best, detail::best_prefix);
+    }
+    trainer.optimizer().load_state(file, trainer.parameters());
     trainer.restore(std::move(parameters), std::move(best), std::move(state));
 }
 

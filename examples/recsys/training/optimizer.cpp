@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <polder/polder.hpp>
+#include <polder/state/state.hpp>
 
 namespace polder::recsys {
 
@@ -24,15 +25,11 @@ public:
         return optimizer_.step(parameters, closure);
     }
     void bind(ParameterArena<float>& parameters) override { optimizer_.bind(parameters); }
-    void
-    visit_state(std::function<void(std::string_view, std::span<float>)> const& array,
-                std::function<void(std::string_view, std::uint64_t&)> const& counter) override {
-        optimizer_.visit_state([&]<class State>(std::string_view name, State&& state) {
-            if constexpr (std::is_convertible_v<State, std::span<float>>)
-                array(name, state);
-            else if constexpr (std::is_same_v<State, std::uint64_t&>)
-                counter(name, state);
-        });
+    void add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) override {
+        polder::add_state(writer, optimizer_, parameters);
+    }
+    void load_state(SafetensorsFile& file, ParameterArena<float>& parameters) override {
+        optimizer_ = read_state(file, optimizer_, parameters);
     }
     void set_learning_rate(double rate) override { optimizer_.base().learning_rate = rate; }
     void set_threads(int threads) override { optimizer_.set_threads(threads); }

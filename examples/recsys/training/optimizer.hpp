@@ -2,10 +2,8 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +11,7 @@
 #include <polder/blocks/arena.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
+#include <polder/state/safetensors.hpp>
 
 #include "recsys/models/hyper_parameters.hpp"
 
@@ -32,13 +31,12 @@ public:
     /// One step at `parameters`. Throws polder::NonFiniteError; see polder::NonFinite.
     virtual Report step(ParameterArena<float>& parameters, Closure const& closure) = 0;
 
-    /// Allocates the state for `parameters`; needed before `visit_state`.
+    /// Allocates the state for `parameters`, which is done at the first step otherwise.
     virtual void bind(ParameterArena<float>& parameters) = 0;
 
-    /// Calls the first function with every array of the state, the second with every counter.
-    virtual void
-    visit_state(std::function<void(std::string_view, std::span<float>)> const& array,
-                std::function<void(std::string_view, std::uint64_t&)> const& counter) = 0;
+    /// Writes the state to a file under way and reads it from one; see polder/state/state.hpp.
+    virtual void add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) = 0;
+    virtual void load_state(SafetensorsFile& file, ParameterArena<float>& parameters) = 0;
 
     virtual void set_learning_rate(double rate) = 0;
     virtual void set_threads(int threads) = 0;

@@ -176,7 +176,9 @@ public:
 
     /// The current parameters, and those of the best epoch (empty before the first evaluation).
     ParameterArena<float> const& parameters() const { return parameters_; }
+    ParameterArena<float>& parameters() { return parameters_; }
     ParameterArena<float> const& best_parameters() const { return best_parameters_; }
+    ParameterArena<float>& best_parameters() { return best_parameters_; }
 
     /// What was not finite, after Ending::not_finite.
     std::string const& message() const { return message_; }
@@ -187,7 +189,7 @@ public:
     /// Goes on from elsewhere: parameters of the layout of parameters(), those of the best epoch
     /// (or empty), and the state that belongs to them. The optimizer's state is its own matter.
     void restore(ParameterArena<float> parameters, ParameterArena<float> best_parameters,
-                 TrainingState state) {
+                 TrainingState state) noexcept {
         parameters_ = std::move(parameters);
         best_parameters_ = std::move(best_parameters);
         state_ = std::move(state);

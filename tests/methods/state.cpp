@@ -1,0 +1,59 @@
+#include "support/catch.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/polder.hpp>
+
+#include "support/valley.hpp"
+
+using namespace polder;
+using polder::test::same_bits;
+using polder::test::Valley;
+
+TEST_CASE("state has the arrays of its policies and no more", "[state]") {
+    const auto names = [](auto optimizer) {
+        std::vector<float> x(3);
+        optimizer.bind(x);
+        std::string list;
+        optimizer.visit_state(
+            [&](std::string_view name, auto&&) { list += std::string(name) + " "; });
+        return list;
+    };
+    CHECK(names(Plain{SGD{}}) == "steps skipped_steps ");
+    CHECK(names(Plain{SGD{.momentum = 0.5}}) == "momentum_buffer steps skipped_steps ");
+    CHECK(names(SAM{Adam{}}) == "exp_avg exp_avg_sq steps skipped_steps ");
+    CHECK(names(BSAM{Adam{.amsgrad = true}}) ==
+          "exp_avg exp_avg_sq max_exp_avg_sq reference steps skipped_steps ");
+    CHECK(names(BSAM{SGD{}, {}, NoDistance{}}) == "steps skipped_steps ");
+}
+
+TEST_CASE("a copy of an optimizer goes on by itself", "[state]") {
+    std::vector<double> x(10), y;
+    test::set_start(x);
+    BSAM optimizer{Adam{.learning_rate = 0.05}};
+    optimizer.step(x, Valley{});
+    auto copy = optimizer;
+    y = x;
+    for (int t = 0; t < 5; ++t) optimizer.step(x, Valley{});
+    for (int t = 0; t < 5; ++t) copy.step(y, Valley{});
+    CHECK(same_bits(x, y));
+}
+
+TEST_CASE("a step goes on in another container of the same blocks", "[state]") {
+    std::vector<double> x(10);
+    test::set_start(x);
+    auto y = x;
+    BSAM one{Adam{}}, other{Adam{}};
+    for (int t = 0; t < 4; ++t) {
+        one.step(x, Valley{});
+        if (t < 2) {
+            other.step(y, Valley{});
+        } else {
+            other.step(std::span(y), Valley{});
+        }
+    }
+    CHECK(same_bits(x, y));
+}
