@@ -1,13 +1,15 @@
 #include "support/catch.hpp"
 
 #include <array>
+#include <cstdint>
 #include <list>
 #include <map>
-#include <ostream>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <vector>
 
 #include <polder/polder.hpp>
@@ -16,9 +18,12 @@
 #include <Eigen/Core>
 #endif
 
+#include "support/named_blocks.hpp"
 #include "support/valley.hpp"
 
 using namespace polder;
+using test::Named;
+using test::named_blocks;
 
 namespace {
 
@@ -27,45 +32,36 @@ struct Net {
     std::array<float, 2> bias;
 };
 
-struct NamedNet : Net {};
-struct MisnamedNet : Net {};
-
-struct NamedBlock {
-    std::string name;
-    std::size_t size;
-    BlockShape shape;
-
-    friend bool operator==(NamedBlock const&, NamedBlock const&) = default;
-    friend std::ostream& operator<<(std::ostream& out, NamedBlock const& block) {
-        return out << block.name << ": " << block.size << " as " << block.shape.rows << " x "
-                   << block.shape.cols << (block.shape.row_major ? "" : ", column-major");
-    }
+struct ArrayNet {
+    float weight[3][4];
+    float bias[3];
+    float cube[2][3][4];
 };
 
-// The named blocks of a container, which must be those of for_each_block.
-template <class C>
-std::vector<NamedBlock> named_blocks(C& container) {
-    using T = scalar_t<C>;
-    std::vector<NamedBlock> blocks;
-    std::vector<std::pair<T*, std::size_t>> seen, expected;
-    for_each_named_block(container,
-                         [&](std::string const& name, T* data, std::size_t size, BlockShape shape) {
-                             blocks.push_back({name, size, shape});
-                             seen.emplace_back(data, size);
-                         });
-    for_each_block(container,
-                   [&](T* data, std::size_t size) { expected.emplace_back(data, size); });
-    CHECK(seen == expected);
-    return blocks;
-}
+// A copy of it refers to the same memory.
+struct SharedNet {
+    std::shared_ptr<std::vector<float>> weight = std::make_shared<std::vector<float>>(3);
+};
 
-using Named = std::vector<NamedBlock>;
+struct NamedNet : Net {};
+struct MisnamedNet : Net {};
 
 }  // namespace
 
 template <>
 struct polder::Members<Net> {
     static auto of(Net& net) { return std::tie(net.weight, net.bias); }
+};
+
+template <>
+struct polder::Members<ArrayNet> {
+    static auto of(ArrayNet& net) { return std::tie(net.weight, net.bias, net.cube); }
+    static auto names() { return std::array{"weight", "bias", "cube"}; }
+};
+
+template <>
+struct polder::Members<SharedNet> {
+    static auto of(SharedNet& net) { return std::tie(*net.weight); }
 };
 
 template <>
@@ -92,7 +88,14 @@ static_assert(parameter_container<std::array<std::span<float>, 2>>);
 static_assert(parameter_container<Net>);
 static_assert(parameter_container<std::vector<Net>>);
 
+static_assert(parameter_container<double[3]>);
+static_assert(parameter_container<float[3][4]>);
+static_assert(parameter_container<std::vector<float>[2]>);
+
 static_assert(!parameter_container<float>);
+static_assert(!parameter_container<float const[3]>);
+static_assert(!parameter_container<int[3]>);
+static_assert(!parameter_container<std::unordered_map<int, std::vector<float>>>);
 static_assert(!parameter_container<std::vector<int>>);
 static_assert(!parameter_container<std::vector<bool>>);
 static_assert(!parameter_container<std::string>);
@@ -152,6 +155,28 @@ TEST_CASE("blocks are named by keys, members and indices", "[blocks]") {
     CHECK(named_blocks(parts) == Named{{"0", 1, {1, 1, true}}, {"1", 2, {2, 1, true}}});
 }
 
+TEST_CASE("C arrays are blocks with a shape", "[blocks]") {
+    ArrayNet net{};
+    CHECK(named_blocks(net) == Named{{"weight", 12, {3, 4, true}},
+                                     {"bias", 3, {3, 1, true}},
+                                     {"cube", 24, {2, 12, true}}});
+    net.weight[1][2] = 5;
+    CHECK(test::flat(net)[6] == 5);
+
+    double matrix[2][3] = {{1, 2, 3}, {4, 5, 6}};
+    CHECK(named_blocks(matrix) == Named{{"parameters", 6, {2, 3, true}}});
+    Twin twin(matrix);
+    CHECK(test::flat(twin.get()) == std::vector<double>{1, 2, 3, 4, 5, 6});
+    twin.get()[1][2] = 7;
+    CHECK(matrix[1][2] == 6);
+}
+
+TEST_CASE("a container whose copies share memory is refused", "[blocks]") {
+    const SharedNet net;
+    CHECK_THROWS_WITH(Twin(net), "polder: block '0' of a copy of the parameters is the original's "
+                                 "memory, expected a deep copy");
+}
+
 TEST_CASE("every member needs a name, if one has", "[blocks]") {
     MisnamedNet net;
     CHECK_THROWS_WITH(named_blocks(net), "polder: Members<...>::names() gives 1 names, expected 2");
@@ -196,6 +221,17 @@ TEST_CASE("a twin of an Eigen::Map has its shape and memory of its own", "[block
     CHECK(twin.get().rows() == 2);
     CHECK(twin.get().cols() == 3);
     CHECK(memory[5] == 6);
+}
+
+TEST_CASE("twins of aligned maps are aligned", "[blocks][eigen]") {
+    using Map = Eigen::Map<Eigen::VectorXf, Eigen::Aligned64>;
+    ParameterArena<float> arena;  // begins at a cache line
+    arena.add("values", 32, 1);
+    std::array<Map, 2> maps{Map(arena.data(), 3), Map(arena.data() + 16, 16)};
+    Twin twin(maps);
+    for (Map& map : twin.get()) {
+        CHECK(reinterpret_cast<std::uintptr_t>(map.data()) % 64 == 0);
+    }
 }
 #endif
 

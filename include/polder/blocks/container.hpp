@@ -1,19 +1,24 @@
 /// What a parameter container is, and how it becomes a sequence of contiguous blocks.
 ///
 /// Recognised by structure, without any include:
-///   a block      data() and size() over contiguous float or double: std::vector, std::array, std::span,
-///                Eigen matrices, arrays and vectors, contiguous Eigen::Map
-///   many blocks  a member visit_blocks(f): ParameterArena
-///   a nest       std::tuple, std::pair and ranges (vector, array, list, map by its values) of containers
+///   a block      contiguous float or double: std::vector, std::array, std::span, C arrays; Eigen matrices,
+///                arrays and vectors, contiguous Eigen::Map; xt::xarray, xt::xtensor, xt::xtensor_fixed and
+///                xt::adapt of row- or column-major layout; arma::Mat, Col, Row and Cube;
+///                thrust::host_vector
+///   many blocks  a member visit_blocks(f) that calls f(name, pointer, size, BlockShape) for each, and a
+///                value_type: ParameterArena, TorchTensors (polder/blocks/torch.hpp)
+///   a nest       std::tuple, std::pair and ranges (vector, array, list, ordered map by its values) of
+///                containers
 /// A user's own type joins by specialising polder::Members.
+///
+/// Refused, since their memory has gaps or may have: views (Eigen::Block, Eigen::Ref, xt::view,
+/// arma::subview). Refused too are hash maps, whose order may change from one copy to the next.
 #pragma once
 
-#include <array>
 #include <concepts>
 #include <cstddef>
-#include <new>
+#include <memory>
 #include <ranges>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,7 +27,9 @@
 #include <utility>
 #include <vector>
 
+#include <polder/blocks/block.hpp>
 #include <polder/blocks/block_shape.hpp>
+#include <polder/blocks/cache_line_allocator.hpp>
 
 namespace polder {
 
@@ -59,70 +66,18 @@ concept visits_blocks = std::floating_point<typename C::value_type> &&
 };
 
 template <class C>
-concept eigen_like = requires {
-    typename C::PlainObject;
-};
-
-// Eigen::Map<Plain, Options, Stride>, seen from outside: its strides are known to be those of a
-// contiguous matrix when the outer one is left to Eigen (0) and the inner one is 0 or 1.
-template <class C>
-struct EigenMap : std::false_type {};
-
-template <class Plain, int Options, class Stride, template <class, int, class> class View>
-requires requires {
-    Stride::OuterStrideAtCompileTime;
-    Stride::InnerStrideAtCompileTime;
-}
-struct EigenMap<View<Plain, Options, Stride>> : std::true_type {
-    static constexpr bool contiguous =
-        Stride::OuterStrideAtCompileTime == 0 &&
-        (Stride::InnerStrideAtCompileTime == 0 || Stride::InnerStrideAtCompileTime == 1);
-};
-
-template <class C>
-concept eigen_matrix = eigen_like<C> && std::same_as<typename C::PlainObject, C>;
-
-template <class C>
-concept eigen_map = eigen_like<C> && EigenMap<C>::value &&
-    requires(C& c, typename C::Scalar* data) {
-    requires EigenMap<C>::contiguous;
-    C(data, c.rows(), c.cols());
-};
-
-template <class C>
-struct IsSpan : std::false_type {};
-template <class T, std::size_t Extent>
-struct IsSpan<std::span<T, Extent>> : std::true_type {};
-
-template <class C>
-concept has_data = requires(C& c) {
-    { c.size() } -> std::convertible_to<std::size_t>;
-    requires std::is_pointer_v<decltype(c.data())>;
-    requires std::floating_point<std::remove_cvref_t<decltype(*c.data())>>;
-};
-
-// Contiguous memory of float or double that may be written to.
-template <class C>
-concept block =
-    has_data<C> &&
-    !std::is_const_v<std::remove_reference_t<decltype(*std::declval<C&>().data())>> &&
-    (eigen_like<C> ? eigen_matrix<C> || eigen_map<C> : std::ranges::contiguous_range<C>);
-
-// A block that refers to memory of somebody else.
-template <class C>
-concept view = block<C> &&(IsSpan<C>::value || eigen_map<C>);
-
-template <class C>
 concept tuple_like = requires {
     std::tuple_size<C>::value;
 }
 &&!std::ranges::range<C>;
 
+// (Of a hash map the order may change with a copy.)
 template <class C>
-concept map_like = requires {
+concept map_like = std::ranges::forward_range<C> && requires {
     typename C::mapped_type;
-}
-&&std::ranges::forward_range<C>;
+} && !requires {
+    typename C::hasher;
+};
 
 template <class C>
 concept container_range =
@@ -209,17 +164,6 @@ constexpr void visit_leaves(C& c, F const& f, At const& at) {
     }
 }
 
-template <block C>
-constexpr BlockShape shape_of(C const& block) {
-    if constexpr (eigen_like<C>) {
-        if constexpr (!C::IsVectorAtCompileTime) {
-            return {static_cast<std::size_t>(block.rows()), static_cast<std::size_t>(block.cols()),
-                    bool(C::IsRowMajor)};
-        }
-    }
-    return {static_cast<std::size_t>(block.size()), 1, true};
-}
-
 // The scalar of a container: float, double, void where it is no container, or Mixed.
 struct Mixed {};
 
@@ -257,8 +201,8 @@ constexpr auto scalar_of() {
     } else if constexpr (visits_blocks<C>) {
         return std::type_identity<typename C::value_type>{};
     } else if constexpr (block<C>) {
-        return std::type_identity<std::remove_cvref_t<decltype(*std::declval<C&>().data())>>{};
-    } else if constexpr (has_data<C> || eigen_like<C>) {
+        return std::type_identity<std::remove_cvref_t<decltype(*data_of(std::declval<C&>()))>>{};
+    } else if constexpr (dense<C> || has_data<C> || eigen_like<C>) {
         return std::type_identity<void>{};
     } else if constexpr (tuple_like<C>) {
         return scalar_of_all(static_cast<C const*>(nullptr));
@@ -280,8 +224,9 @@ using scalar_t = typename decltype(detail::scalar_of<C>())::type;
 /// A container whose blocks polder can find, read and write: all float or all double.
 template <class C>
 concept parameter_container =
-    !std::is_const_v<C> && (std::same_as<scalar_t<C>, float> ||
-                            std::same_as<scalar_t<C>, double>)&&std::copy_constructible<C>;
+    !std::is_const_v<C> &&
+    (std::same_as<scalar_t<C>, float> ||
+     std::same_as<scalar_t<C>, double>)&&(std::copy_constructible<C> || std::is_bounded_array_v<C>);
 
 /// Calls f(pointer, size) for each contiguous block of a container, in order.
 template <parameter_container C, class F>
@@ -293,7 +238,7 @@ void for_each_block(C& container, F&& f) {
                 leaf.visit_blocks([&](auto const&, scalar_t<C>* data, std::size_t size,
                                       BlockShape) { f(data, size); });
             } else {
-                f(leaf.data(), static_cast<std::size_t>(leaf.size()));
+                f(detail::data_of(leaf), detail::size_of(leaf));
             }
         },
         detail::NoPath{});
@@ -313,57 +258,118 @@ void for_each_named_block(C& container, F&& f) {
                     [&](std::string const& name, scalar_t<C>* data, std::size_t size,
                         BlockShape shape) { f((at / name).text, data, size, shape); });
             } else {
-                f(at.text.empty() ? std::string("parameters") : at.text, leaf.data(),
-                  static_cast<std::size_t>(leaf.size()), detail::shape_of(leaf));
+                f(at.text.empty() ? std::string("parameters") : at.text, detail::data_of(leaf),
+                  detail::size_of(leaf), detail::shape_of(leaf));
             }
         },
         detail::Path{});
 }
 
+namespace detail {
+
+// A copy of a container, which may be a C array.
+template <class C>
+struct Copy {
+    explicit Copy(C const& original) : container(original) {}
+    C container;
+};
+
+template <class Element, std::size_t size>
+struct Copy<Element[size]> {
+    explicit Copy(Element const (&original)[size]) { assign(original, container); }
+    Element container[size];
+
+private:
+    template <class From, class To>
+    static void assign(From const& from, To& to) {
+        if constexpr (std::is_array_v<From>) {
+            for (std::size_t k = 0; k < std::extent_v<From>; ++k) assign(from[k], to[k]);
+        } else {
+            to = from;
+        }
+    }
+};
+
+}  // namespace detail
+
 /// A container of the same type and shape with memory of its own: what a closure is given as the
-/// perturbed point and as the gradient. Views in it (std::span, Eigen::Map) point into that memory.
+/// perturbed point and as the gradient. Views in it (std::span, Eigen::Map, xt::adapt) point into that
+/// memory.
 template <parameter_container C>
 class Twin {
 public:
     using Scalar = scalar_t<C>;
 
-    explicit Twin(C const& original) : container_(original) {
-        std::size_t size = 0;
-        visit_views([&](auto& view) { size += static_cast<std::size_t>(view.size()); });
-        storage_.resize(size);
-        Scalar* next = storage_.data();
-        visit_views([&](auto& view) {
-            using View = std::remove_reference_t<decltype(view)>;
-            const auto length = static_cast<std::size_t>(view.size());
-            if constexpr (detail::eigen_map<View>) {
-                const auto rows = view.rows();
-                const auto cols = view.cols();
-                ::new (static_cast<void*>(&view)) View(next, rows, cols);  // as Eigen's manual says
-            } else {
-                view = View(next, length);
-            }
-            next += length;
-        });
-    }
+    /// Throws std::invalid_argument where a copy of the container still refers to the original's memory.
+    explicit Twin(C const& original) : copy_(original) { part_from(original); }
     Twin(Twin const&) = delete;
     Twin& operator=(Twin const&) = delete;
 
-    C& get() noexcept { return container_; }
-    C const& get() const noexcept { return container_; }
+    C& get() noexcept { return copy_.container; }
+    C const& get() const noexcept { return copy_.container; }
 
 private:
+    static constexpr std::size_t alignment = 64 / sizeof(Scalar);
+
+    static constexpr std::size_t room_for(std::size_t size) {
+        return (size + alignment - 1) / alignment * alignment;
+    }
+
     template <class F>
     void visit_views(F const& f) {
         detail::visit_leaves(
-            container_,
+            copy_.container,
             [&]<class Leaf>(Leaf& leaf, detail::NoPath) {
                 if constexpr (detail::view<Leaf>) f(leaf);
             },
             detail::NoPath{});
     }
 
-    C container_;
-    std::vector<Scalar> storage_;  // of the views
+    void part_from(C const& original) {
+        std::size_t room = 0;
+        visit_views([&](auto& view) { room += room_for(detail::size_of(view)); });
+        memory_.resize(room);
+        Scalar* next = memory_.data();
+        visit_views([&]<class View>(View& view) {
+            if constexpr (detail::xtensor_of_container<View>) {
+                using Adapted = std::remove_reference_t<typename View::container_closure_type>;
+                auto adapted = std::make_shared<Adapted>(view.storage());
+                replace(view, detail::adaptor_of(*adapted, view));
+                adapted_.push_back(std::move(adapted));
+            } else {
+                replace(view, detail::view_of(next, view));
+                next += room_for(detail::size_of(view));
+            }
+        });
+        check_parted_from(original);
+    }
+
+    // Not by assignment, which may write through the view.
+    template <class View>
+    static void replace(View& view, View other) noexcept {
+        std::destroy_at(&view);
+        std::construct_at(&view, std::move(other));
+    }
+
+    void check_parted_from(C const& original) {
+        std::vector<Scalar const*> blocks;
+        for_each_block(const_cast<C&>(original),
+                       [&](Scalar const* data, std::size_t) { blocks.push_back(data); });
+        auto block = blocks.begin();
+        for_each_named_block(copy_.container, [&](std::string const& name, Scalar const* data,
+                                                  std::size_t size, BlockShape) {
+            if (size > 0 && data == *block) {
+                throw std::invalid_argument(
+                    "polder: block '" + name +
+                    "' of a copy of the parameters is the original's memory, expected a deep copy");
+            }
+            ++block;
+        });
+    }
+
+    detail::Copy<C> copy_;
+    std::vector<Scalar, CacheLineAllocator<Scalar>> memory_;  // of the views
+    std::vector<std::shared_ptr<void>> adapted_;              // what xt::adapt refers to
 };
 
 }  // namespace polder

@@ -1,0 +1,175 @@
+/// Tensors of libtorch as a parameter container. Opt-in: include it where torch's headers are found.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <torch/ordered_dict.h>
+
+#include <polder/blocks/block.hpp>
+#include <polder/blocks/block_shape.hpp>
+
+namespace polder {
+
+/// Dense, contiguous tensors of T (float or double) in the CPU's memory, each of them a named block.
+///
+///     polder::TorchTensors<float> x(net->named_parameters());
+///     auto gradient = x.gradients();
+///     optimizer.step_in_place(x, gradient, [&] {
+///         net->zero_grad();
+///         torch::Tensor loss = ...;
+///         loss.backward();
+///         return loss.item<double>();
+///     });
+///
+/// It refers to the tensors that it is made of, and so do the results of gradients() and tensors().
+/// A copy has tensors of its own, and an assignment copies values into the tensors at hand.
+///
+/// Every function that reads a tensor throws std::invalid_argument with its name where it is undefined,
+/// of another scalar type, on another device, sparse, or not contiguous.
+template <std::floating_point T>
+class TorchTensors {
+public:
+    using value_type = T;
+
+    /// Named by their positions: "0", "1", ...
+    explicit TorchTensors(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+        for (std::size_t k = 0; k < tensors_.size(); ++k) names_.push_back(std::to_string(k));
+        check_all();
+    }
+
+    /// Those of a module: TorchTensors<float>(net->named_parameters()).
+    explicit TorchTensors(torch::OrderedDict<std::string, at::Tensor> const& named) {
+        for (auto const& item : named) {
+            names_.push_back(item.key());
+            tensors_.push_back(item.value());
+        }
+        check_all();
+    }
+
+    TorchTensors(TorchTensors const& other) : names_(other.names_) {
+        for (std::size_t k = 0; k < other.tensors_.size(); ++k) {
+            at::Tensor const tensor = other.checked(k);
+            tensors_.push_back(tensor.detach().clone().set_requires_grad(tensor.requires_grad()));
+        }
+    }
+    TorchTensors(TorchTensors&&) noexcept = default;
+    TorchTensors& operator=(TorchTensors const& other) {
+        if (this != &other) assign(other.tensors());
+        return *this;
+    }
+    ~TorchTensors() = default;
+
+    /// The tensors' grad(), looked up whenever it is read: backward() may make new ones.
+    TorchTensors gradients() const {
+        TorchTensors gradients;
+        gradients.names_ = names_;
+        gradients.tensors_ = tensors_;
+        gradients.are_gradients_ = true;
+        return gradients;
+    }
+
+    std::size_t size() const noexcept { return tensors_.size(); }
+    std::vector<std::string> const& names() const noexcept { return names_; }
+
+    std::vector<at::Tensor> tensors() const {
+        std::vector<at::Tensor> tensors;
+        for (std::size_t k = 0; k < tensors_.size(); ++k) tensors.push_back(checked(k));
+        return tensors;
+    }
+
+    /// The tensor of that name. Throws std::out_of_range that lists the known names.
+    at::Tensor operator[](std::string_view name) const {
+        for (std::size_t k = 0; k < names_.size(); ++k) {
+            if (names_[k] == name) return checked(k);
+        }
+        std::string message = "polder: unknown tensor '" + std::string(name) + "'; known:";
+        for (std::string const& known : names_) message += " '" + known + "'";
+        throw std::out_of_range(message);
+    }
+
+    /// Copies values, one tensor of equal sizes for each of these, into their memory: for gradients that
+    /// come from torch::autograd::grad. Throws std::invalid_argument where they do not fit.
+    void assign(std::vector<at::Tensor> const& values) {
+        if (values.size() != tensors_.size()) {
+            throw std::invalid_argument("polder: " + std::to_string(values.size()) +
+                                        " tensors are assigned to " +
+                                        std::to_string(tensors_.size()));
+        }
+        for (std::size_t k = 0; k < values.size(); ++k) {
+            if (!values[k].defined()) refuse(k, "an undefined tensor is assigned to it");
+            if (values[k].sizes() != checked(k).sizes()) {
+                refuse(k, "a tensor of other sizes is assigned to it");
+            }
+        }
+        for (std::size_t k = 0; k < values.size(); ++k) checked(k).detach().copy_(values[k]);
+    }
+
+    /// Calls f(name, pointer, size, shape) for each tensor.
+    template <class F>
+    void visit_blocks(F&& f) {
+        for (std::size_t k = 0; k < tensors_.size(); ++k) {
+            at::Tensor const tensor = checked(k);
+            f(names_[k], tensor.template data_ptr<T>(), static_cast<std::size_t>(tensor.numel()),
+              detail::shape_of_extents(tensor.sizes(), true));
+        }
+    }
+
+private:
+    TorchTensors() = default;
+
+    void check_all() const {
+        for (std::size_t k = 0; k < tensors_.size(); ++k) checked(k);
+    }
+
+    at::Tensor checked(std::size_t k) const {
+        at::Tensor const& parameter = tensors_[k];
+        if (!are_gradients_) {
+            check(k, parameter);
+            return parameter;
+        }
+        at::Tensor const& gradient = parameter.grad();
+        if (!gradient.defined()) {
+            refuse(k, "there is none; expected a loss that depends on the tensor, and backward()");
+        }
+        check(k, gradient);
+        if (gradient.sizes() != parameter.sizes())
+            refuse(k, "its sizes are not those of the tensor");
+        return gradient;
+    }
+
+    void check(std::size_t k, at::Tensor const& tensor) const {
+        constexpr at::ScalarType scalar = c10::CppTypeToScalarType<T>::value;
+        if (!tensor.defined()) refuse(k, "it is undefined");
+        if (!tensor.device().is_cpu()) {
+            refuse(k, "it is on device " + tensor.device().str() + ", expected the CPU");
+        }
+        if (tensor.layout() != at::kStrided) refuse(k, "it is sparse, expected a dense one");
+        if (tensor.scalar_type() != scalar) {
+            refuse(k, std::string("its scalars are ") + c10::toString(tensor.scalar_type()) +
+                          ", expected " + c10::toString(scalar));
+        }
+        if (!tensor.is_contiguous()) {
+            refuse(k, "it is not contiguous; make the parameter of tensor.contiguous()");
+        }
+    }
+
+    [[noreturn]] void refuse(std::size_t k, std::string const& why) const {
+        throw std::invalid_argument(
+            (are_gradients_ ? "polder: the gradient of tensor '" : "polder: tensor '") + names_[k] +
+            "': " + why);
+    }
+
+    std::vector<std::string> names_;
+    std::vector<at::Tensor> tensors_;
+    bool are_gradients_ = false;
+};
+
+}  // namespace polder
