@@ -1,0 +1,29 @@
+#include "containers/every_method.hpp"
+
+#include <map>
+#include <string>
+
+#include <thrust/device_vector.h>
+#include <thrust/host_vector.h>
+
+using namespace polder;
+using polder::test::check_every_method;
+
+static_assert(parameter_container<thrust::host_vector<double>>);
+static_assert(parameter_container<std::vector<thrust::host_vector<float>>>);
+static_assert(!parameter_container<thrust::host_vector<int>>);
+static_assert(!parameter_container<thrust::host_vector<double> const>);
+// Its memory may be the device's.
+static_assert(!parameter_container<thrust::device_vector<double>>);
+
+TEST_CASE("every method on thrust::host_vector", "[containers][thrust]") {
+    thrust::host_vector<double> x(31);
+    check_every_method(x);
+}
+
+TEMPLATE_TEST_CASE("every method on a nest of thrust::host_vector", "[containers][thrust]", float,
+                   double) {
+    std::map<std::string, thrust::host_vector<TestType>> x{
+        {"up", thrust::host_vector<TestType>(7)}, {"down", thrust::host_vector<TestType>(5)}};
+    check_every_method(x);
+}
