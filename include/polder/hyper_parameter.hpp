@@ -23,6 +23,11 @@ inline void require_non_negative(std::string_view name, double value) {
     if (!(std::isfinite(value) && value >= 0)) detail::refuse(name, value, "a finite number >= 0");
 }
 
+/// Throws std::invalid_argument unless value is finite and > 0.
+inline void require_positive(std::string_view name, double value) {
+    if (!(std::isfinite(value) && value > 0)) detail::refuse(name, value, "a finite number > 0");
+}
+
 /// Throws std::invalid_argument unless 0 <= value < 1.
 inline void require_decay(std::string_view name, double value) {
     if (!(value >= 0 && value < 1)) detail::refuse(name, value, "[0, 1)");

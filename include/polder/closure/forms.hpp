@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include <polder/closure/pass.hpp>
 #include <polder/concepts.hpp>
@@ -9,16 +10,15 @@
 
 namespace polder::detail {
 
-// Which gradient the base pass reads next to s, the one at the perturbed point.
-enum class Other {
-    none,
-    second,  // of the second batch
-    clean    // of the first batch at x
+// Which gradients of a step must outlive the evaluation that follows them.
+struct Kept {
+    bool clean = false;      // g, while s is computed
+    bool perturbed = false;  // s, while g2 is computed
 };
 
 // The closure is called on x and on a twin that holds x + eps, and writes to twins: x is not
 // touched.
-template <class C, class Closure, Other kind>
+template <class C, class Closure, Kept kept>
 class OutOfPlace {
 public:
     using T = scalar_t<C>;
@@ -26,40 +26,50 @@ public:
     OutOfPlace(C& x, Closure& closure, Twins::Of<C>& twins, Memory<T>& memory)
         : x_(x), closure_(closure), twins_(twins), memory_(memory) {}
 
-    double first() { return evaluate(x_, {Batch::first, false}); }
-    void prepare_point() { collect(twins_.point->get(), layout(), memory_.point, "point"); }
+    double sample(int k) {
+        return evaluate(x_, {Batch::first, false, k}, twins_.gradient, memory_.gradient);
+    }
+    double first() {
+        return evaluate(x_, {Batch::first, false}, twins_.gradient, memory_.gradient);
+    }
     double perturbed() {
+        constexpr Pass pass{Batch::first, true};
         C const& point = twins_.point->get();
-        if constexpr (kind == Other::clean) {
-            return evaluate_beside(point, {Batch::first, true}, "the gradient");
+        if constexpr (kept.clean) {
+            return evaluate(point, pass, twins_.perturbed, memory_.perturbed);
         } else {
-            return evaluate(point, {Batch::first, true});
+            return evaluate(point, pass, twins_.gradient, memory_.gradient);
         }
     }
-    double second() {
-        return evaluate_beside(x_, {Batch::second, false}, "the gradient of the second batch");
+    double second() { return evaluate(x_, {Batch::second, false}, twins_.second, memory_.second); }
+
+    // The point is about to be written to.
+    void leave() {
+        collect(twins_.point->get(), memory_.engine.layout(), memory_.point, "point");
+        memory_.engine.carry(from(), point());
     }
+    // The closure is called at x again.
+    void put_back() {}
+    // x', which the second step of a mirror starts from.
+    Blocked<T> mirrored() const { return point(); }
 
     Blocked<T> from() const { return {memory_.x.data()}; }
     Blocked<T> point() const { return {memory_.point.data()}; }
+    // The gradient that has just been computed: before and after the point was left.
     Blocked<T> gradient() const { return {memory_.gradient.data()}; }
-    Blocked<T> perturbed_gradient() const { return kind == Other::clean ? beside() : gradient(); }
-    Blocked<T> other_gradient() const { return kind == Other::clean ? gradient() : beside(); }
+    Blocked<T> latest() const { return perturbed_gradient(); }
+    // The gradients of the step, once all are there.
+    Blocked<T> clean() const { return gradient(); }
+    Blocked<T> perturbed_gradient() const {
+        return {kept.clean ? memory_.perturbed.data() : memory_.gradient.data()};
+    }
+    Blocked<T> second_gradient() const { return {memory_.second.data()}; }
 
 private:
-    Blocked<T> beside() const { return {memory_.second.data()}; }
-
-    double evaluate_beside(C const& at, Pass pass, char const* what) {
-        const double loss = call(at, twins_.second->get(), pass);
-        collect(twins_.second->get(), layout(), memory_.second, what);
-        return loss;
-    }
-
-    Layout const& layout() const { return memory_.engine.layout(); }
-
-    double evaluate(C const& at, Pass pass) {
-        const double loss = call(at, twins_.gradient->get(), pass);
-        collect(twins_.gradient->get(), layout(), memory_.gradient, "the gradient");
+    template <class Gradient>
+    double evaluate(C const& at, Pass pass, Gradient& into, std::vector<T*>& blocks) {
+        const double loss = call(at, into->get(), pass);
+        collect(into->get(), memory_.engine.layout(), blocks, "the gradient");
         return loss;
     }
 
@@ -79,64 +89,71 @@ private:
 
 // The model owns x and its gradient: x + eps is written into the model, and x put back, also when
 // the closure throws.
-template <class C, class Closure, Other kind>
+template <class C, class Closure, Kept kept>
 class InPlace {
 public:
     using T = scalar_t<C>;
 
     InPlace(C& x, C& gradient, Closure& closure, Memory<T>& memory)
         : x_(x), gradient_(gradient), closure_(closure), memory_(memory) {}
+    InPlace(InPlace const&) = delete;
+    InPlace& operator=(InPlace const&) = delete;
+    ~InPlace() { put_back(); }
 
+    double sample(int k) { return evaluate({Batch::first, false, k}); }
     double first() { return evaluate({Batch::first, false}); }
-
-    void prepare_point() {
-        memory_.engine.map([](T& saved, T x) { saved = x; }, saved(), point());
-    }
-
     double perturbed() {
-        struct Restore {
-            InPlace& form;
-            ~Restore() {
-                form.memory_.engine.map([](T saved, T& x) { x = saved; }, form.saved(),
-                                        form.point());
-            }
-        };
-        if constexpr (kind == Other::clean) keep_gradient();
-        Restore restore{*this};
+        if constexpr (kept.clean) {
+            // Not again where several ascents ask on the way: g is kept by then.
+            if (!clean_kept_) keep(memory_.kept_gradient);
+            clean_kept_ = true;
+        }
         return evaluate({Batch::first, true});
     }
-
     double second() {
-        keep_gradient();
+        if constexpr (kept.perturbed) keep(memory_.kept_perturbed);
         return evaluate({Batch::second, false});
     }
 
-    Flat<T> from() const { return saved(); }
+    void leave() {
+        memory_.engine.map([](T& saved, T x) { saved = x; }, from(), point());
+        away_ = true;
+    }
+    void put_back() {
+        if (!away_) return;
+        memory_.engine.map([](T saved, T& x) { x = saved; }, from(), point());
+        away_ = false;
+    }
+    Flat<T> mirrored() {
+        leave();  // x itself is not needed any more
+        away_ = false;
+        return from();
+    }
+
+    Flat<T> from() const { return {memory_.saved.data()}; }
     Blocked<T> point() const { return {memory_.x.data()}; }
     Blocked<T> gradient() const { return {memory_.gradient.data()}; }
+    Blocked<T> latest() const { return gradient(); }
+    auto clean() const {
+        if constexpr (kept.clean) {
+            return Flat<T>{memory_.kept_gradient.data()};
+        } else {
+            return gradient();
+        }
+    }
     auto perturbed_gradient() const {
-        if constexpr (kind == Other::second) {
-            return kept();
+        if constexpr (kept.perturbed) {
+            return Flat<T>{memory_.kept_perturbed.data()};
         } else {
             return gradient();
         }
     }
-    auto other_gradient() const {
-        if constexpr (kind == Other::clean) {
-            return kept();
-        } else {
-            return gradient();
-        }
-    }
+    Blocked<T> second_gradient() const { return gradient(); }
 
 private:
-    // The gradient that the next evaluation would overwrite.
-    Flat<T> kept() const { return {memory_.kept_gradient.data()}; }
-    void keep_gradient() {
-        memory_.engine.map([](T& copy, T g) { copy = g; }, kept(), gradient());
+    void keep(Array<T>& copy) {
+        memory_.engine.map([](T& to, T g) { to = g; }, Flat<T>{copy.data()}, gradient());
     }
-
-    Flat<T> saved() const { return {memory_.saved.data()}; }
 
     double evaluate(Pass pass) {
         const double loss = [&] {
@@ -155,6 +172,8 @@ private:
     C& gradient_;
     Closure& closure_;
     Memory<T>& memory_;
+    bool away_ = false;
+    bool clean_kept_ = false;
 };
 
 }  // namespace polder::detail

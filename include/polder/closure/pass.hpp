@@ -8,15 +8,19 @@ namespace polder {
 enum class Batch { first, second };
 
 /// What an evaluation is for. A closure that takes a Pass can keep the same dropout mask over the
-/// two passes of one batch, or leave running statistics alone at the perturbed point.
+/// passes of one batch, or leave running statistics alone at the perturbed point.
 ///
 /// The passes of one step come in this order, as far as the method needs them:
-///   {first, false}   g  = gradient of L_B1 at x
-///   {first, true}    s  = gradient of L_B1 at x + eps
-///   {second, false}  g2 = gradient of L_B2 at x
+///   {first, false, k}   gradient of the loss of sample k = 0, 1, ... alone, at x
+///   {first, false}      g  = gradient of L_B1 at x
+///   {first, true}       s  = gradient of L_B1 at x + eps; SeveralAscents asks on the way there, too, and
+///                       Mirror at x', where its first step has led
+///   {second, false}     g2 = gradient of L_B2 at x
 struct Pass {
     Batch batch = Batch::first;
     bool perturbed = false;
+    int sample =
+        -1;  ///< -1: the whole batch. >= 0: one sample; methods with samples alone ask for it
 
     friend constexpr bool operator==(Pass, Pass) = default;
 };

@@ -12,9 +12,11 @@ struct Report {
 
     double loss = none;               ///< L_B1(x), before the step
     double perturbed_loss = none;     ///< L_B1(x + eps)
+    double mirrored_loss = none;      ///< L_B1(x'), of a Mirror
     double second_loss = none;        ///< L_B2(x), of methods with a second batch
     double gradient_norm = none;      ///< ||g||, where a pass reduces the gradient anyway
     double perturbation_norm = none;  ///< ||eps||
+    double update_norm = none;        ///< ||u|| before clipping, with Clipping::norm
     double distance = none;           ///< d = Distance(g, e)
     double cosine = none;  ///< of the angle between v = g - d e and g; 1 without a distance
     int evaluations = 0;   ///< calls of the closure

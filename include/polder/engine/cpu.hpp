@@ -6,10 +6,12 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -18,6 +20,7 @@
 #include <polder/config.hpp>
 #include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
+#include <polder/engine/per_block.hpp>
 #include <polder/engine/reduction.hpp>
 
 namespace polder {
@@ -129,8 +132,9 @@ struct TermsOf<std::tuple<Folds...>> : std::true_type {
 
 }  // namespace detail
 
-/// Passes over the coordinates of a Layout. Arrays are Blocked or Flat; T const where only read. No
-/// array of a pass may overlap another.
+/// Passes over the coordinates of a Layout, but for those in frozen blocks. Arrays are Blocked or Flat; T
+/// const where only read. No array of a pass may overlap another. A function f is the same for all
+/// coordinates, or PerBlock.
 class CpuEngine {
 public:
     /// The most terms of one reduction.
@@ -141,6 +145,7 @@ public:
         : layout_(std::move(layout)), partial_(layout_.chunks() * max_terms) {}
 
     Layout const& layout() const noexcept { return layout_; }
+    Layout& layout() noexcept { return layout_; }
 
     /// Threads for the passes that are long enough to profit.
     int threads = default_threads();
@@ -151,7 +156,34 @@ public:
         for_each_chunk([&](std::size_t chunk) {
             layout_.for_each_piece(
                 chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                    detail::map_piece(length, f, arrays.locate(block, within, coordinate)...);
+                    detail::map_piece(length, detail::FunctionOf<F>::in(f, block),
+                                      arrays.locate(block, within, coordinate)...);
+                });
+        });
+    }
+
+    /// to = from, in frozen blocks alone: what a pass that leaves them out owes to an array it fills.
+    template <class From, class To>
+    void carry(From from, To to) {
+        if (!layout_.any_frozen()) return;
+        for_each_chunk([&](std::size_t chunk) {
+            layout_.template for_each_piece<true>(
+                chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                    std::copy_n(from.locate(block, within, coordinate), length,
+                                to.locate(block, within, coordinate));
+                });
+        });
+    }
+
+    /// to = 0, in frozen blocks alone.
+    template <class To>
+    void clear_frozen(To to) {
+        if (!layout_.any_frozen()) return;
+        for_each_chunk([&](std::size_t chunk) {
+            layout_.template for_each_piece<true>(
+                chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                    auto* first = to.locate(block, within, coordinate);
+                    std::fill_n(first, length, std::remove_pointer_t<decltype(first)>{});
                 });
         });
     }
@@ -160,18 +192,12 @@ public:
     /// that depends on N alone. f may also write to its arguments.
     template <class F, class... Arrays>
     auto reduce(F const& f, Arrays... arrays) {
-        using TermsType = std::invoke_result_t<F const&, decltype(*arrays.locate(0, 0, 0))...>;
-        using Fold = detail::TermsOf<TermsType>;
-        static_assert(Fold::value,
-                      "polder: the function of a reduction returns polder::Terms<...>");
-        static_assert(Fold::count <= max_terms, "polder: a reduction has at most 16 terms");
+        using Fold = fold_of<F, Arrays...>;
         for_each_chunk([&](std::size_t chunk) {
             typename Fold::Lanes lanes{};
             layout_.for_each_piece(
                 chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                    Fold::fold_piece(std::make_index_sequence<Fold::count>{}, lanes,
-                                     coordinate % detail::lanes, length, f,
-                                     arrays.locate(block, within, coordinate)...);
+                    fold_piece<Fold>(lanes, f, block, within, coordinate, length, arrays...);
                 });
             typename Fold::Values values{};
             Fold::fold_into(values, lanes);
@@ -182,6 +208,122 @@ public:
             Fold::fold_into(total, &partial_[chunk * max_terms]);
         }
         return Fold::wrap(total);
+    }
+
+    /// As reduce, but over each block by itself: one row of max_terms numbers per block, of which as many
+    /// as there are terms are set (to 0 in frozen blocks). Valid until the next call.
+    template <class F, class... Arrays>
+    std::span<std::array<double, max_terms> const> reduce_blocks(F const& f, Arrays... arrays) {
+        using Fold = fold_of<F, Arrays...>;
+        // Counted along the coordinates, a new piece begins with a new chunk or with a new block.
+        const std::size_t pieces = layout_.chunks() + layout_.blocks();
+        block_partial_.resize(pieces);
+        block_total_.resize(layout_.blocks());
+        for_each_chunk([&](std::size_t chunk) {
+            layout_.for_each_piece(
+                chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                    typename Fold::Lanes lanes{};
+                    fold_piece<Fold>(lanes, f, block, within, coordinate, length, arrays...);
+                    typename Fold::Values values{};
+                    Fold::fold_into(values, lanes);
+                    std::copy(values.begin(), values.end(), block_partial_[chunk + block].begin());
+                });
+        });
+        for (auto& total : block_total_) total.fill(0);
+        for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
+            layout_.for_each_piece(chunk, [&](auto block, auto, auto, auto) {
+                typename Fold::Values total;
+                auto& row = block_total_[block];
+                std::copy_n(row.begin(), Fold::count, total.begin());
+                Fold::fold_into(total, block_partial_[chunk + block].data());
+                std::copy(total.begin(), total.end(), row.begin());
+            });
+        }
+        return block_total_;
+    }
+
+    /// Sets `chosen` to 1 at the `count` coordinates with the largest score(coordinate, array_1[i], ...,
+    /// array_n[i]) and leaves the others as they are. Among equal scores the lower coordinate wins; a
+    /// negative score is never chosen, so that fewer may be found. Eight passes, no memory.
+    template <class Score, class... Arrays>
+    void choose_largest(std::size_t count, Score const& score, Flat<std::uint8_t> chosen,
+                        Arrays... arrays) {
+        // Doubles >= 0 are ordered as their bits; 0 stands for what may not be chosen.
+        const auto key = [&score](std::size_t coordinate, auto const&... at) -> std::uint64_t {
+            const double value = static_cast<double>(score(coordinate, at...));
+            return value >= 0 ? std::bit_cast<std::uint64_t>(value + 0.0) + 1 : 0;
+        };
+        // The bits of the last key that is chosen, eight at a time from the top; `left` of those that
+        // share the bits found so far are still to be chosen.
+        std::uint64_t threshold = 0;
+        std::uint64_t left = count;
+        for (int shift = 56; shift >= 0; shift -= 8) {
+            std::array<std::atomic<std::uint64_t>, 256> histogram{};
+            const std::uint64_t known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
+            for_each_key(
+                key,
+                [&](std::size_t, auto const& visit) {
+                    std::array<std::uint32_t, 256> local{};
+                    visit([&](std::size_t, std::uint64_t bits) {
+                        if (bits != 0 && (bits & known) == threshold) ++local[bits >> shift & 255];
+                    });
+                    for (std::size_t digit = 0; digit < 256; ++digit) {
+                        if (local[digit] != 0) histogram[digit] += local[digit];
+                    }
+                },
+                arrays...);
+            std::uint64_t digit = 255;
+            while (digit > 0 && histogram[digit] < left) left -= histogram[digit--];
+            threshold |= digit << shift;
+        }
+        if (threshold == 0) {  // all that may be chosen
+            threshold = 1;
+            left = layout_.size();
+        }
+        const auto share = [&](std::size_t chunk) -> double& {
+            return partial_[chunk * max_terms];
+        };
+        for_each_key(
+            key,
+            [&](std::size_t chunk, auto const& visit) {
+                std::uint64_t equal = 0;
+                visit([&](std::size_t, std::uint64_t bits) { equal += bits == threshold; });
+                share(chunk) = static_cast<double>(equal);
+            },
+            arrays...);
+        auto ties = static_cast<double>(left);
+        for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
+            share(chunk) = std::min(share(chunk), ties);
+            ties -= share(chunk);
+        }
+        for_each_key(
+            key,
+            [&](std::size_t chunk, auto const& visit) {
+                visit([&](std::size_t coordinate, std::uint64_t bits) {
+                    if (bits > threshold || (bits == threshold && share(chunk)-- > 0)) {
+                        chosen.data[coordinate] = 1;
+                    }
+                });
+            },
+            arrays...);
+    }
+
+    /// Takes off each row of a matrix in `block` the mean of that row; rows x cols, cols > 1.
+    template <class Array>
+    void centralise_rows(Array array, std::size_t block, std::size_t rows, std::size_t cols,
+                         bool row_major) {
+        auto* first = array.locate(block, 0, 0);
+        const std::size_t along = row_major ? 1 : rows;
+        const std::size_t across = row_major ? cols : 1;
+        const std::size_t worth = detail::chunks_worth_threads * Layout::chunk_size;
+        parallel_for(rows, rows * cols < worth ? 1 : threads, [&](std::size_t row) {
+            using T = std::remove_pointer_t<decltype(first)>;
+            T* begin = first + row * across;
+            double sum = 0;
+            for (std::size_t col = 0; col < cols; ++col) sum += begin[col * along];
+            const T mean = T(sum / static_cast<double>(cols));
+            for (std::size_t col = 0; col < cols; ++col) begin[col * along] -= mean;
+        });
     }
 
     /// Whether all values of an array are finite.
@@ -206,7 +348,10 @@ public:
                             return array.locate(block, within, coordinate) + done;
                         };
                         const bool finite = detail::finite_piece(count, at(watched));
-                        if (finite) detail::map_piece(count, f, at(watched), at(arrays)...);
+                        if (finite) {
+                            detail::map_piece(count, detail::FunctionOf<F>::in(f, block),
+                                              at(watched), at(arrays)...);
+                        }
                         all &= finite;
                     }
                 });
@@ -216,9 +361,42 @@ public:
 
 private:
     template <class F, class... Arrays>
-    void map_chunk(std::size_t chunk, F const& f, Arrays... arrays) const {
-        layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate, auto length) {
-            detail::map_piece(length, f, arrays.locate(block, within, coordinate)...);
+    struct FoldOf {
+        using Function = typename detail::FunctionOf<F>::type;
+        using TermsType =
+            std::invoke_result_t<Function const&,
+                                 decltype(*std::declval<Arrays>().locate(0, 0, 0))...>;
+        using type = detail::TermsOf<TermsType>;
+        static_assert(type::value,
+                      "polder: the function of a reduction returns polder::Terms<...>");
+        static_assert(type::count <= max_terms, "polder: a reduction has at most 16 terms");
+    };
+    template <class F, class... Arrays>
+    using fold_of = typename FoldOf<F, Arrays...>::type;
+
+    template <class Fold, class F, class... Arrays>
+    static void fold_piece(typename Fold::Lanes& lanes, F const& f, std::size_t block,
+                           std::size_t within, std::size_t coordinate, std::size_t length,
+                           Arrays... arrays) {
+        Fold::fold_piece(std::make_index_sequence<Fold::count>{}, lanes, coordinate % detail::lanes,
+                         length, detail::FunctionOf<F>::in(f, block),
+                         arrays.locate(block, within, coordinate)...);
+    }
+
+    // Calls f(chunk, visit) for every chunk; visit(g) calls g(coordinate, key) along the chunk.
+    template <class Key, class F, class... Arrays>
+    void for_each_key(Key const& key, F const& f, Arrays... arrays) {
+        for_each_chunk([&](std::size_t chunk) {
+            f(chunk, [&](auto const& g) {
+                layout_.for_each_piece(chunk, [&]([[maybe_unused]] auto block,
+                                                  [[maybe_unused]] auto within, auto coordinate,
+                                                  auto length) {
+                    for (std::size_t i = 0; i < length; ++i) {
+                        g(coordinate + i,
+                          key(coordinate + i, arrays.locate(block, within, coordinate)[i]...));
+                    }
+                });
+            });
         });
     }
 
@@ -249,7 +427,9 @@ private:
     }
 
     Layout layout_;
-    std::vector<double> partial_;  // one row of terms per chunk
+    std::vector<double> partial_;                               // one row of terms per chunk
+    std::vector<std::array<double, max_terms>> block_partial_;  // of each piece, for reduce_blocks
+    std::vector<std::array<double, max_terms>> block_total_;
 };
 
 }  // namespace polder

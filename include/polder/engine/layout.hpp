@@ -20,7 +20,8 @@ public:
     Layout() = default;
 
     /// Blocks of the given numbers of coordinates.
-    explicit Layout(std::vector<std::size_t> block_sizes) : sizes_(std::move(block_sizes)) {
+    explicit Layout(std::vector<std::size_t> block_sizes)
+        : sizes_(std::move(block_sizes)), frozen_(sizes_.size(), 0) {
         for (std::size_t size : sizes_) size_ += size;
         std::size_t block = 0;
         std::size_t begin = 0;  // of `block`
@@ -35,16 +36,33 @@ public:
     std::size_t chunks() const noexcept { return starts_.size(); }
     std::vector<std::size_t> const& block_sizes() const noexcept { return sizes_; }
 
-    /// Calls f(block, within, coordinate, length) for each contiguous piece of a chunk, in order:
-    /// `length` coordinates from position `within` of `block`, the first of which is `coordinate`.
-    template <class F>
+    /// Whether the passes leave a block out.
+    bool frozen(std::size_t block) const noexcept { return frozen_[block] != 0; }
+    void set_frozen(std::size_t block, bool frozen) noexcept { frozen_[block] = frozen ? 1 : 0; }
+    bool any_frozen() const noexcept {
+        return std::find(frozen_.begin(), frozen_.end(), 1) != frozen_.end();
+    }
+
+    /// Coordinates in blocks that are not frozen.
+    std::size_t live_size() const noexcept {
+        std::size_t live = 0;
+        for (std::size_t block = 0; block < sizes_.size(); ++block) {
+            if (!frozen(block)) live += sizes_[block];
+        }
+        return live;
+    }
+
+    /// Calls f(block, within, coordinate, length) for each contiguous piece of a chunk that is not frozen
+    /// (or, with of_frozen, for the others), in order: `length` coordinates from position `within` of
+    /// `block`, the first of which is `coordinate`.
+    template <bool of_frozen = false, class F>
     void for_each_piece(std::size_t chunk, F&& f) const {
         std::size_t coordinate = chunk * chunk_size;
         const std::size_t end = std::min(coordinate + chunk_size, size_);
         auto [block, within] = starts_[chunk];
         for (; coordinate < end; ++block, within = 0) {
             const std::size_t length = std::min(sizes_[block] - within, end - coordinate);
-            if (length > 0) f(block, within, coordinate, length);
+            if (length > 0 && frozen(block) == of_frozen) f(block, within, coordinate, length);
             coordinate += length;
         }
     }
@@ -56,6 +74,7 @@ private:
     };
 
     std::vector<std::size_t> sizes_;
+    std::vector<char> frozen_;   // of each block
     std::vector<Start> starts_;  // of each chunk
     std::size_t size_ = 0;
 };

@@ -1,0 +1,126 @@
+/// Parameter groups: blocks with hyper-parameters of their own.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// What some blocks have for themselves; everything else they share with all others. Norms and distances
+/// still run over all blocks together, but for frozen ones.
+struct Group {
+    std::string name{};  ///< how Sharpness::group finds it
+    std::vector<std::string>
+        blocks{};  ///< names of blocks, or patterns: * any text, ? any character
+
+    std::optional<double> learning_rate{};  ///< the base optimizer's, >= 0
+    std::optional<double> weight_decay{};   ///< the base optimizer's, >= 0
+    std::optional<double> rho{};            ///< radius of the perturbation, >= 0
+    bool adaptive = true;  ///< false: these blocks are not scaled by an adaptive ball
+    bool frozen = false;   ///< true: never read, perturbed or changed, and not part of any norm
+
+    /// Throws std::invalid_argument that names the group and what is out of range.
+    void validate() const {
+        const auto check = [&](char const* what, std::optional<double> const& value) {
+            if (value) require_non_negative("group '" + name + "': " + what, *value);
+        };
+        check("learning_rate", learning_rate);
+        check("weight_decay", weight_decay);
+        check("rho", rho);
+    }
+};
+
+namespace detail {
+
+// What a group changes, and how much of it there is in this step.
+struct GroupSettings {
+    std::optional<double> learning_rate, weight_decay, rho;
+    bool adaptive = true;
+    std::uint64_t base_steps = 0;  // of the base optimizer so far, in this group
+};
+
+// Whether text fits a pattern with * and ?.
+inline bool matches(std::string_view pattern, std::string_view text) {
+    std::size_t p = 0, t = 0, star = std::string_view::npos, after = 0;
+    while (t < text.size()) {
+        if (p < pattern.size() && pattern[p] == '*') {
+            star = p++;
+            after = t;
+        } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+            ++p;
+            ++t;
+        } else if (star != std::string_view::npos) {
+            p = star + 1;
+            t = ++after;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.size() && pattern[p] == '*') ++p;
+    return p == pattern.size();
+}
+
+template <class Names>
+std::string listed(Names const& names) {
+    std::string text;
+    for (auto const& name : names) text.append(text.empty() ? "'" : ", '").append(name).append("'");
+    return text;
+}
+
+// The group of each block: 1, 2, ... in the order of `groups`, or 0.
+inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups,
+                                                std::vector<std::string> const& names) {
+    std::vector<std::uint32_t> assigned(names.size(), 0);
+    for (std::size_t k = 0; k < groups.size(); ++k) {
+        for (std::string const& pattern : groups[k].blocks) {
+            bool found = false;
+            for (std::size_t block = 0; block < names.size(); ++block) {
+                if (!matches(pattern, names[block])) continue;
+                found = true;
+                const std::uint32_t before = assigned[block];
+                if (before != 0 && before != k + 1) {
+                    throw std::invalid_argument("polder: block '" + names[block] +
+                                                "' is in the groups '" + groups[before - 1].name +
+                                                "' and '" + groups[k].name + "'");
+                }
+                assigned[block] = static_cast<std::uint32_t>(k + 1);
+            }
+            if (!found) {
+                throw std::invalid_argument("polder: group '" + groups[k].name +
+                                            "': no block is named '" + pattern +
+                                            "'; known: " + listed(names));
+            }
+        }
+    }
+    return assigned;
+}
+
+// A base optimizer with the hyper-parameters of a group, its learning rate times `factor`.
+template <class Base>
+Base for_group(Base base, GroupSettings const& settings, double factor) {
+    if constexpr (requires { base.learning_rate; }) {
+        base.learning_rate = settings.learning_rate.value_or(base.learning_rate) * factor;
+    }
+    if constexpr (requires { base.weight_decay; }) {
+        base.weight_decay = settings.weight_decay.value_or(base.weight_decay);
+    }
+    return base;
+}
+
+// A ball with the radius of a group, times `factor`.
+template <class Ball>
+Ball ball_for_group(Ball ball, GroupSettings const& settings, double factor) {
+    if constexpr (requires { ball.rho; }) ball.rho = settings.rho.value_or(ball.rho) * factor;
+    return ball;
+}
+
+}  // namespace detail
+
+}  // namespace polder

@@ -1,0 +1,40 @@
+/// On which steps a method is itself, and on which it is its base optimizer alone.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// Which of `every` steps.
+enum class Phase {
+    first,  ///< t mod every = 0
+    last    ///< (t + 1) mod every = 0
+};
+
+/// The method is itself where t = 0, 1, ... counts to its phase; on the other steps the base optimizer takes
+/// the gradient g at x (LookSAM: and what it kept). A reference direction rests on such steps.
+/// t counts the steps since the warm-up ended, or the batches of the epoch (Sharpness::begin_epoch).
+/// SAM on every k-th step: mosaicml/composer (Phase::last); Mirror Gradient's beta: Phase::first by epoch.
+struct Interval {
+    std::uint64_t every = 1;          ///< >= 1
+    Phase phase = Phase::first;       ///< which of `every`
+    std::uint64_t warm_up = 0;        ///< steps of the base optimizer alone before any other
+    bool restart_each_epoch = false;  ///< t is the batch within the epoch
+
+    /// Throws std::invalid_argument where every is 0.
+    void validate() const {
+        if (every == 0) detail::refuse("Interval.every", 0, "a number >= 1");
+    }
+
+    /// Whether step `step` (counted from 0), batch `batch` of its epoch, is one of the method.
+    bool active(std::uint64_t step, std::uint64_t batch) const noexcept {
+        if (step < warm_up) return false;
+        const std::uint64_t t = restart_each_epoch ? batch : step - warm_up;
+        return (phase == Phase::first ? t : t + 1) % every == 0;
+    }
+};
+
+}  // namespace polder
