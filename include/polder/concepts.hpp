@@ -9,8 +9,7 @@
 #include <polder/closure/pass.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
-#include <polder/mix/none.hpp>
-#include <polder/mix/products.hpp>
+#include <polder/mix/weights.hpp>
 #include <polder/perturb/none.hpp>
 
 namespace polder {
@@ -21,25 +20,46 @@ concept policy = std::copyable<P> && requires(P const& p) {
     p.validate();
 };
 
-/// A ball whose shape depends on the coordinate: eps = c a v, ||v||^2 = sum of b v^2, with
-/// a = weights<T>().a(x, g), b = weights<T>().b(x, g) and c = coefficient(||v||).
+/// A ball of a norm that is a sum of squares: eps = c a v, ||v||^2 = sum of b v^2, c = coefficient(||v||). a and
+/// b are 1, or weights<T>(adaptive).a(x, g) and .b(x, g) of each coordinate (x is read where the ball's
+/// reads_parameters says so; a ball with a Fisher estimate gets f as well).
 template <class P>
-concept weighted_perturbation = policy<P> && requires(P const& p) {
+concept quadratic_ball = policy<P> && requires(P const& p) {
     { p.coefficient(1.0) } -> std::convertible_to<double>;
-    { p.template weights<float>().a(1.0f, 1.0f) } -> std::convertible_to<float>;
-    { p.template weights<float>().b(1.0f, 1.0f) } -> std::convertible_to<float>;
-    { p.template weights<double>().a(1.0, 1.0) } -> std::convertible_to<double>;
-    { p.template weights<double>().b(1.0, 1.0) } -> std::convertible_to<double>;
 };
 
-/// eps = move(v, c) for one coordinate, c = coefficient(||v||); or a ball with weights.
+/// A ball of another norm: ||v|| = norm(the fold of term(v)), eps = move<T>(||v||, count)(v), the count being
+/// that of the largest |v| where the ball's counts_largest asks for it.
 template <class P>
-concept perturbation = policy<P> &&
-    (std::same_as<P, NoPerturbation> || weighted_perturbation<P> || requires(P const& p) {
-        { p.coefficient(1.0) } -> std::convertible_to<double>;
-        { P::move(1.0f, 1.0f) } -> std::convertible_to<float>;
-        { P::move(1.0, 1.0) } -> std::convertible_to<double>;
-    });
+concept norm_ball = policy<P> && requires(P const& p) {
+    { p.norm(p.term(1.0)) } -> std::convertible_to<double>;
+    { p.template move<float>(1.0, 1.0)(1.0f) } -> std::convertible_to<float>;
+    { p.template move<double>(1.0, 1.0)(1.0) } -> std::convertible_to<double>;
+};
+
+namespace detail {
+
+template <class P>
+constexpr bool is_perturbation();
+
+}  // namespace detail
+
+/// NoPerturbation, a ball, or a policy around one, which it holds as `ball`.
+template <class P>
+concept perturbation = policy<P> && detail::is_perturbation<P>();
+
+namespace detail {
+
+template <class P>
+constexpr bool is_perturbation() {
+    if constexpr (requires(P const& p) { p.ball; }) {
+        return perturbation<decltype(P::ball)>;
+    } else {
+        return std::same_as<P, NoPerturbation> || quadratic_ball<P> || norm_ball<P>;
+    }
+}
+
+}  // namespace detail
 
 /// d from inner products alone.
 template <class M>
@@ -77,25 +97,12 @@ inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> 
 template <class D>
 concept distance = policy<D> &&(std::same_as<D, NoDistance> || detail::is_distance_to<D>);
 
-/// weights<T>()(s, g2) is the gradient that the base optimizer gets.
+/// The coefficients of the gradients that make u. What the mix reads besides s is said by its static members
+/// reads_clean (g), reads_second (g2) and reads_products (sums of g and s, which cost a pass).
 template <class M>
-concept two_batch_mixing = policy<M> && requires(M const& m) {
-    { m.template weights<float>()(1.0f, 1.0f) } -> std::convertible_to<float>;
-    { m.template weights<double>()(1.0, 1.0) } -> std::convertible_to<double>;
+concept mixing = policy<M> && requires(M const& m, GradientProducts const& p) {
+    { m.weights(p) } -> std::convertible_to<MixWeights>;
 };
-
-/// weights<T>(products)(s, g) is the gradient that the base optimizer gets; reads_products says whether
-/// gs and ss are needed, which costs a pass.
-template <class M>
-concept clean_mixing = policy<M> && requires(M const& m, GradientProducts const& p) {
-    { M::reads_products } -> std::convertible_to<bool>;
-    { m.template weights<float>(p)(1.0f, 1.0f) } -> std::convertible_to<float>;
-    { m.template weights<double>(p)(1.0, 1.0) } -> std::convertible_to<double>;
-};
-
-/// NoMix, a mix of two batches, or a mix with the clean gradient of the same batch.
-template <class M>
-concept mixing = policy<M> &&(std::same_as<M, NoMix> || two_batch_mixing<M> || clean_mixing<M>);
 
 /// with_update<T>(k, f) calls f with the update of one coordinate in step k: x' = update(x, u,
 /// states...).

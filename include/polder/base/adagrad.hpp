@@ -24,6 +24,8 @@ struct Adagrad {
     double eps = 1e-10;                    ///< >= 0
     bool maximize = false;                 ///< ascend instead of descend
 
+    static constexpr std::string_view name = "Adagrad";
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
         require_non_negative("Adagrad.learning_rate", learning_rate);

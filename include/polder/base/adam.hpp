@@ -28,6 +28,8 @@ struct Adam {
     bool amsgrad = false;
     bool maximize = false;  ///< ascend instead of descend
 
+    static constexpr std::string_view name = "Adam";
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
         require_non_negative("Adam.learning_rate", learning_rate);

@@ -24,6 +24,8 @@ struct AdamW {
     bool amsgrad = false;
     bool maximize = false;  ///< ascend instead of descend
 
+    static constexpr std::string_view name = "AdamW";
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
         require_non_negative("AdamW.learning_rate", learning_rate);

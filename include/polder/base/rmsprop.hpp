@@ -28,6 +28,8 @@ struct RMSprop {
     bool centered = false;
     bool maximize = false;  ///< ascend instead of descend
 
+    static constexpr std::string_view name = "RMSprop";
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
         require_non_negative("RMSprop.learning_rate", learning_rate);

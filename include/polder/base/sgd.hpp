@@ -27,6 +27,8 @@ struct SGD {
     bool nesterov = false;        ///< needs momentum > 0 and dampening = 0
     bool maximize = false;        ///< ascend instead of descend
 
+    static constexpr std::string_view name = "SGD";
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
         require_non_negative("SGD.learning_rate", learning_rate);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
@@ -10,6 +11,7 @@ namespace polder {
 
 /// d = max over coordinates of |g - e|.
 struct Chebyshev {
+    static constexpr std::string_view name = "Chebyshev";
     void validate() const {}
     static Max term(double g, double e) { return {std::abs(g - e)}; }
     static double distance(Max total, InnerProducts const&) { return total.value; }

@@ -1,6 +1,8 @@
 /// A distance that does not look at the gradient.
 #pragma once
 
+#include <string_view>
+
 #include <polder/distance/distance_to.hpp>
 #include <polder/hyper_parameter.hpp>
 
@@ -10,6 +12,7 @@ namespace polder {
 struct Constant {
     double sigma = 1;  ///< >= 0
 
+    static constexpr std::string_view name = "Constant";
     void validate() const { require_non_negative("sigma", sigma); }
     double distance(InnerProducts const&) const { return sigma; }
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include <polder/distance/distance_to.hpp>
 
@@ -9,6 +10,7 @@ namespace polder {
 
 /// d = 1 - <g, e> / (||g|| ||e|| + 1e-12): 0 for parallel, 2 for opposite directions.
 struct Cosine {
+    static constexpr std::string_view name = "Cosine";
     void validate() const {}
     static double distance(InnerProducts const& p) {
         return 1 - p.ge / (std::sqrt(p.gg) * std::sqrt(p.ee) + 1e-12);

@@ -1,7 +1,11 @@
 /// The Distance slot of Sharpness: a reference direction, and how far the gradient is from it.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include <polder/distance/reference.hpp>
+#include <polder/policy_name.hpp>
 
 namespace polder {
 
@@ -20,6 +24,9 @@ struct DistanceTo {
     Reference reference{};
     Measure measure{};
 
+    static std::string name() {
+        return "DistanceTo<" + policy_name<Reference>() + ", " + policy_name<Measure>() + ">";
+    }
     void validate() const {
         reference.validate();
         measure.validate();
@@ -28,6 +35,7 @@ struct DistanceTo {
 
 /// v = g: no reference direction is kept.
 struct NoDistance {
+    static constexpr std::string_view name = "NoDistance";
     void validate() const {}
 };
 

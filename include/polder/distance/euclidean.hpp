@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
@@ -10,6 +11,7 @@ namespace polder {
 
 /// d = ||g - e||_2, added up from the differences: from the inner products it would cancel.
 struct Euclidean {
+    static constexpr std::string_view name = "Euclidean";
     void validate() const {}
     static Sum term(double g, double e) { return {(g - e) * (g - e)}; }
     static double distance(Sum total, InnerProducts const&) { return std::sqrt(total.value); }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
@@ -12,6 +13,7 @@ namespace polder {
 /// It grows with the model. At the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1,
 /// so the ascent is a descent once lambda (1 - lambda) ||g||_1 > 1; Report::cosine shows it.
 struct Manhattan {
+    static constexpr std::string_view name = "Manhattan";
     void validate() const {}
     static Sum term(double g, double e) { return {std::abs(g - e)}; }
     static double distance(Sum total, InnerProducts const&) { return total.value; }
@@ -19,6 +21,7 @@ struct Manhattan {
 
 /// d = mean over coordinates of |g - e|: of the size of one coordinate, whatever the model's size.
 struct ManhattanMean {
+    static constexpr std::string_view name = "ManhattanMean";
     void validate() const {}
     static Sum term(double g, double e) { return {std::abs(g - e)}; }
     static double distance(Sum total, InnerProducts const& p) {

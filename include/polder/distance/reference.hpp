@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include <polder/hyper_parameter.hpp>
 
@@ -22,6 +23,7 @@ struct MovingAverage {
     static constexpr bool read_after_update = true;
     static constexpr bool is_fed_direction = false;
 
+    static constexpr std::string_view name = "MovingAverage";
     void validate() const { require_decay("lambda", lambda); }
     /// The weight of e_{t-1} in step t = 0, 1, ...
     double decay(std::uint64_t) const { return lambda; }
@@ -36,6 +38,7 @@ struct LaggedAverage {
     static constexpr bool read_after_update = false;
     static constexpr bool is_fed_direction = false;
 
+    static constexpr std::string_view name = "LaggedAverage";
     void validate() const { require_decay("lambda", lambda); }
     /// The weight of e_{t-1}; 0 at the start, which makes e_0 = g_0.
     double decay(std::uint64_t t) const { return t == 0 ? 0 : lambda; }
@@ -50,6 +53,7 @@ struct LaggedReducedAverage {
     static constexpr bool read_after_update = false;
     static constexpr bool is_fed_direction = true;
 
+    static constexpr std::string_view name = "LaggedReducedAverage";
     void validate() const { require_decay("lambda", lambda); }
     double decay(std::uint64_t t) const { return t == 0 ? 0 : lambda; }
 };

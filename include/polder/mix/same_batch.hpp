@@ -1,11 +1,11 @@
-/// The clean and the perturbed gradient of one batch, weighted: the penalty on the gradient's norm.
+/// The clean and the perturbed gradient of one batch, weighted.
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
-#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/products.hpp>
+#include <polder/mix/weights.hpp>
 
 namespace polder {
 
@@ -16,22 +16,14 @@ struct SameBatch {
     double alpha = 0.8;  ///< weight of the perturbed gradient, in [0, 1]
     bool normalise_clean = false;
 
-    static constexpr bool reads_products = false;
+    static constexpr std::string_view name = "SameBatch";
+    static constexpr bool reads_clean = true;
 
     void validate() const { require_fraction("alpha", alpha); }
-
-    template <class T>
-    struct Weights {
-        T perturbed, clean;
-        POLDER_HOST_DEVICE T operator()(T s, T g) const { return perturbed * s + clean * g; }
-    };
-
-    /// The mix of one coordinate.
-    template <class T>
-    Weights<T> weights(GradientProducts const& p) const {
+    MixWeights weights(GradientProducts const& p) const {
         const double norm = std::sqrt(p.gg);
         const double scale = !normalise_clean ? 1 : norm > 0 ? 1 / norm : 0;
-        return {T(alpha), T((1 - alpha) * scale)};
+        return {alpha, (1 - alpha) * scale};
     }
 };
 

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
-#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/products.hpp>
+#include <polder/mix/weights.hpp>
 
 namespace polder {
 
@@ -16,23 +16,16 @@ namespace polder {
 struct SurrogateGap {
     double alpha = 0.4;  ///< weight of g_perp, >= 0
 
+    static constexpr std::string_view name = "SurrogateGap";
+    static constexpr bool reads_clean = true;
     static constexpr bool reads_products = true;
 
     void validate() const { require_non_negative("alpha", alpha); }
-
-    template <class T>
-    struct Weights {
-        T perturbed, clean;
-        POLDER_HOST_DEVICE T operator()(T s, T g) const { return perturbed * s - clean * g; }
-    };
-
-    /// The mix of one coordinate.
-    template <class T>
-    Weights<T> weights(GradientProducts const& p) const {
+    MixWeights weights(GradientProducts const& p) const {
         constexpr double guard = 1e-12;
         const double g = std::sqrt(p.gg), s = std::sqrt(p.ss);
         const double cosine = p.gs / (g * s + guard);
-        return {T(1 + alpha * cosine * g / (s + guard)), T(alpha)};
+        return {1 + alpha * cosine * g / (s + guard), -alpha};
     }
 };
 

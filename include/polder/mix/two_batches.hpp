@@ -1,29 +1,39 @@
 /// The mixed loss of two batches: the "+" of SAM+, FSAM+, BSAM+.
 #pragma once
 
-#include <polder/config.hpp>
+#include <string>
+
 #include <polder/hyper_parameter.hpp>
+#include <polder/mix/none.hpp>
+#include <polder/mix/weights.hpp>
+#include <polder/policy_name.hpp>
 
 namespace polder {
 
-/// u = kappa s + (1 - kappa) g2,   s = grad L_B1(x + eps),   g2 = grad L_B2(x).
-/// Xu et al. (BSAM), eq. (13). The perturbation and every average come from the first batch alone.
-struct TwoBatches {
-    double kappa = 0.6;  ///< weight of the perturbed gradient, in [0, 1]
+/// u = kappa u_First + (1 - kappa) g2,   g2 = grad L_B2(x),   u_First the mix of the first batch's gradients.
+/// Xu et al. (BSAM), eq. (13), with u_First = s = grad L_B1(x + eps). The perturbation and every average come
+/// from the first batch alone.
+template <class First>
+struct TwoBatchesOf {
+    double kappa = 0.6;  ///< weight of the first batch, in [0, 1]
+    First first{};
 
-    void validate() const { require_fraction("kappa", kappa); }
+    static constexpr bool reads_second = true;
+    static constexpr bool reads_clean = requires { requires First::reads_clean; };
+    static constexpr bool reads_products = requires { requires First::reads_products; };
+    static std::string name() { return "TwoBatchesOf<" + policy_name<First>() + ">"; }
 
-    template <class T>
-    struct Weights {
-        T perturbed, second;
-        POLDER_HOST_DEVICE T operator()(T s, T g2) const { return perturbed * s + second * g2; }
-    };
-
-    /// The mix of one coordinate.
-    template <class T>
-    Weights<T> weights() const {
-        return {T(kappa), T(1 - kappa)};
+    void validate() const {
+        require_fraction("kappa", kappa);
+        first.validate();
+    }
+    MixWeights weights(GradientProducts const& p) const {
+        const MixWeights w = first.weights(p);
+        return {kappa * w.s, kappa * w.g, 1 - kappa};
     }
 };
+
+/// u = kappa s + (1 - kappa) g2.
+using TwoBatches = TwoBatchesOf<NoMix>;
 
 }  // namespace polder

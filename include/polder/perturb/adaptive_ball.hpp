@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <string_view>
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
@@ -10,12 +11,15 @@ namespace polder {
 
 /// eps = rho T^2 v / (||T v||_2 + norm_guard),   T = |x| + eta, one value per coordinate:
 /// maximises <v, eps> over ||T^-1 eps||_2 <= rho. The Euclidean norm of eps is not rho. With eta = 0 a
-/// parameter that is zero is never perturbed.
+/// parameter that is zero is never perturbed. T = 1 in groups that are not adaptive (Group::adaptive).
 /// Kwon et al. 2021 (ASAM), eq. (5) and Algorithm 1.
 struct AdaptiveBall {
     double rho = 0.5;           ///< radius, >= 0
     double eta = 0.01;          ///< added to |x|, >= 0
     double norm_guard = 1e-12;  ///< added to the norm, >= 0
+
+    static constexpr std::string_view name = "AdaptiveBall";
+    static constexpr bool reads_parameters = true;
 
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
@@ -32,16 +36,16 @@ struct AdaptiveBall {
     /// a = b = T^2.
     template <class T>
     struct Weights {
-        T eta;
+        T slope, offset;
         POLDER_HOST_DEVICE T a(T x, T) const {
-            const T scale = std::abs(x) + eta;
+            const T scale = slope * std::abs(x) + offset;
             return scale * scale;
         }
         POLDER_HOST_DEVICE T b(T x, T g) const { return a(x, g); }
     };
     template <class T>
-    Weights<T> weights() const {
-        return {T(eta)};
+    Weights<T> weights(bool adaptive) const {
+        return adaptive ? Weights<T>{1, T(eta)} : Weights<T>{0, 1};
     }
 };
 

@@ -1,7 +1,8 @@
 /// The worst-case move in a Euclidean ball.
 #pragma once
 
-#include <polder/config.hpp>
+#include <string_view>
+
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -13,6 +14,8 @@ struct EuclideanBall {
     double rho = 0.05;          ///< radius, >= 0
     double norm_guard = 1e-12;  ///< added to the norm, >= 0
 
+    static constexpr std::string_view name = "EuclideanBall";
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
         require_non_negative("rho", rho);
@@ -22,12 +25,6 @@ struct EuclideanBall {
     /// c = rho / (||v|| + norm_guard), and 0 where both are 0.
     double coefficient(double norm) const {
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
-    }
-
-    /// eps = c v, one coordinate.
-    template <class T>
-    static POLDER_HOST_DEVICE T move(T v, T c) {
-        return c * v;
     }
 };
 

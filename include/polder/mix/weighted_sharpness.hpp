@@ -1,0 +1,42 @@
+/// The loss plus a multiple of the sharpness.
+#pragma once
+
+#include <string_view>
+
+#include <polder/hyper_parameter.hpp>
+#include <polder/mix/weights.hpp>
+
+namespace polder {
+
+/// u = a s + (1 - a) g,   a = gamma / (1 - gamma): the gradient of L(x) + a (L(x + eps) - L(x)).
+/// Yue et al. 2023 (WSAM), coupled.
+struct WeightedSharpness {
+    double gamma = 0.9;  ///< in [0, 1); 1/2 is SAM, 0 the base optimizer
+
+    static constexpr std::string_view name = "WeightedSharpness";
+    static constexpr bool reads_clean = true;
+
+    void validate() const { require_decay("gamma", gamma); }
+    MixWeights weights(GradientProducts const&) const {
+        const double a = gamma / (1 - gamma);
+        return {a, 1 - a};
+    }
+};
+
+/// The base optimizer steps with g, and then x <- x - learning_rate a (s - g): the sharpness does not pass
+/// through the base optimizer's moments. Clipping acts on g.
+/// Yue et al. 2023 (WSAM), Algorithm 1, decoupled.
+struct DecoupledSharpness {
+    double gamma = 0.9;  ///< in [0, 1)
+
+    static constexpr std::string_view name = "DecoupledSharpness";
+    static constexpr bool reads_clean = true;
+
+    void validate() const { require_decay("gamma", gamma); }
+    MixWeights weights(GradientProducts const&) const { return {0, 1}; }
+
+    /// a: how much of s - g is taken off, times the learning rate.
+    double decoupled() const { return gamma / (1 - gamma); }
+};
+
+}  // namespace polder

@@ -1,0 +1,123 @@
+/// The worst-case move in a ball of the Fisher metric.
+///
+/// The metric is diagonal, F = damping + eta f, with f >= 0 an estimate of the squared gradient:
+///   BatchFisher          f = g^2, g the gradient of the batch
+///   RunningFisher        f a moving average of g^2
+///   SampleFisher         f the mean of squared gradients of single samples
+/// and the length of the move is measured by
+///   MetricNorm           sqrt(eps' F eps) = rho
+///   MetricNormPerBlock   the same in each block by itself
+///   EuclideanNorm        ||eps||_2 = rho
+#pragma once
+
+#include <cmath>
+#include <string>
+#include <string_view>
+
+#include <polder/config.hpp>
+#include <polder/hyper_parameter.hpp>
+#include <polder/policy_name.hpp>
+
+namespace polder {
+
+/// f = g^2.
+struct BatchFisher {
+    static constexpr std::string_view name = "BatchFisher";
+    void validate() const {}
+};
+
+/// f_t = decay f_{t-1} + (1 - decay) g_t^2,   f_0 = g_0^2. Costs a pass of its own.
+struct RunningFisher {
+    double decay = 0.9;  ///< in [0, 1)
+
+    static constexpr std::string_view name = "RunningFisher";
+    void validate() const { require_decay("decay", decay); }
+};
+
+/// f = mean over k of (gradient of the loss of sample k of the batch)^2: one evaluation more for each sample
+/// (Pass::sample), before all others of the step.
+struct SampleFisher {
+    int samples = 1;  ///< of a batch, >= 1; may be changed from step to step
+
+    static constexpr std::string_view name = "SampleFisher";
+    void validate() const {
+        if (samples < 1) detail::refuse("samples", samples, "a number >= 1");
+    }
+};
+
+/// ||v||^2 = v' F^-1 v.
+struct MetricNorm {
+    static constexpr std::string_view name = "MetricNorm";
+};
+/// ||v||^2 = v' F^-1 v + norm_guard over one block.
+struct MetricNormPerBlock {
+    static constexpr std::string_view name = "MetricNormPerBlock";
+};
+/// ||v||^2 = v' F^-2 v.
+struct EuclideanNorm {
+    static constexpr std::string_view name = "EuclideanNorm";
+};
+
+/// eps = rho F^-1 v / (||v|| + norm_guard): with MetricNorm it maximises <v, eps> over eps' F eps <= rho^2.
+/// With eta = 0 and damping = 1 that is the Euclidean ball, and so it is in groups that are not adaptive
+/// (Group::adaptive). Unlike there, eps depends on the scale of the loss.
+/// Kim et al. 2022 (Fisher SAM) with SampleFisher; with BatchFisher the form of the public implementations.
+/// eta = 1 and damping = delta is additive regularisation, 1 / (f + delta).
+template <class Estimate = BatchFisher, class Norm = MetricNorm>
+struct FisherBall {
+    double rho = 0.1;           ///< radius, >= 0
+    double eta = 1;             ///< weight of the estimate in the metric, >= 0
+    double damping = 1;         ///< the metric where the estimate is 0, > 0
+    double norm_guard = 1e-12;  ///< added to the norm, >= 0
+    Estimate estimate{};
+
+    static constexpr bool reads_parameters = false;
+    static constexpr bool per_block = std::is_same_v<Norm, MetricNormPerBlock>;
+    static std::string name() {
+        return "FisherBall<" + policy_name<Estimate>() + ", " + policy_name<Norm>() + ">";
+    }
+
+    /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
+    void validate() const {
+        require_non_negative("rho", rho);
+        require_non_negative("eta", eta);
+        require_positive("damping", damping);
+        require_non_negative("norm_guard", norm_guard);
+        estimate.validate();
+    }
+
+    /// c = rho / (||v|| + norm_guard), and 0 where both are 0.
+    double coefficient(double norm) const {
+        if constexpr (per_block) norm = std::sqrt(norm * norm + norm_guard);
+        return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
+    }
+
+    /// a = F^-1; b = F^-1, or F^-2 with EuclideanNorm. f is there where the estimate is an array.
+    template <class T>
+    struct Weights {
+        T eta, damping;
+
+        template <class... F>
+        POLDER_HOST_DEVICE T a(T, T g, F... f) const {
+            if constexpr (sizeof...(f) == 0) {
+                return 1 / (damping + eta * (g * g));
+            } else {
+                return 1 / (damping + eta * (f + ...));
+            }
+        }
+        template <class... F>
+        POLDER_HOST_DEVICE T b(T x, T g, F... f) const {
+            const T inverse = a(x, g, f...);
+            return std::is_same_v<Norm, EuclideanNorm> ? inverse * inverse : inverse;
+        }
+    };
+    template <class T>
+    Weights<T> weights(bool adaptive) const {
+        return adaptive ? Weights<T>{T(eta), T(damping)} : Weights<T>{0, 1};
+    }
+};
+
+/// The form that is meant by "Fisher SAM" unless another is named.
+using FisherEllipsoid = FisherBall<>;
+
+}  // namespace polder

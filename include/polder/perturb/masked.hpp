@@ -1,0 +1,141 @@
+/// A ball of which only some coordinates move: sparse SAM.
+///
+/// What moves is 1 in the mask M, one byte per coordinate:
+///   FixedMask    what Sharpness::set_mask was given; ones before
+///   FisherMask   the largest squared gradients of single samples, looked at again every few epochs (SSAM-F)
+///   DynamicMask  some dropped and some grown, every few epochs (SSAM-D)
+/// Epochs are told by Sharpness::begin_epoch; without it all steps are of one epoch.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <numbers>
+#include <string>
+#include <string_view>
+
+#include <polder/hyper_parameter.hpp>
+#include <polder/policy_name.hpp>
+
+namespace polder {
+
+/// eps = M o eps_Ball: the norm is that of the whole direction, so that ||eps|| <= rho.
+/// Mi et al. 2022 (SSAM), Algorithm 1.
+template <class Ball, class Mask>
+struct Masked {
+    Ball ball{};
+    Mask mask{};
+
+    static std::string name() {
+        return "Masked<" + policy_name<Ball>() + ", " + policy_name<Mask>() + ">";
+    }
+    void validate() const {
+        ball.validate();
+        mask.validate();
+    }
+};
+
+/// The mask is the user's (Sharpness::set_mask); before that all coordinates move.
+struct FixedMask {
+    static constexpr std::string_view name = "FixedMask";
+    void validate() const {}
+};
+
+/// M is 1 at the floor(n (1 - sparsity)) largest sums over `samples` single samples of the squared gradient.
+/// M is 0 at first: the first step is one of the base optimizer. It is looked at again after the first batch of
+/// every refresh_epochs-th epoch, at the start of the step that follows, with one evaluation for each sample
+/// (Pass::sample).
+/// Mi et al. 2022 (SSAM-F); Mi-Peng/Sparse-Sharpness-Aware-Minimization.
+struct FisherMask {
+    double sparsity = 0.2;             ///< share of coordinates that stay, in [0, 1]
+    int samples = 16;                  ///< >= 1
+    std::uint64_t refresh_epochs = 5;  ///< epochs between looks, >= 1
+
+    static constexpr std::string_view name = "FisherMask";
+    void validate() const {
+        require_fraction("sparsity", sparsity);
+        if (samples < 1) detail::refuse("samples", samples, "a number >= 1");
+        if (refresh_epochs < 1) detail::refuse("refresh_epochs", 0, "a number >= 1");
+    }
+
+    /// How many of n coordinates move.
+    std::size_t live(std::size_t n) const {
+        return static_cast<std::size_t>(static_cast<double>(n) * (1 - sparsity));
+    }
+};
+
+/// What a dynamic mask goes by.
+enum class Score {
+    weight,    ///< |x + eps|
+    gradient,  ///< |g|
+    random
+};
+
+/// At first n - ceil(n sparsity) coordinates at random. At the first batch of every refresh_epochs-th epoch e,
+/// for the steps after it: with p = drop_rate (1 + cos(pi (e - first_epoch) / (last_epoch - first_epoch))) / 2,
+/// live = n (1 - sparsity), the int(live (1 - p)) largest `drop` scores of M are kept, and the
+/// int(min(live p, n sparsity)) largest `growth` scores outside M are added. Among equal scores the lower
+/// coordinate wins. Both counts are cut off, so that M may lose a coordinate.
+/// Mi et al. 2022 (SSAM-D); Mi-Peng/Sparse-Sharpness-Aware-Minimization.
+struct DynamicMask {
+    double sparsity = 0.2;             ///< share of coordinates that stay, in [0, 1]
+    double drop_rate = 0.5;            ///< of the first epoch, in [0, 1]
+    Score drop = Score::gradient;      ///< coordinates of the mask with low scores leave it
+    Score growth = Score::random;      ///< coordinates with high scores join it
+    std::uint64_t refresh_epochs = 5;  ///< epochs between changes, >= 1
+    std::uint64_t first_epoch = 0;     ///< where the cosine starts
+    std::uint64_t last_epoch = 200;    ///< where it ends; > first_epoch
+    std::uint64_t seed = 0;            ///< of the first mask and of random scores
+
+    static constexpr std::string_view name = "DynamicMask";
+    void validate() const {
+        require_fraction("sparsity", sparsity);
+        require_fraction("drop_rate", drop_rate);
+        if (refresh_epochs < 1) detail::refuse("refresh_epochs", 0, "a number >= 1");
+        if (last_epoch <= first_epoch) {
+            detail::refuse("last_epoch", static_cast<double>(last_epoch), "a number > first_epoch");
+        }
+    }
+
+    /// How many of n coordinates move at first.
+    std::size_t first_live(std::size_t n) const {
+        const auto count = static_cast<double>(n);
+        return n - static_cast<std::size_t>(std::ceil(count * sparsity));
+    }
+
+    /// p in epoch e; drop_rate before first_epoch, 0 after last_epoch.
+    double rate(std::uint64_t epoch) const {
+        const double since = static_cast<double>(std::max(epoch, first_epoch) - first_epoch);
+        const double share = std::min(since / static_cast<double>(last_epoch - first_epoch), 1.0);
+        return drop_rate * (1 + std::cos(std::numbers::pi * share)) / 2;
+    }
+
+    /// How many of n coordinates are kept and grown in epoch e.
+    std::size_t kept(std::size_t n, std::uint64_t epoch) const {
+        return static_cast<std::size_t>(live(n) * (1 - rate(epoch)));
+    }
+    std::size_t grown(std::size_t n, std::uint64_t epoch) const {
+        return static_cast<std::size_t>(
+            std::min(live(n) * rate(epoch), static_cast<double>(n) * sparsity));
+    }
+
+    /// A number in [0, 1) for a coordinate in the refresh number `draw` (0: the first mask).
+    double random_score(std::size_t coordinate, std::uint64_t draw) const {
+        std::uint64_t bits = seed ^ (draw + 1) * 0x9e3779b97f4a7c15u;
+        for (std::uint64_t word : {std::uint64_t{coordinate}, std::uint64_t{0}}) {
+            bits = (bits ^ word ^ bits >> 30) * 0xbf58476d1ce4e5b9u;
+            bits = (bits ^ bits >> 27) * 0x94d049bb133111ebu;
+            bits ^= bits >> 31;
+        }
+        return static_cast<double>(bits >> 11) * 0x1p-53;
+    }
+
+private:
+    double live(std::size_t n) const {
+        const auto count = static_cast<double>(n);
+        return count - count * sparsity;
+    }
+};
+
+}  // namespace polder

@@ -1,0 +1,100 @@
+/// The worst-case move in a ball of another norm than the Euclidean one.
+///
+/// The move that maximises <v, eps> over ||eps||_p <= rho is, with 1/p + 1/q = 1,
+///     eps = rho sign(v) |v|^(q-1) / (||v||_q^q)^(1/p).     Foret et al. 2021, eq. (2)
+/// Its norm is no sum of squares, so that a reference direction costs one more read than in a Euclidean ball.
+#pragma once
+
+#include <cmath>
+#include <string_view>
+
+#include <polder/config.hpp>
+#include <polder/engine/reduction.hpp>
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// p = infinity: eps = rho sign(v). Needs no norm at all.
+struct InfinityBall {
+    double rho = 0.01;  ///< radius: what every coordinate moves, >= 0
+
+    static constexpr std::string_view name = "InfinityBall";
+    void validate() const { require_non_negative("rho", rho); }
+
+    /// ||v||_1, for the record.
+    static Sum term(double v) { return {std::abs(v)}; }
+    static double norm(Sum total) { return total.value; }
+
+    template <class T>
+    struct Move {
+        T rho;
+        POLDER_HOST_DEVICE T operator()(T v) const { return v > 0 ? rho : v < 0 ? -rho : T(0); }
+    };
+    template <class T>
+    Move<T> move(double, double) const {
+        return {T(rho)};
+    }
+};
+
+/// p = 1: only the coordinate with the largest |v| moves, by rho; several that are equally large share it.
+struct ManhattanBall {
+    double rho = 0.05;  ///< radius, >= 0
+
+    static constexpr std::string_view name = "ManhattanBall";
+    static constexpr bool counts_largest = true;
+    void validate() const { require_non_negative("rho", rho); }
+
+    /// ||v||_inf.
+    static Max term(double v) { return {std::abs(v)}; }
+    static double norm(Max total) { return total.value; }
+
+    template <class T>
+    struct Move {
+        T rho, largest;
+        POLDER_HOST_DEVICE T operator()(T v) const {
+            return std::abs(v) < largest || v == 0 ? T(0) : v > 0 ? rho : -rho;
+        }
+    };
+    /// norm: the largest |v|; count: how many coordinates have it.
+    template <class T>
+    Move<T> move(double norm, double count) const {
+        return {T(rho / count), T(norm)};
+    }
+};
+
+/// Any p with 1 < p < infinity. p = 2 is the Euclidean ball.
+struct PNormBall {
+    double rho = 0.05;          ///< radius, >= 0
+    double p = 2;               ///< > 1, finite
+    double norm_guard = 1e-12;  ///< added to ||v||_q, >= 0
+
+    static constexpr std::string_view name = "PNormBall";
+    void validate() const {
+        require_non_negative("rho", rho);
+        if (!(p > 1 && std::isfinite(p))) {
+            detail::refuse("p", p, "a finite number > 1 (see ManhattanBall and InfinityBall)");
+        }
+        require_non_negative("norm_guard", norm_guard);
+    }
+
+    /// ||v||_q,   q = p / (p - 1).
+    Sum term(double v) const { return {std::pow(std::abs(v), p / (p - 1))}; }
+    double norm(Sum total) const { return std::pow(total.value, (p - 1) / p); }
+
+    // With r = |v| / ||v||_q the move is rho sign(v) r^(q-1): no power of a small number overflows.
+    template <class T>
+    struct Move {
+        T rho, scale, exponent;
+        POLDER_HOST_DEVICE T operator()(T v) const {
+            const T size = rho * std::pow(std::abs(v) * scale, exponent);
+            return v > 0 ? size : v < 0 ? -size : T(0);
+        }
+    };
+    template <class T>
+    Move<T> move(double norm, double) const {
+        const double guarded = norm + norm_guard;
+        return {T(rho), T(guarded > 0 ? 1 / guarded : 0), T(1 / (p - 1))};
+    }
+};
+
+}  // namespace polder
