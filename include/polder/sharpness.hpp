@@ -1,11 +1,13 @@
 /// One step of a sharpness-aware optimizer, composed at compile time.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <functional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -14,17 +16,24 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/closure/clipping.hpp>
 #include <polder/closure/forms.hpp>
 #include <polder/closure/non_finite.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
 #include <polder/concepts.hpp>
 #include <polder/distance/distance_to.hpp>
-#include <polder/distance/terms.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/engine/memory.hpp>
+#include <polder/groups/group.hpp>
 #include <polder/mix/none.hpp>
 #include <polder/perturb/none.hpp>
+#include <polder/policy_name.hpp>
+#include <polder/schedule/interval.hpp>
+#include <polder/step/ascent.hpp>
+#include <polder/step/descent.hpp>
+#include <polder/step/features.hpp>
+#include <polder/step/mask.hpp>
 
 namespace polder {
 
@@ -35,7 +44,7 @@ namespace polder {
 ///     v   = g - d e,   d = Distance(g, e)
 ///     eps = Perturb(v)
 ///     s   = grad L_B1(x + eps)
-///     u   = Mix(s, g) or Mix(s, grad L_B2(x))
+///     u   = Mix(s, g, grad L_B2(x))
 ///     x   = BaseOpt(x, u)
 ///
 /// The policies are scalar functions; this class composes them into passes over memory:
@@ -50,39 +59,53 @@ namespace polder {
 /// closure that throws leaves everything as it was, and so does a step that is refused (see NonFinite
 /// for the one exception).
 ///
+/// With an Interval the method is itself on some steps, and its base optimizer with g on the others.
+///
 /// Results do not depend on the number of threads, on the container, or on how parameters are cut
-/// into blocks. After the first step a step allocates nothing. Not thread-safe: one step at a time.
+/// into blocks (but for policies that say so in their name). After the first step a step allocates nothing.
+/// Not thread-safe: one step at a time.
 template <class Perturb, class Distance, class Mix, class BaseOpt>
 class Sharpness {
-    static_assert(
-        perturbation<Perturb>,
-        "polder: Perturb needs validate(), coefficient(norm) and a static move(v, c); see "
-        "docs/architecture.md");
+    static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "
+                                         "coefficient(norm), or a policy around one; see "
+                                         "docs/writing_a_method.md");
     static_assert(
         distance<Distance>,
         "polder: Distance is NoDistance or DistanceTo<Reference, Measure>, whose Measure needs "
         "validate(), distance(...) and, for a reduction of its own, term(g, e); see "
-        "docs/architecture.md");
+        "docs/writing_a_method.md");
     static_assert(
         mixing<Mix>,
-        "polder: Mix is NoMix or needs validate() and weights<T>(); see docs/architecture.md");
-    static_assert(!clean_mixing<Mix> || !std::is_same_v<Perturb, NoPerturbation>,
-                  "polder: a Mix that reads the clean gradient needs a perturbation");
+        "polder: Mix needs validate() and weights(products); see docs/writing_a_method.md");
     static_assert(
         base_optimizer<BaseOpt>,
         "polder: BaseOpt needs validate(), state_names() and with_update<T>(step, f); see "
-        "docs/architecture.md");
+        "docs/writing_a_method.md");
 
-    static constexpr bool perturbs = !std::is_same_v<Perturb, NoPerturbation>;
-    static constexpr bool weighted = weighted_perturbation<Perturb>;
+    using Features = detail::PerturbFeatures<Perturb>;
+    using MixNeeds = detail::MixFeatures<Mix>;
+
+    static constexpr bool perturbs = Features::perturbs;
+    static constexpr bool mirrors = Features::mirrors;
     static constexpr bool has_reference = !std::is_same_v<Distance, NoDistance>;
-    static constexpr bool two_batches = two_batch_mixing<Mix>;
-    static constexpr bool keeps_clean = clean_mixing<Mix>;
-    static constexpr detail::Other other = two_batches   ? detail::Other::second
-                                           : keeps_clean ? detail::Other::clean
-                                                         : detail::Other::none;
+    static constexpr bool two_batches = MixNeeds::second;
+    // Whether a step may differ from one of the base optimizer.
+    static constexpr bool leaves = perturbs || mirrors;
+    static constexpr bool takes_samples =
+        Features::template estimates<SampleFisher> || Features::template has_mask<FisherMask>;
+    static constexpr detail::Kept kept{.clean = MixNeeds::clean, .perturbed = two_batches};
+
+    static_assert(perturbs || !MixNeeds::clean,
+                  "polder: a Mix that reads the clean gradient needs a perturbation");
+    static_assert(!mirrors || (std::is_same_v<Mix, NoMix> && !has_reference),
+                  "polder: a Mirror takes NoDistance and NoMix");
+    static_assert(!Features::several_ascents || !has_reference,
+                  "polder: SeveralAscents takes NoDistance");
 
 public:
+    /// Whether there is an eps, and so perturbation().
+    static constexpr bool has_perturbation = perturbs;
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.
     Sharpness(Perturb perturb, Distance distance, Mix mix, BaseOpt base)
@@ -96,17 +119,18 @@ public:
     /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass): returns
     /// the loss at `at` and overwrites `gradient` (of the shape of x, content unspecified) with its
     /// gradient. Whether the loss is the mean or the sum over the batch is the caller's choice,
-    /// once for all. A method with two batches needs the second form and is asked for both.
+    /// once for all. A method with two batches, or with samples, needs the second form.
     ///
     /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
-    /// shape of the first step or a hyper-parameter was changed to something out of range.
+    /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
+    /// block that x does not have.
     template <class C, class Closure>
     Report step(C&& x, Closure&& closure) {
         using Container = std::remove_reference_t<C>;
         if constexpr (check_arguments<Container, C&&, Closure>()) {
             auto& memory = prepare(x);
-            auto& twins = twins_.of(x, perturbs, two_batches || keeps_clean);
-            detail::OutOfPlace<Container, std::remove_reference_t<Closure>, other> form(
+            auto& twins = twins_.of(x, leaves, kept.clean, two_batches);
+            detail::OutOfPlace<Container, std::remove_reference_t<Closure>, kept> form(
                 x, closure, twins, memory);
             return advance(memory, form);
         } else {
@@ -139,32 +163,62 @@ public:
             "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
         static_assert(!two_batches || std::invocable<Call&, Pass>,
                       "polder: this method uses two batches; let the closure take a polder::Pass");
+        static_assert(
+            !takes_samples || std::invocable<Call&, Pass>,
+            "polder: this method asks for single samples; let the closure take a polder::Pass");
         auto& memory = prepare(x);
         const std::size_t size = memory.engine.layout().size();
-        if constexpr (perturbs) memory.saved.resize(size);
-        if constexpr (two_batches || keeps_clean) memory.kept_gradient.resize(size);
-        detail::InPlace<C, Call, other> form(x, gradient, closure, memory);
+        if constexpr (leaves) memory.saved.resize(size);
+        if constexpr (kept.clean) memory.kept_gradient.resize(size);
+        if constexpr (kept.perturbed) memory.kept_perturbed.resize(size);
+        detail::InPlace<C, Call, kept> form(x, gradient, closure, memory);
         return advance(memory, form);
     }
 
-    /// Writes the perturbation eps of the next step at x into `eps` (same shape) and changes
-    /// nothing else: for measuring sharpness. Evaluates the closure once, on the first batch.
+    /// Writes the perturbation eps of the next step at x, as a step of the method, into `eps` (same shape) and
+    /// changes nothing else: for measuring sharpness. Evaluates the closure on the first batch: once, and
+    /// once more for each further ascent and each sample.
     template <class C, class Closure>
     Report perturbation(C& x, Closure&& closure, C& eps) {
         static_assert(perturbs, "polder: this method has no perturbation");
         if constexpr (check_arguments<C, C&, Closure>()) {
             auto& memory = prepare(x);
-            auto& twins = twins_.of(x, perturbs, two_batches || keeps_clean);
-            detail::OutOfPlace<C, std::remove_reference_t<Closure>, other> form(x, closure, twins,
-                                                                                memory);
+            auto& twins = twins_.of(x, leaves, kept.clean, two_batches);
+            detail::OutOfPlace<C, std::remove_reference_t<Closure>, kept> form(x, closure, twins,
+                                                                               memory);
             Report report;
-            if (!evaluate_first(form, report)) return report;
-            detail::collect(eps, memory.engine.layout(), memory.point, "eps");
-            ascend<false>(memory, report, form.from(), form.gradient(), form.point());
+            if (!estimate_fisher(memory, form, report) || !evaluate_first(form, report))
+                return report;
+            auto ascent = ascent_of(memory, report, false);
+            if (!accept(ascent.measure(form.from(), form.gradient()), "gradient", report))
+                return report;
+            const auto write_eps = [&] {
+                detail::collect(eps, memory.engine.layout(), memory.point, "eps");
+                memory.engine.clear_frozen(form.point());
+            };
+            if (!several_ascents()) {
+                write_eps();
+                ascent.template place<false>(form.from(), form.gradient(), form.point());
+                return report;
+            }
+            form.leave();
+            ascent.template place<true>(form.from(), form.gradient(), form.point());
+            if (!ascend_on(memory, form, ascent, report)) return report;
+            const std::vector<scalar_t<C>*> reached = memory.point;
+            write_eps();
+            memory.engine.map([](auto w, auto y, auto& difference) { difference = y - w; },
+                              form.from(), Blocked<scalar_t<C>>{reached.data()}, form.point());
             return report;
         } else {
             return {};
         }
+    }
+
+    /// Tells that the next step is the first of an epoch: for masks, and intervals that restart. Not needed by
+    /// other methods.
+    void begin_epoch() noexcept {
+        ++epochs_;
+        batch_ = 0;
     }
 
     /// Allocates the state for x without a step; a no-op when it is there. Needed before
@@ -176,9 +230,23 @@ public:
         prepare(x);
     }
 
+    /// Sets the mask of a masked ball: 1 where a coordinate moves, 0 where it does not, counted through all
+    /// blocks of x. Throws std::invalid_argument where there are not as many as x has coordinates.
+    template <class C>
+    void set_mask(C& x, std::span<std::uint8_t const> mask) {
+        static_assert(Features::masked, "polder: this method has no mask");
+        check_container<C, C&>();
+        auto& memory = prepare(x);
+        if (mask.size() != memory.mask.size()) {
+            throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
+                                        " values, expected " + std::to_string(memory.mask.size()));
+        }
+        for (std::size_t i = 0; i < mask.size(); ++i) memory.mask[i] = mask[i] != 0 ? 1 : 0;
+    }
+
     /// Calls f(std::string_view name, std::span<T> values) for each array of the state (T: float or
-    /// double, as bound), and f(std::string_view name, std::uint64_t& count) for each counter, in a
-    /// fixed order.
+    /// double, as bound, and std::uint8_t for a mask), and f(std::string_view name, std::uint64_t& count) for
+    /// each counter, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
         std::visit(
@@ -188,14 +256,33 @@ public:
                     for (std::size_t k = 0; k < memory.base.size(); ++k) {
                         f(names[k], std::span(memory.base[k]));
                     }
-                    if constexpr (has_reference) {
-                        f(std::string_view("reference"), std::span(memory.reference));
-                    }
+                    const auto visit = [&](std::string_view name, auto& array, bool there) {
+                        if (there) f(name, std::span(array));
+                    };
+                    visit("reference", memory.reference, has_reference);
+                    visit("fisher", memory.fisher, Features::template estimates<RunningFisher>);
+                    visit("mask", memory.mask, Features::masked);
+                    visit("kept", memory.kept, MixNeeds::reuses);
                 }
             },
             memory_);
         f(std::string_view("steps"), steps_);
         f(std::string_view("skipped_steps"), skipped_steps_);
+        f(std::string_view("method_steps"), method_steps_);
+        f(std::string_view("epochs"), epochs_);
+        f(std::string_view("batch"), batch_);
+        f(std::string_view("mask_due"), mask_due_);
+        f(std::string_view("base_steps"), base_steps_[0]);
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            f(std::string_view("base_steps." + groups_[k].name), base_steps_[k + 1]);
+        }
+    }
+
+    /// The composed type, by the names of the policies: two optimizers of the same text keep the same state,
+    /// but for options of the base optimizer.
+    std::string method() const {
+        return "Sharpness<" + policy_name<Perturb>() + ", " + policy_name<Distance>() + ", " +
+               policy_name<Mix>() + ", " + policy_name<BaseOpt>() + ">";
     }
 
     /// The policies. A hyper-parameter may be changed between steps (learning_rate, rho); an option
@@ -208,6 +295,60 @@ public:
     Distance const& distance() const noexcept { return distance_; }
     Mix& mix() noexcept { return mix_; }
     Mix const& mix() const noexcept { return mix_; }
+
+    /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and a
+    /// name that is empty or used twice; whether the blocks exist is found out at the next step. The base
+    /// optimizer of a group counts its own steps: those in which the group was not frozen.
+    void set_groups(std::vector<Group> groups) {
+        for (std::size_t k = 0; k < groups.size(); ++k) {
+            if (groups[k].name.empty()) throw std::invalid_argument("polder: a group needs a name");
+            groups[k].validate();
+            for (std::size_t other = 0; other < k; ++other) {
+                if (groups[other].name == groups[k].name) {
+                    throw std::invalid_argument("polder: two groups are named '" + groups[k].name +
+                                                "'");
+                }
+            }
+        }
+        groups_ = std::move(groups);
+        base_steps_.resize(1);
+        base_steps_.resize(1 + groups_.size(), base_steps_[0]);
+        groups_assigned_ = false;
+    }
+
+    /// The group of that name, whose values may be changed between steps; its name and its blocks may not.
+    /// Throws std::out_of_range that lists the known names.
+    Group& group(std::string_view name) {
+        std::vector<std::string_view> known;
+        for (Group& group : groups_) {
+            if (group.name == name) return group;
+            known.push_back(group.name);
+        }
+        throw std::out_of_range("polder: unknown group '" + std::string(name) +
+                                "'; known: " + (known.empty() ? "none" : detail::listed(known)));
+    }
+
+    /// On which steps the method is itself; default: on all. Throws std::invalid_argument where it is not valid.
+    void set_interval(Interval const& interval) {
+        interval.validate();
+        interval_ = interval;
+    }
+    Interval const& interval() const noexcept { return interval_; }
+
+    /// What the learning rate and rho of step t = 0, 1, ... are multiplied with, in all groups; default: 1. See
+    /// schedules.hpp.
+    void set_learning_rate_schedule(std::function<double(std::uint64_t)> schedule) {
+        learning_rate_schedule_ = std::move(schedule);
+    }
+    void set_rho_schedule(std::function<double(std::uint64_t)> schedule) {
+        rho_schedule_ = std::move(schedule);
+    }
+
+    /// Limits of the gradient that the base optimizer gets; default: none.
+    void set_clipping(Clipping const& clipping) {
+        clipping.validate();
+        clipping_ = clipping;
+    }
 
     /// Threads of the passes, >= 1; default: OpenMP's number, 1 without OpenMP. Results do not
     /// depend on it.
@@ -265,12 +406,15 @@ private:
             static_assert(
                 !two_batches || with_pass || !without,
                 "polder: this method uses two batches; let the closure take a polder::Pass");
+            static_assert(
+                !takes_samples || with_pass || !without,
+                "polder: this method asks for single samples; let the closure take a polder::Pass");
             if constexpr (with_pass) {
                 using Loss = std::invoke_result_t<Call&, C const&, C&, Pass>;
                 static_assert(std::is_convertible_v<Loss, double>,
                               "polder: the closure must return the loss as a number; add a return");
                 return std::is_convertible_v<Loss, double>;
-            } else if constexpr (without && !two_batches) {
+            } else if constexpr (without && !two_batches && !takes_samples) {
                 using Loss = std::invoke_result_t<Call&, C const&, C&>;
                 static_assert(std::is_convertible_v<Loss, double>,
                               "polder: the closure must return the loss as a number; add a return");
@@ -285,9 +429,10 @@ private:
         distance_.validate();
         mix_.validate();
         base_.validate();
+        for (Group const& group : groups_) group.validate();
     }
 
-    // State and block pointers for x.
+    // State, block pointers and settings for x.
     template <class C>
     auto& prepare(C& x) {
         using T = scalar_t<C>;
@@ -305,57 +450,214 @@ private:
         }
         detail::collect(x, memory->engine.layout(), memory->x, "the parameters");
         memory->engine.threads = threads_;
+        settle_groups(*memory);
         return *memory;
+    }
+
+    template <class T>
+    void settle_groups(detail::Memory<T>& memory) {
+        if (!groups_assigned_) {
+            memory.group = detail::assign_groups(groups_, memory.names);
+            groups_assigned_ = true;
+        }
+        memory.settings.resize(1 + groups_.size());
+        constexpr bool per_block = Features::per_block || MixNeeds::reuses;
+        memory.functions.reserve(per_block ? memory.names.size() : memory.settings.size());
+        memory.settings[0].base_steps = base_steps_[0];
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            Group const& group = groups_[k];
+            memory.settings[k + 1] = {group.learning_rate, group.weight_decay, group.rho,
+                                      group.adaptive, base_steps_[k + 1]};
+        }
+        for (std::size_t block = 0; block < memory.group.size(); ++block) {
+            const std::uint32_t k = memory.group[block];
+            memory.engine.layout().set_frozen(block, k != 0 && groups_[k - 1].frozen);
+        }
     }
 
     template <class T, class C>
     detail::Memory<T> make_memory(C& x) const {
-        std::vector<std::size_t> sizes;
-        for_each_block(x, [&](T*, std::size_t size) { sizes.push_back(size); });
         detail::Memory<T> memory;
+        std::vector<std::size_t> sizes;
+        for_each_named_block(
+            x, [&](std::string const& name, T*, std::size_t size, BlockShape const& shape) {
+                memory.self.push_back(static_cast<std::uint32_t>(sizes.size()));
+                memory.names.push_back(name);
+                memory.shapes.push_back(shape);
+                sizes.push_back(size);
+            });
+        const std::size_t blocks = sizes.size();
         memory.engine = CpuEngine(Layout(std::move(sizes)));
         const std::size_t size = memory.engine.layout().size();
-        const std::size_t blocks = memory.engine.layout().blocks();
         T initial = 0;
         if constexpr (requires { base_.initial_state(); }) initial = T(base_.initial_state());
         memory.base.assign(base_.state_names().size(), detail::Array<T>(size, initial));
+        if constexpr (mirrors) memory.next_base = memory.base;
         if constexpr (has_reference) {
             memory.reference.resize(size);
             memory.next_reference.resize(size);
         }
-        for (auto* pointers : {&memory.x, &memory.point, &memory.gradient, &memory.second}) {
+        if constexpr (Features::fisher) memory.fisher.resize(size);
+        if constexpr (Features::template estimates<RunningFisher>) memory.next_fisher.resize(size);
+        if constexpr (Features::masked) make_mask(memory);
+        if constexpr (MixNeeds::reuses) {
+            memory.kept.resize(size);
+            for (auto& numbers : memory.block_numbers) numbers.resize(blocks);
+        }
+        for (auto* pointers :
+             {&memory.x, &memory.point, &memory.gradient, &memory.perturbed, &memory.second}) {
             pointers->resize(blocks);
         }
         return memory;
     }
 
+    template <class T>
+    void make_mask(detail::Memory<T>& memory) const {
+        const std::size_t size = memory.engine.layout().size();
+        memory.mask.assign(size, Features::template has_mask<FixedMask> ? 1 : 0);
+        if constexpr (Features::template has_mask<DynamicMask>) {
+            auto const& mask = mask_policy();
+            memory.engine.choose_largest(
+                mask.first_live(size),
+                [&](std::size_t coordinate) { return mask.random_score(coordinate, 0); },
+                Flat<std::uint8_t>{memory.mask.data()});
+        }
+        if constexpr (!Features::template has_mask<FixedMask>) memory.next_mask = memory.mask;
+        if constexpr (Features::template has_mask<FisherMask>) memory.scores.resize(size);
+    }
+
+    // Counted from 0, the one before the first begin_epoch() being 0, too.
+    std::uint64_t epoch() const noexcept { return epochs_ == 0 ? 0 : epochs_ - 1; }
+
+    auto const& mask_policy() const { return detail::layer<detail::HasMask>(perturb_)->mask; }
+
+    bool several_ascents() const {
+        if constexpr (Features::several_ascents) {
+            return detail::layer<detail::HasAscents>(perturb_)->ascents > 1;
+        } else {
+            return false;
+        }
+    }
+
+    double factor(std::function<double(std::uint64_t)> const& schedule, char const* what) const {
+        if (!schedule) return 1;
+        const double value = schedule(steps_);
+        if (!(std::isfinite(value) && value >= 0))
+            detail::refuse(what, value, "a finite number >= 0");
+        return value;
+    }
+
+    template <class T>
+    auto ascent_of(detail::Memory<T>& memory, Report& report, bool fresh_mask) const {
+        return detail::Ascent<Perturb, Distance, T>(perturb_, distance_, memory, report,
+                                                    factor(rho_schedule_, "the schedule of rho"),
+                                                    method_steps_, fresh_mask);
+    }
+    template <class T>
+    auto descent_of(detail::Memory<T>& memory, Report& report) const {
+        return detail::Descent<BaseOpt, T>(
+            base_, memory, report, clipping_,
+            factor(learning_rate_schedule_, "the schedule of the learning rate"));
+    }
+
     template <class T, class Form>
     Report advance(detail::Memory<T>& memory, Form& form) {
         Report report;
-        if (!evaluate_first(form, report)) return report;
-        if constexpr (perturbs) {
-            form.prepare_point();
-            if (!ascend<true>(memory, report, form.from(), form.gradient(), form.point()))
-                return report;
-            report.perturbed_loss = form.perturbed();
-            ++report.evaluations;
-            if (!accept(std::isfinite(report.perturbed_loss), "loss at the perturbed point",
-                        report)) {
-                return report;
-            }
-        }
-        if constexpr (two_batches) {
-            report.second_loss = form.second();
-            ++report.evaluations;
-            if (!accept(std::isfinite(report.second_loss), "loss of the second batch", report)) {
-                return report;
-            }
-        }
-        if (!descend(memory, report, form.perturbed_gradient(), form.other_gradient()))
-            return report;
-        if constexpr (has_reference) memory.reference.swap(memory.next_reference);
+        const bool active = leaves && interval_.active(steps_, batch_);
+        const bool done =
+            active ? advance_actively(memory, form, report) : advance_plainly(memory, form, report);
+        if (!done) return report;
         ++steps_;
+        ++batch_;
+        if (active) ++method_steps_;
+        count_base_steps(memory, active && mirrors ? 2 : 1);
         return report;
+    }
+
+    template <class T>
+    void count_base_steps(detail::Memory<T> const&, std::uint64_t count) noexcept {
+        base_steps_[0] += count;
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            if (!groups_[k].frozen) base_steps_[k + 1] += count;
+        }
+    }
+
+    // A step of the base optimizer; false where it was refused.
+    template <class T, class Form>
+    bool advance_plainly(detail::Memory<T>& memory, Form& form, Report& report) {
+        if (!evaluate_first(form, report)) return false;
+        [[maybe_unused]] auto descent = descent_of(memory, report);
+        if constexpr (MixNeeds::reuses) {
+            // Without anything kept so far c is 0.
+            if (!check(memory, form.gradient(), "gradient", report)) return false;
+            descent.step_with_kept(mix_, form.gradient());
+            return true;
+        } else if constexpr (two_batches && !leaves) {
+            return descend(memory, form, report);
+        } else {
+            double weight = 1;
+            if constexpr (mirrors) weight = detail::layer<detail::Mirrors>(perturb_)->between;
+            const std::array weights{weight};
+            const auto gradient = form.gradient();
+            // One pass, in which each run of coordinates is checked as it is updated.
+            const bool in_runs = !leaves && non_finite_ == NonFinite::raise && !clipping_.by_norm();
+            const double scale = descent.clip(weights, gradient);
+            if (!accept(std::isfinite(scale), "gradient", report)) return false;
+            if (!in_runs && !clipping_.by_norm() && !check(memory, gradient, "gradient", report)) {
+                return false;
+            }
+            if constexpr (!leaves) {
+                if (in_runs) {
+                    return accept(descent.step_in_runs(weights, gradient), "gradient", report);
+                }
+            }
+            descent.step(weights, scale, gradient);
+            return true;
+        }
+    }
+
+    // A step of the method; false where it was refused.
+    template <class T, class Form>
+    bool advance_actively(detail::Memory<T>& memory, Form& form, Report& report) {
+        if constexpr (leaves) {
+            const bool refresh = refresh_mask(memory, form, report);
+            if (report.skipped || !estimate_fisher(memory, form, report) ||
+                !evaluate_first(form, report)) {
+                return false;
+            }
+            form.leave();
+            if constexpr (perturbs) {
+                auto ascent = ascent_of(memory, report, refresh);
+                if (!accept(ascent.measure(form.from(), form.gradient()), "gradient", report)) {
+                    return false;
+                }
+                ascent.template place<true>(form.from(), form.gradient(), form.point());
+                const bool change = change_mask(memory, form);
+                if (!ascend_on(memory, form, ascent, report) ||
+                    !evaluate_at_point(form, report.perturbed_loss, report)) {
+                    return false;
+                }
+                const bool done = mirrors ? mirror(memory, form, form.latest(), report)
+                                          : descend(memory, form, report);
+                if (!done) return false;
+                if (refresh || change) memory.mask.swap(memory.next_mask);
+                if constexpr (Features::template has_mask<FisherMask>) {
+                    mask_due_ = batch_ == 0 && epoch() % mask_policy().refresh_epochs == 0 ? 1 : 0;
+                }
+            } else {
+                if (!check(memory, form.gradient(), "gradient", report) ||
+                    !mirror(memory, form, form.gradient(), report)) {
+                    return false;
+                }
+            }
+            if constexpr (has_reference) memory.reference.swap(memory.next_reference);
+            if constexpr (Features::template estimates<RunningFisher>) {
+                memory.fisher.swap(memory.next_fisher);
+            }
+            return true;
+        } else {
+            return false;
+        }
     }
 
     template <class Form>
@@ -363,6 +665,115 @@ private:
         report.loss = form.first();
         ++report.evaluations;
         return accept(std::isfinite(report.loss), "loss", report);
+    }
+
+    template <class Form>
+    bool evaluate_at_point(Form& form, double& loss, Report& report) {
+        loss = form.perturbed();
+        ++report.evaluations;
+        return accept(std::isfinite(loss), "loss at the perturbed point", report);
+    }
+
+    // The ascents after the first. The norm of eps is that of the whole way.
+    template <class T, class Form>
+    bool ascend_on([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form,
+                   [[maybe_unused]] detail::Ascent<Perturb, Distance, T>& ascent,
+                   [[maybe_unused]] Report& report) {
+        if constexpr (Features::several_ascents) {
+            const Report first = report;
+            const int ascents = detail::layer<detail::HasAscents>(perturb_)->ascents;
+            for (int k = 1; k < ascents; ++k) {
+                double loss = 0;
+                if (!evaluate_at_point(form, loss, report)) return false;
+                if (!accept(ascent.measure(form.point(), form.latest()),
+                            "gradient at the perturbed point", report)) {
+                    return false;
+                }
+                ascent.ascend_again(form.latest(), form.point());
+            }
+            if (ascents > 1) {
+                const auto [ee] = memory.engine.reduce(
+                    [](T w, T y) {
+                        const double eps = static_cast<double>(y) - static_cast<double>(w);
+                        return Terms<Sum>{Sum{eps * eps}};
+                    },
+                    form.from(), form.point());
+                report.perturbation_norm = std::sqrt(ee.value);
+                report.gradient_norm = first.gradient_norm;
+            }
+        }
+        return true;
+    }
+
+    // Mean over single samples of their squared gradients, for a ball that wants it.
+    template <class T, class Form>
+    bool estimate_fisher(detail::Memory<T>& memory, Form& form, Report& report) {
+        if constexpr (Features::template estimates<SampleFisher>) {
+            const int samples = detail::ball_of(perturb_).estimate.samples;
+            return add_up_samples(memory, form, memory.fisher, samples, 1.0 / samples, report);
+        } else {
+            return true;
+        }
+    }
+
+    // sum = weight times the sum over samples of their squared gradients at x.
+    template <class T, class Form>
+    bool add_up_samples(detail::Memory<T>& memory, Form& form, detail::Array<T>& sum, int samples,
+                        double weight, Report& report) {
+        const Flat<T> total{sum.data()};
+        for (int k = 0; k < samples; ++k) {
+            const double loss = form.sample(k);
+            ++report.evaluations;
+            if (!accept(std::isfinite(loss), "loss of a sample", report) ||
+                !check(memory, form.gradient(), "gradient of a sample", report)) {
+                return false;
+            }
+            memory.engine.map([first = k == 0, weight = T(weight)](
+                                  T g, T& f) { f = (first ? T(0) : f) + weight * (g * g); },
+                              form.gradient(), total);
+        }
+        return true;
+    }
+
+    // SSAM-F: after the first batch of an epoch in its turn, which is before the step that follows it. True
+    // where the mask of this step is a new one.
+    template <class T, class Form>
+    bool refresh_mask([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form,
+                      [[maybe_unused]] Report& report) {
+        if constexpr (Features::template has_mask<FisherMask>) {
+            auto const& policy = mask_policy();
+            if (mask_due_ == 0) return false;
+            if (!add_up_samples(memory, form, memory.scores, policy.samples, 1, report))
+                return false;
+            choose_mask(memory, policy);
+            return true;
+        } else {
+            return false;
+        }
+    }
+
+    template <class T>
+    void choose_mask(detail::Memory<T>& memory, FisherMask const& policy) {
+        const Flat<std::uint8_t> next{memory.next_mask.data()};
+        memory.engine.map([](std::uint8_t& m) { m = 0; }, next);
+        memory.engine.choose_largest(
+            policy.live(memory.engine.layout().size()), [](std::size_t, T score) { return score; },
+            next, Flat<T>{memory.scores.data()});
+    }
+
+    // SSAM-D: at the first batch of an epoch in its turn, once the point is placed. True where there is a new
+    // mask for the next step.
+    template <class T, class Form>
+    bool change_mask([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form) {
+        if constexpr (Features::template has_mask<DynamicMask>) {
+            auto const& policy = mask_policy();
+            if (batch_ != 0 || epoch() % policy.refresh_epochs != 0) return false;
+            detail::change_mask<T>(memory.engine, policy, epoch(), {memory.mask.data()},
+                                   {memory.next_mask.data()}, form.point(), form.gradient());
+            return true;
+        } else {
+            return false;
+        }
     }
 
     // False where the step ends here.
@@ -377,243 +788,101 @@ private:
         return false;
     }
 
-    // Passes 'reduce' and 'perturb': the point becomes x + eps, or eps alone.
-    // (Of arrays and not of the form: so that all closures and containers share the code.)
-    template <bool add_x, class T, class X>
-    bool ascend(detail::Memory<T>& memory, Report& report, X x, Blocked<T> gradient,
-                Blocked<T> point) {
-        CpuEngine& engine = memory.engine;
-        const auto weights = weights_of<T>();
-        if constexpr (!has_reference) {
-            const auto sums = with_x(x, [&](auto... xs) {
-                return engine.reduce(
-                    [weights](T g, auto... w) { return detail::squares(g, weights.b(w, g)...); },
-                    gradient, xs...);
-            });
-            const double gg = std::get<0>(sums).value;
-            const double vv = std::get < weighted ? 1 : 0 > (sums).value;
-            if (!accept(std::isfinite(gg) && std::isfinite(vv), "gradient", report)) return false;
-            report.gradient_norm = std::sqrt(gg);
-            report.cosine = 1;
-            const auto move = move_of<T>(std::sqrt(vv), report);
-            place(
-                engine, report,
-                [=](T w, T g, T& p) {
-                    const T eps = move(w, g, g);
-                    p = add_x ? w + eps : eps;
-                    return eps;
-                },
-                x, gradient, point);
-        } else {
-            using Reference = decltype(distance_.reference);
-            constexpr bool after = Reference::read_after_update;
-            const auto measure = distance_.measure;
-            const double lambda = distance_.reference.decay(steps_);
-            const auto average = [keep = T(lambda), gain = T(1 - lambda)](T e, T fed) {
-                return keep * e + gain * fed;
-            };
-            const Flat<T> past{memory.reference.data()};
-            const Flat<T> next{memory.next_reference.data()};
-            const Flat<T> read = after ? next : past;
+    // Pass 'check'.
+    template <class T, class Gradient>
+    bool check(detail::Memory<T>& memory, Gradient gradient, char const* what, Report& report) {
+        return non_finite_ == NonFinite::propagate ||
+               accept(memory.engine.all_finite(gradient), what, report);
+    }
 
-            const auto sums = with_x(x, [&](auto... xs) {
-                if constexpr (Reference::is_fed_direction) {
-                    return engine.reduce(
-                        [=](T g, T e, auto... w) {
-                            return detail::terms(measure, g, e, weights.b(w, g)...);
-                        },
-                        gradient, past, xs...);
-                } else {
-                    return engine.reduce(
-                        [=](T g, T e, T& updated, auto... w) {
-                            const T moved = average(e, g);
-                            updated = moved;
-                            return detail::terms(measure, g, after ? moved : e, weights.b(w, g)...);
-                        },
-                        gradient, past, next, xs...);
-                }
-            });
-            const auto count = static_cast<double>(engine.layout().size());
-            const InnerProducts p = detail::inner_products(sums, count);
-            const InnerProducts q = detail::weighted_products<weighted>(sums, p);
-            const double d = detail::distance_of(measure, sums, p);
-            if (!accept(std::isfinite(p.gg) && std::isfinite(q.gg) && std::isfinite(d),
-                        "gradient or its distance", report)) {
+    // From the gradients to x: passes 'check', 'mix' and 'base'.
+    template <class T, class Form>
+    bool descend(detail::Memory<T>& memory, Form& form, Report& report) {
+        form.put_back();
+        if constexpr (two_batches) {
+            report.second_loss = form.second();
+            ++report.evaluations;
+            if (!accept(std::isfinite(report.second_loss), "loss of the second batch", report)) {
                 return false;
             }
-
-            const auto direction = [d = T(d)](T g, T e) { return g - d * e; };
-            double vv = q.gg - 2 * d * q.ge + d * d * q.ee;
-            if (vv < cancelled * (q.gg + d * d * q.ee)) {
-                const auto added = with_x(x, [&](auto... xs) {
-                    return engine.reduce(
-                        [=](T g, T e, auto... w) {
-                            return detail::squares(direction(g, e), weights.b(w, g)...);
-                        },
-                        gradient, read, xs...);
-                });
-                vv = std::get < weighted ? 1 : 0 > (added).value;
-            }
-            report.gradient_norm = std::sqrt(p.gg);
-            report.distance = d;
-            // <v, g> / (||v|| ||g||); for a plain ball ||v||^2 is vv.
-            const double plain_vv = weighted ? p.gg - 2 * d * p.ge + d * d * p.ee : vv;
-            report.cosine = (p.gg - d * p.ge) / (report.gradient_norm * std::sqrt(plain_vv));
-            const auto move = move_of<T>(std::sqrt(vv), report);
-            if constexpr (!Reference::is_fed_direction) {
-                place(
-                    engine, report,
-                    [=](T w, T g, T e, T& at) {
-                        const T eps = move(w, g, direction(g, e));
-                        at = add_x ? w + eps : eps;
-                        return eps;
-                    },
-                    x, gradient, read, point);
-            } else {
-                place(
-                    engine, report,
-                    [=](T w, T g, T e, T& updated, T& at) {
-                        const T v = direction(g, e);
-                        const T eps = move(w, g, v);
-                        updated = average(e, v);
-                        at = add_x ? w + eps : eps;
-                        return eps;
-                    },
-                    x, gradient, read, next, point);
-            }
         }
-        return true;
-    }
-
-    // f(x) where the ball's shape depends on x or g, f() where it does not: then x is not read.
-    template <class X, class F>
-    static auto with_x(X x, F const& f) {
-        if constexpr (weighted) {
-            return f(x);
-        } else {
-            return f();
-        }
-    }
-
-    template <class T>
-    auto weights_of() const {
-        if constexpr (weighted) {
-            return perturb_.template weights<T>();
-        } else {
-            return detail::NoWeights{};
-        }
-    }
-
-    // eps of one coordinate as a function of x, g and v.
-    template <class T>
-    auto move_of(double norm, Report& report) const {
-        const double coefficient = perturb_.coefficient(norm);
-        report.perturbation_norm = coefficient * norm;
-        if constexpr (weighted) {
-            return [c = T(coefficient), weights = weights_of<T>()](T x, T g, T v) {
-                return c * (weights.a(x, g) * v);
-            };
-        } else {
-            return [c = T(coefficient)](T, T, T v) { return Perturb::move(v, c); };
-        }
-    }
-
-    // Runs f, which writes the point and returns eps. The Euclidean norm of eps follows from that of v in
-    // a plain ball; else it is added up here.
-    template <class F, class... Arrays>
-    static void place(CpuEngine& engine, Report& report, F const& f, Arrays... arrays) {
-        if constexpr (weighted) {
-            const auto [ee] = engine.reduce(
-                [f](auto&... at) {
-                    const double eps = f(at...);
-                    return Terms<Sum>{Sum{eps * eps}};
-                },
-                arrays...);
-            report.perturbation_norm = std::sqrt(ee.value);
-        } else {
-            engine.map(f, arrays...);
-        }
-    }
-
-    // Passes 'check', 'mix' and 'base'. A method without a perturbation has no pass to spare: with `raise`
-    // each run of coordinates is checked as it is updated.
-    template <class T, class Gradient, class OtherGradient>
-    bool descend(detail::Memory<T>& memory, Report& report, Gradient s, OtherGradient beside) {
-        CpuEngine& engine = memory.engine;
-        const Blocked<T> x{memory.x.data()};
-        const char* what = perturbs ? "gradient at the perturbed point" : "gradient";
-        const bool one_pass = !perturbs && !two_batches && non_finite_ == NonFinite::raise;
-        if (non_finite_ != NonFinite::propagate && !one_pass) {
-            if (!accept(engine.all_finite(s), what, report)) return false;
-            if constexpr (two_batches) {
-                if (!accept(engine.all_finite(beside), "gradient of the second batch", report)) {
-                    return false;
-                }
-            }
-        }
-        if constexpr (two_batches || keeps_clean) {
-            const auto mix = mix_of<T>(engine, report, s, beside);
-            update(memory, [&](auto const& rule, auto... states) {
-                engine.map(
-                    [=](T& w, T g1, T g2, auto&... state) { w = rule(w, mix(g1, g2), state...); },
-                    x, s, beside, states...);
-            });
-        } else {
-            update(memory, [&](auto const& rule, auto... states) {
-                const auto base = [=](T g, T& w, auto&... state) { w = rule(w, g, state...); };
-                if (one_pass) {
-                    accept(engine.map_where_finite(base, s, x, states...), what, report);
-                } else {
-                    engine.map(base, s, x, states...);
-                }
-            });
-        }
-        return true;
-    }
-
-    // u of one coordinate as a function of s and the other gradient.
-    template <class T, class Gradient, class OtherGradient>
-    auto mix_of(CpuEngine& engine, Report const& report, Gradient s, OtherGradient g) const {
+        const auto s = form.perturbed_gradient();
+        constexpr char const* what = perturbs ? "gradient at the perturbed point" : "gradient";
+        if (!check(memory, s, what, report)) return false;
         if constexpr (two_batches) {
-            return mix_.template weights<T>();
-        } else {
-            GradientProducts p;
-            p.gg = report.gradient_norm * report.gradient_norm;
-            if constexpr (Mix::reads_products) {
-                const auto [gs, ss] = engine.reduce(
-                    [](T clean, T perturbed) {
-                        const double a = clean, b = perturbed;
-                        return Terms<Sum, Sum>{Sum{a * b}, Sum{b * b}};
-                    },
-                    g, s);
-                p.gs = gs.value;
-                p.ss = ss.value;
+            if (!check(memory, form.second_gradient(), "gradient of the second batch", report)) {
+                return false;
             }
-            return mix_.template weights<T>(p);
+        }
+        const MixWeights w = mix_.weights(products(memory, form, report));
+        auto descent = descent_of(memory, report);
+        const auto finish = [&](auto const& weights, auto... gradients) {
+            const double scale = descent.clip(weights, gradients...);
+            if (!accept(std::isfinite(scale), "norm of the gradient", report)) return false;
+            if constexpr (MixNeeds::decoupled) {
+                descent.step_decoupled(mix_.decoupled(), scale, gradients...);
+            } else if constexpr (MixNeeds::reuses) {
+                const double gg = report.gradient_norm * report.gradient_norm;
+                descent.step_and_keep(mix_, scale, gg, gradients..., form.clean());
+            } else {
+                descent.step(weights, scale, gradients...);
+            }
+            return true;
+        };
+        if constexpr (MixNeeds::reuses) {
+            return finish(std::array{1.0}, s);
+        } else if constexpr (MixNeeds::clean && two_batches) {
+            return finish(std::array{w.s, w.g, w.g2}, s, form.clean(), form.second_gradient());
+        } else if constexpr (MixNeeds::clean) {
+            return finish(std::array{w.s, w.g}, s, form.clean());
+        } else if constexpr (two_batches) {
+            return finish(std::array{w.s, w.g2}, s, form.second_gradient());
+        } else {
+            return finish(std::array{w.s}, s);
         }
     }
 
-    // Calls pass(rule, state arrays...) with the update of this step.
-    template <class T, class Pass>
-    void update(detail::Memory<T>& memory, Pass const& pass) {
-        base_.template with_update<T>(steps_ + 1, [&]<class Rule>(Rule const& rule) {
-            const auto state = [&](std::size_t k) { return Flat<T>{memory.base[k].data()}; };
-            if constexpr (std::is_invocable_v<Rule, T, T>) {
-                pass(rule);
-            } else if constexpr (std::is_invocable_v<Rule, T, T, T&>) {
-                pass(rule, state(0));
-            } else if constexpr (std::is_invocable_v<Rule, T, T, T&, T&>) {
-                pass(rule, state(0), state(1));
-            } else {
-                pass(rule, state(0), state(1), state(2));
-            }
-        });
+    // Pass 'mix'.
+    template <class T, class Form>
+    static GradientProducts products([[maybe_unused]] detail::Memory<T>& memory,
+                                     [[maybe_unused]] Form& form, Report const& report) {
+        GradientProducts p;
+        p.gg = report.gradient_norm * report.gradient_norm;
+        if constexpr (MixNeeds::products) {
+            const auto [gs, ss] = memory.engine.reduce(
+                [](T clean, T perturbed) {
+                    const double a = clean, b = perturbed;
+                    return Terms<Sum, Sum>{Sum{a * b}, Sum{b * b}};
+                },
+                form.clean(), form.perturbed_gradient());
+            p.gs = gs.value;
+            p.ss = ss.value;
+        }
+        return p;
     }
 
-    static constexpr double square(double v) { return v * v; }
-
-    // ||g - d e||^2 below this share of its summands is added up again, from the differences.
-    static constexpr double cancelled = 1e-3;
+    // x' = BaseOpt(x, alpha1 s), then x = BaseOpt(x', -alpha2 grad L(x')).
+    template <class T, class Form, class Gradient>
+    bool mirror([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form,
+                [[maybe_unused]] Gradient s, [[maybe_unused]] Report& report) {
+        if constexpr (mirrors) {
+            auto const& policy = *detail::layer<detail::Mirrors>(perturb_);
+            if (perturbs && !check(memory, s, "gradient at the perturbed point", report)) {
+                return false;
+            }
+            auto descent = descent_of(memory, report);
+            descent.mirror_down(policy.alpha1, form.from(), form.point(), s);
+            if (!evaluate_at_point(form, report.mirrored_loss, report)) return false;
+            const auto gradient = form.latest();
+            if (!check(memory, gradient, "gradient after the first half step", report))
+                return false;
+            const double scale = descent.clip(std::array{-policy.alpha2}, gradient);
+            if (!accept(std::isfinite(scale), "norm of the gradient", report)) return false;
+            descent.mirror_up(-policy.alpha2, scale, form.mirrored(), gradient);
+            memory.base.swap(memory.next_base);
+        }
+        return true;
+    }
 
     Perturb perturb_;
     Distance distance_;
@@ -621,8 +890,20 @@ private:
     BaseOpt base_;
     std::variant<std::monostate, detail::Memory<float>, detail::Memory<double>> memory_;
     detail::Twins twins_;
+
     std::uint64_t steps_ = 0;
     std::uint64_t skipped_steps_ = 0;
+    std::uint64_t method_steps_ = 0;            // those that were not the base optimizer's alone
+    std::uint64_t epochs_ = 0;                  // begun
+    std::uint64_t batch_ = 0;                   // of the epoch: the steps since it began
+    std::uint64_t mask_due_ = 0;                // 1: the next step looks at its mask again
+    std::vector<std::uint64_t> base_steps_{0};  // of the base optimizer: outside groups, in each
+
+    std::vector<Group> groups_;
+    bool groups_assigned_ = false;
+    Interval interval_;
+    std::function<double(std::uint64_t)> learning_rate_schedule_, rho_schedule_;
+    Clipping clipping_;
     int threads_ = default_threads();
     NonFinite non_finite_ = NonFinite::raise;
 };

@@ -16,7 +16,8 @@ struct ASAMOptions {
 
 /// eps = rho T^2 g / ||T g||_2,   T = |x| + eta,   x <- BaseOpt(x, grad L_B(x + eps)).
 /// g = grad L_B(x). All coordinates are scaled, as in davda54/sam (there with eta = 0 and an advised rho of
-/// 2); the authors' code has T = 1 for tensors whose name lacks "weight".
+/// 2), but for those of groups that are not adaptive: the authors' code has T = 1 for tensors whose name lacks
+/// "weight".
 /// Kwon et al. 2021. Two evaluations per step, both on B.
 ///
 ///     polder::ASAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.5, .eta = 0.01}};

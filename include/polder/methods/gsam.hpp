@@ -1,7 +1,8 @@
-/// GSAM, surrogate-gap SAM.
+/// GSAM, surrogate-gap SAM, and its form with a mixed loss.
 #pragma once
 
 #include <polder/mix/surrogate_gap.hpp>
+#include <polder/mix/two_batches.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
 
@@ -24,6 +25,23 @@ struct GSAM : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt> {
     explicit GSAM(BaseOpt base, GSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.alpha}, base) {}
+};
+
+/// Hyper-parameters of GSAM+.
+struct GSAMPlusOptions {
+    double rho = 0.05;          ///< radius of the ball, >= 0
+    double alpha = 0.4;         ///< weight of g_perp, >= 0
+    double kappa = 0.6;         ///< weight of the first batch, in [0, 1]
+    double norm_guard = 1e-12;  ///< added to ||g||, >= 0
+};
+
+/// GSAM+: x <- BaseOpt(x, kappa (s - alpha g_perp) + (1 - kappa) grad L_B2(x)), s and g_perp as in GSAM from B1.
+/// Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
+template <base_optimizer BaseOpt>
+struct GSAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt> {
+    explicit GSAMPlus(BaseOpt base, GSAMPlusOptions options = {})
+        : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt>(
+              {options.rho, options.norm_guard}, {}, {options.kappa, {options.alpha}}, base) {}
 };
 
 }  // namespace polder
