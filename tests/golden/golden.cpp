@@ -1,335 +1,78 @@
 // golden --dir DIR: replays the trajectories of reference implementations on polder's optimizers.
 //
-// Every file of DIR in the schema of the golden trajectories is checked in float64, case by case,
-// on std::vector and on Eigen containers: loss, distance, perturbation and parameters of each step.
-// Methods and base optimizers that polder does not have are named as skipped.
+// Every file of DIR in the schema of the golden trajectories is checked case by case, in float64 on
+// ParameterArena, Eigen and std::vector containers, or in float32: loss, distance, perturbation, mask and
+// parameters of each step. Methods and base optimizers that polder does not have are named as skipped.
 
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <map>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-#include <Eigen/Core>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <polder/perturb/masked.hpp>
 #include <polder/polder.hpp>
 
 #include "golden/metrics.hpp"
 #include "golden/problem.hpp"
+#include "golden/tally.hpp"
+#include "golden/trajectory.hpp"
 
 namespace {
 
+using golden::NotBuilt;
 using golden::Problem;
 using golden::SchemaError;
+using golden::Tally;
+using golden::Trajectory;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-struct NotBuilt {
-    std::string what;
+// Whether in float32, and how closely: see the README of the golden files.
+struct Precision {
+    bool single = false;
+    double tolerance() const { return single ? 1e-5 : 1e-12; }
 };
 
-// ---- tolerance of the golden files ----
-
-constexpr double tolerance = 1e-12;
-
-void check_scalar(std::string const& what, double found, double expected, double scale) {
-    if (!(std::abs(found - expected) <= tolerance * scale)) {
-        throw std::runtime_error(
-            fmt::format("{} is {:.17g}, expected {:.17g}", what, found, expected));
-    }
-}
-
-void check_vector(std::string const& what, std::vector<double> const& found,
-                  std::vector<double> const& expected) {
-    if (found.size() != expected.size()) {
-        throw SchemaError(
-            fmt::format("{} has {} values, expected {}", what, expected.size(), found.size()));
-    }
-    double largest = 0;
-    for (double b : expected) largest = std::max(largest, std::abs(b));
-    for (std::size_t i = 0; i < found.size(); ++i) {
-        check_scalar(fmt::format("{}[{}]", what, i), found[i], expected[i], largest);
-    }
-}
-
-// ---- containers ----
-
-template <class C>
-C container_of(Problem const& problem, std::vector<double> const& flat);
-
-// All tensors in one vector.
-template <>
-std::vector<double> container_of(Problem const&, std::vector<double> const& flat) {
-    return flat;
-}
-
-// One Eigen vector per tensor.
-template <>
-std::vector<Eigen::VectorXd> container_of(Problem const& problem, std::vector<double> const& flat) {
-    std::vector<Eigen::VectorXd> blocks;
-    std::size_t offset = 0;
-    for (std::size_t size : problem.tensor_sizes) {
-        blocks.emplace_back(Eigen::Map<Eigen::VectorXd const>(flat.data() + offset,
-                                                              static_cast<Eigen::Index>(size)));
-        offset += size;
-    }
-    return blocks;
-}
-
-template <class C>
-void copy_out(C const& container, std::vector<double>& flat) {
-    double* next = flat.data();
-    polder::for_each_block(const_cast<C&>(container), [&](double* data, std::size_t size) {
-        next = std::copy_n(data, size, next);
-    });
-}
-
-template <class C>
-void copy_in(std::vector<double> const& flat, C& container) {
-    double const* next = flat.data();
-    polder::for_each_block(container, [&](double* data, std::size_t size) {
-        std::copy_n(next, size, data);
-        next += size;
-    });
-}
-
-// ---- one case ----
-
-json const* entry(json const& item, char const* key, std::size_t step) {
-    if (!item.contains(key)) return nullptr;
-    json const& list = item.at(key);
-    if (!list.is_array() || list.size() <= step) {
-        throw SchemaError(fmt::format("'{}' has no value for step {}", key, step));
-    }
-    return list[step].is_null() ? nullptr : &list[step];
-}
-
-template <class C, class Optimizer>
-void replay(Optimizer optimizer, Problem const& problem, json const& item) {
-    C x = container_of<C>(problem, problem.initial);
-    C eps = x;
-    std::vector<double> point(problem.initial.size());
-    std::vector<double> gradient(problem.initial.size());
-    std::vector<double> flat(problem.initial.size());
-    const std::size_t steps = item.at("params").size();
-    if (steps == 0 || steps > problem.first.size()) {
-        throw SchemaError(fmt::format("'params' has {} steps, the problem {} batches", steps,
-                                      problem.first.size()));
-    }
-    for (std::size_t t = 0; t < steps; ++t) {
-        const auto closure = [&](C const& at, C& into, polder::Pass pass) {
-            copy_out(at, point);
-            auto const& batches =
-                pass.batch == polder::Batch::first ? problem.first : problem.second;
-            const double loss = problem.loss(point, batches[t], gradient);
-            copy_in(gradient, into);
-            return loss;
-        };
-        const auto in_step = [&](char const* key) { return fmt::format("step {}: {}", t, key); };
-
-        if constexpr (requires { optimizer.perturb().rho; }) {
-            optimizer.perturbation(x, closure, eps);
-            if (json const* expected = entry(item, "eps", t)) {
-                copy_out(eps, flat);
-                check_vector(in_step("eps"), flat, golden::numbers(*expected, "eps"));
-            }
-        }
-        const polder::Report report = optimizer.step(x, closure);
-        if (json const* expected = entry(item, "loss", t)) {
-            const double loss = expected->get<double>();
-            check_scalar(in_step("loss"), report.loss, loss, std::abs(loss));
-        }
-        if (json const* expected = entry(item, "d", t)) {
-            const double d = expected->get<double>();
-            check_scalar(in_step("d"), report.distance, d, std::max(1.0, std::abs(d)));
-        }
-        if (json const* expected = entry(item, "eps_norm", t)) {
-            const double norm = expected->get<double>();
-            check_scalar(in_step("eps_norm"), report.perturbation_norm, norm, std::abs(norm));
-        }
-        copy_out(x, flat);
-        check_vector(in_step("params"), flat, golden::numbers(*entry(item, "params", t), "params"));
-    }
-}
-
-// ---- from the names of the files to polder's types ----
-
-template <class F>
-void with_base(json const& hp, F const& f) {
-    const std::string type = hp.at("type");
+void replay(std::string const& type, json const& base, Trajectory const& trajectory) {
     if (type == "sgd") {
-        f(polder::SGD{.learning_rate = hp.at("lr"),
-                      .momentum = hp.at("momentum"),
-                      .dampening = hp.at("dampening"),
-                      .weight_decay = hp.at("weight_decay"),
-                      .nesterov = hp.at("nesterov")});
+        golden::replay_over_sgd(base, trajectory);
     } else if (type == "adam") {
-        f(polder::Adam{.learning_rate = hp.at("lr"),
-                       .beta1 = hp.at("betas").at(0),
-                       .beta2 = hp.at("betas").at(1),
-                       .eps = hp.at("eps"),
-                       .weight_decay = hp.at("weight_decay"),
-                       .amsgrad = hp.at("amsgrad")});
+        golden::replay_over_adam(base, trajectory);
     } else if (type == "adamw") {
-        f(polder::AdamW{.learning_rate = hp.at("lr"),
-                        .beta1 = hp.at("betas").at(0),
-                        .beta2 = hp.at("betas").at(1),
-                        .eps = hp.at("eps"),
-                        .weight_decay = hp.at("weight_decay"),
-                        .amsgrad = hp.at("amsgrad")});
+        golden::replay_over_adamw(base, trajectory);
     } else if (type == "rmsprop") {
-        f(polder::RMSprop{.learning_rate = hp.at("lr"),
-                          .alpha = hp.at("alpha"),
-                          .eps = hp.at("eps"),
-                          .weight_decay = hp.at("weight_decay"),
-                          .momentum = hp.at("momentum"),
-                          .centered = hp.at("centered")});
+        golden::replay_over_rmsprop(base, trajectory);
     } else if (type == "adagrad") {
-        f(polder::Adagrad{.learning_rate = hp.at("lr"),
-                          .learning_rate_decay = hp.at("lr_decay"),
-                          .weight_decay = hp.at("weight_decay"),
-                          .initial_accumulator_value = hp.at("initial_accumulator_value"),
-                          .eps = hp.at("eps")});
+        golden::replay_over_adagrad(base, trajectory);
     } else {
         throw NotBuilt{"base optimizer " + type};
     }
 }
 
-template <class F>
-void with_measure(json const& hp, F const& f) {
-    const std::string name = hp.at("distance");
-    if (name == "manhattan_sum") {
-        f(polder::Manhattan{});
-    } else if (name == "manhattan_mean") {
-        f(polder::ManhattanMean{});
-    } else if (name == "euclidean") {
-        f(polder::Euclidean{});
-    } else if (name == "chebyshev") {
-        f(polder::Chebyshev{});
-    } else if (name == "cosine") {
-        f(polder::Cosine{});
-    } else if (name == "constant") {
-        f(polder::Constant{.sigma = hp.at("sigma")});
-    } else if (name == "none") {
-        f(polder::NoDistance{});
-    } else {
-        throw NotBuilt{"distance " + name};
-    }
+json const& known(json const& list, std::string const& name, char const* what) {
+    if (!list.contains(name)) throw SchemaError(fmt::format("unknown {} '{}'", what, name));
+    return list.at(name);
 }
 
-template <class Reference, class Base, class F>
-void with_fsam(json const& hp, Base const& base, F const& f) {
-    const double rho = hp.at("rho"), sigma = hp.at("sigma"), lambda = hp.at("lambda");
-    const double guard = hp.at("norm_eps");
-    if (hp.contains("kappa")) {
-        f(polder::FSAMPlus<Base, Reference>{base,
-                                            {.rho = rho,
-                                             .sigma = sigma,
-                                             .lambda = lambda,
-                                             .kappa = hp.at("kappa"),
-                                             .norm_guard = guard}});
-    } else {
-        f(polder::FSAM<Base, Reference>{
-            base, {.rho = rho, .sigma = sigma, .lambda = lambda, .norm_guard = guard}});
-    }
+std::vector<std::uint8_t> mask_of(json const& document, std::string const& problem) {
+    if (!document.contains("masks")) return {};
+    return known(document.at("masks"), problem, "mask of problem")
+        .at("mask")
+        .get<std::vector<std::uint8_t>>();
 }
-
-// Calls f(optimizer) for a variant, or throws NotBuilt.
-template <class Base, class F>
-void with_method(std::string const& variant, json const& hp, Base const& base, F const& f) {
-    const bool plus = hp.contains("kappa");
-    if (variant == "plain") {
-        f(polder::Plain{base});
-    } else if (variant == "sam" || variant.starts_with("sam_norm_eps")) {
-        f(polder::SAM{base, {.rho = hp.at("rho"), .norm_guard = hp.at("norm_eps")}});
-    } else if (variant == "sam_plus") {
-        f(polder::SAMPlus{
-            base, {.rho = hp.at("rho"), .kappa = hp.at("kappa"), .norm_guard = hp.at("norm_eps")}});
-    } else if (variant.starts_with("gnp")) {
-        f(polder::GNP{base,
-                      {.rho = hp.at("rho"),
-                       .alpha = hp.at("alpha"),
-                       .normalise_clean = hp.at("normalize_clean"),
-                       .norm_guard = hp.at("norm_eps")}});
-    } else if (variant == "gsam") {
-        f(polder::GSAM{
-            base, {.rho = hp.at("rho"), .alpha = hp.at("alpha"), .norm_guard = hp.at("norm_eps")}});
-    } else if (variant == "asam_davda54") {
-        f(polder::ASAM{base, {.rho = hp.at("rho"), .eta = 0, .norm_guard = hp.at("norm_eps")}});
-    } else if (variant.starts_with("fisher_sam") &&
-               hp.value("form", "") == "batch_gradient_squared") {
-        const double rho = hp.at("rho"), eta = hp.at("eta"), guard = hp.at("norm_eps");
-        if (plus) {
-            f(polder::FisherSAMPlus{
-                base, {.rho = rho, .eta = eta, .kappa = hp.at("kappa"), .norm_guard = guard}});
-        } else {
-            f(polder::FisherSAM{base, {.rho = rho, .eta = eta, .norm_guard = guard}});
-        }
-    } else if (variant.starts_with("fsam") && variant.find("kozistr") != std::string::npos) {
-        with_fsam<polder::LaggedReducedAverage>(hp, base, f);
-    } else if (variant.starts_with("fsam") && variant.find("paper") != std::string::npos) {
-        with_fsam<polder::MovingAverage>(hp, base, f);
-    } else if (variant.starts_with("fsam")) {
-        with_fsam<polder::LaggedAverage>(hp, base, f);
-    } else if (variant.starts_with("bsam")) {
-        with_measure(hp, [&](auto const& measure) {
-            const double rho = hp.at("rho"), lambda = hp.at("lambda"), guard = hp.at("norm_eps");
-            if (plus) {
-                f(polder::BSAMPlus{
-                    base,
-                    {.rho = rho, .lambda = lambda, .kappa = hp.at("kappa"), .norm_guard = guard},
-                    measure});
-            } else {
-                f(polder::BSAM{base, {.rho = rho, .lambda = lambda, .norm_guard = guard}, measure});
-            }
-        });
-    } else {
-        throw NotBuilt{"method " + variant};
-    }
-}
-
-// ---- files ----
-
-class Tally {
-public:
-    // Runs one case and prints its line.
-    void run(std::string const& name, std::function<void()> const& check) {
-        try {
-            check();
-            ++passed_;
-            fmt::print("ok    {}\n", name);
-        } catch (NotBuilt const& missing) {
-            ++skipped_;
-            fmt::print("skip  {}: {} is not built yet\n", name, missing.what);
-        } catch (std::exception const& error) {
-            ++failed_;
-            fmt::print("FAIL  {}: {}\n", name, error.what());
-        }
-    }
-
-    int finish() const {
-        fmt::print("{} skipped\n{} passed, {} failed\n", skipped_, passed_, failed_);
-        return failed_ == 0 ? 0 : 1;
-    }
-
-private:
-    int passed_ = 0;
-    int failed_ = 0;
-    int skipped_ = 0;
-};
 
 void check_trajectories(std::string const& file, json const& document,
-                        std::map<std::string, Problem> const& problems, Tally& tally) {
+                        std::map<std::string, Problem> const& problems, Precision precision,
+                        Tally& tally) {
     json const& variants = document.at("variants");
     json const& bases = document.at("bases");
     json const& cases = document.at("cases");
@@ -343,16 +86,11 @@ void check_trajectories(std::string const& file, json const& document,
             const auto problem = problems.find(problem_name);
             if (problem == problems.end())
                 throw SchemaError("unknown problem '" + problem_name + "'");
-            if (!variants.contains(variant)) throw SchemaError("unknown variant '" + variant + "'");
-            const std::string base_name = item.at("base");
-            if (!bases.contains(base_name)) throw SchemaError("unknown base '" + base_name + "'");
-            json const& hp = variants.at(variant).at("hp");
-            with_base(bases.at(base_name), [&](auto const& base) {
-                with_method(variant, hp, base, [&](auto const& optimizer) {
-                    replay<std::vector<double>>(optimizer, problem->second, item);
-                    replay<std::vector<Eigen::VectorXd>>(optimizer, problem->second, item);
-                });
-            });
+            json const& hp = known(variants, variant, "variant").at("hp");
+            json const& base = known(bases, item.at("base"), "base");
+            replay(base.at("type"), base,
+                   {problem->second, item, variant, hp, mask_of(document, problem_name),
+                    precision.tolerance(), precision.single});
         });
     }
 }
@@ -364,27 +102,71 @@ void check_units(std::string const& file, json const& document, Tally& tally) {
         const std::vector<double> w = golden::numbers(unit.at("w"), "w");
         const std::vector<double> g = golden::numbers(unit.at("g"), "g");
         if (w.size() != g.size()) throw SchemaError("'w' and 'g' differ in length");
-        for (auto const& [method, expected] : unit.at("eps").items()) {
-            tally.run(fmt::format("{} unit {} {}", file, index, method), [&, &method = method,
-                                                                          &expected = expected] {
-                constexpr std::string_view prefix = "sam_norm_eps_";
-                if (!method.starts_with(prefix)) throw NotBuilt{"method " + method};
-                polder::SAM optimizer{polder::SGD{},
-                                      {.rho = expected.at("rho"),
-                                       .norm_guard = std::stod(method.substr(prefix.size()))}};
-                std::vector<double> x = w;
-                std::vector<double> eps(w.size());
-                optimizer.perturbation(
-                    x,
-                    [&](std::vector<double> const&, std::vector<double>& gradient) {
-                        gradient = g;
-                        return 0.0;
-                    },
-                    eps);
-                check_vector("eps", eps, golden::numbers(expected.at("eps"), "eps"));
+        const auto tensors = golden::read_tensors(unit.at("tensors"));
+        for (auto const& item : unit.at("eps").items()) {
+            tally.run(fmt::format("{} unit {} {}", file, index, item.key()), [&] {
+                golden::check_perturbation(item.key(), item.value(), tensors, w, g,
+                                           Precision{}.tolerance());
             });
         }
         ++index;
+    }
+}
+
+// The masks that the largest scores make (SSAM-F).
+void check_masks(std::string const& file, json const& document, Tally& tally) {
+    for (auto const& item : document.at("masks").items()) {
+        tally.run(fmt::format("{} mask {}", file, item.key()), [&] {
+            auto const& mask = item.value();
+            const std::vector<double> scores = golden::numbers(mask.at("scores"), "scores");
+            const polder::FisherMask fisher{.sparsity = mask.at("sparsity")};
+            const polder::DynamicMask dynamic{.sparsity = mask.at("sparsity")};
+            const std::size_t live = file.starts_with("ssam_d") ? dynamic.first_live(scores.size())
+                                                                : fisher.live(scores.size());
+            golden::check_scalar("keep", static_cast<double>(live), mask.at("keep"), 0);
+            polder::CpuEngine engine{polder::Layout({scores.size()})};
+            std::vector<std::uint8_t> found(scores.size());
+            engine.choose_largest(
+                live, [](std::size_t, double score) { return score; },
+                polder::Flat<std::uint8_t>{found.data()},
+                polder::Flat<double const>{scores.data()});
+            golden::check_vector("mask", {found.begin(), found.end()},
+                                 golden::numbers(mask.at("mask"), "mask"), 0);
+        });
+    }
+}
+
+// One change of a dynamic mask for given scores (SSAM-D).
+void check_mask_updates(std::string const& file, json const& document, Tally& tally) {
+    std::size_t index = 0;
+    for (json const& item : document.at("mask_updates")) {
+        tally.run(fmt::format("{} mask update {}", file, index++), [&] {
+            const polder::DynamicMask policy{.sparsity = item.at("sparsity"),
+                                             .drop_rate = item.at("drop_rate"),
+                                             .first_epoch = item.at("T_start"),
+                                             .last_epoch = item.at("T_end")};
+            const std::uint64_t epoch = item.at("epoch");
+            auto mask = item.at("mask").get<std::vector<std::uint8_t>>();
+            std::vector<std::uint8_t> next(mask.size());
+            const auto death = golden::numbers(item.at("death_scores"), "death_scores");
+            const auto growth = golden::numbers(item.at("growth_scores"), "growth_scores");
+            golden::check_scalar("death_rate", policy.rate(epoch), item.at("death_rate"),
+                                 Precision{}.tolerance());
+            const auto count = [&](char const* key, std::size_t found) {
+                golden::check_scalar(key, static_cast<double>(found), item.at(key), 0);
+            };
+            count("kept", policy.kept(mask.size(), epoch));
+            count("grown", policy.grown(mask.size(), epoch));
+            polder::CpuEngine engine{polder::Layout({mask.size()})};
+            polder::detail::drop_and_grow(
+                engine, policy, epoch, {mask.data()}, {next.data()},
+                [](std::size_t, double drop, double) { return drop; },
+                [](std::size_t, double, double grow) { return grow; },
+                polder::Flat<double const>{death.data()},
+                polder::Flat<double const>{growth.data()});
+            golden::check_vector("new_mask", {next.begin(), next.end()},
+                                 golden::numbers(item.at("new_mask"), "new_mask"), 0);
+        });
     }
 }
 
@@ -394,7 +176,7 @@ json read_json(fs::path const& path) {
     return json::parse(stream);
 }
 
-int run(fs::path const& directory) {
+int run(fs::path const& directory, Precision precision) {
     std::vector<fs::path> files;
     for (auto const& item : fs::directory_iterator(directory)) {
         if (item.is_regular_file() && item.path().extension() == ".json")
@@ -415,13 +197,15 @@ int run(fs::path const& directory) {
         if (file == "problems.json") continue;
         try {
             const json document = read_json(path);
-            if (document.contains("units")) {
+            if (document.contains("cases")) {
+                check_trajectories(file, document, problems, precision, tally);
+                if (precision.single) continue;
+                if (document.contains("masks")) check_masks(file, document, tally);
+                if (document.contains("mask_updates")) check_mask_updates(file, document, tally);
+            } else if (precision.single) {
+                continue;  // not a matter of the parameters' precision
+            } else if (document.contains("units")) {
                 check_units(file, document, tally);
-            } else if (document.contains("cases")) {
-                check_trajectories(file, document, problems, tally);
-                if (document.contains("mask_updates")) {
-                    tally.run(file + " mask_updates", [] { throw NotBuilt{"method ssam_d"}; });
-                }
             } else if (document.value("schema", "") == "golden-metrics-1") {
                 tally.run(file, [&] { golden::check_metrics(document); });
             } else {
@@ -446,6 +230,9 @@ int main(int argc, char** argv) {
     fs::path directory;
     app.add_option("--dir", directory, "Folder with problems.json and the trajectories")
         ->required();
+    Precision precision;
+    app.add_flag("--float32", precision.single,
+                 "Parameters in float32 and a tolerance of 1e-5; trajectories alone");
     try {
         app.parse(argc, argv);
     } catch (CLI::ParseError const& error) {
@@ -456,7 +243,7 @@ int main(int argc, char** argv) {
         return 2;
     }
     try {
-        return run(directory);
+        return run(directory, precision);
     } catch (std::exception const& error) {
         fmt::print(stderr, "golden: {}\n", error.what());
         return 1;

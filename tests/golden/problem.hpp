@@ -32,10 +32,33 @@ inline std::vector<double> numbers(nlohmann::json const& list, std::string const
 using Matrix = std::vector<std::vector<double>>;
 using Samples = std::vector<std::size_t>;
 
+/// One tensor of the parameters: a vector, or a row-major matrix.
+struct Tensor {
+    std::string name;
+    std::size_t rows = 0;
+    std::size_t cols = 1;
+
+    std::size_t size() const { return rows * cols; }
+};
+
+/// The tensors of a file: [{name, shape: [n] or [rows, cols]}]. Throws SchemaError.
+inline std::vector<Tensor> read_tensors(nlohmann::json const& list) {
+    std::vector<Tensor> tensors;
+    for (auto const& item : list) {
+        auto const& shape = item.at("shape");
+        if (shape.empty() || shape.size() > 2) {
+            throw SchemaError("expected a tensor of one or two dimensions");
+        }
+        tensors.push_back(
+            {item.at("name"), shape[0], shape.size() == 2 ? shape[1].get<std::size_t>() : 1});
+    }
+    return tensors;
+}
+
 /// One problem. Parameters and gradients are one flat list: the tensors in order, each row-major.
 struct Problem {
     std::string kind;
-    std::vector<std::size_t> tensor_sizes;
+    std::vector<Tensor> tensors;
     std::vector<double> initial;
     std::vector<Samples> first;   ///< batch B1 of each step
     std::vector<Samples> second;  ///< batch B2 of each step
@@ -125,13 +148,9 @@ inline std::map<std::string, Problem> read_problems(nlohmann::json const& docume
         problem.kind = item.at("kind");
         require(problem.kind == "quadratic" || problem.kind == "logistic" || problem.kind == "mlp",
                 "kind quadratic, logistic or mlp, found '" + problem.kind + "'");
+        problem.tensors = read_tensors(item.at("tensors"));
         std::size_t size = 0;
-        for (auto const& tensor : item.at("tensors")) {
-            std::size_t count = 1;
-            for (auto const& extent : tensor.at("shape")) count *= extent.get<std::size_t>();
-            problem.tensor_sizes.push_back(count);
-            size += count;
-        }
+        for (Tensor const& tensor : problem.tensors) size += tensor.size();
         problem.initial = numbers(item.at("init"), "init");
         require(problem.initial.size() == size, "as many values in 'init' as the tensors have");
 

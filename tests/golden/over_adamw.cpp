@@ -1,0 +1,13 @@
+// Trajectories over one base optimizer.
+
+#include "golden/replay.hpp"
+
+void golden::replay_over_adamw(json const& base, Trajectory const& trajectory) {
+    replay_over(polder::AdamW{.learning_rate = base.at("lr"),
+                              .beta1 = base.at("betas").at(0),
+                              .beta2 = base.at("betas").at(1),
+                              .eps = base.at("eps"),
+                              .weight_decay = base.at("weight_decay"),
+                              .amsgrad = base.at("amsgrad")},
+                trajectory);
+}
