@@ -1,4 +1,4 @@
-// expect: polder: Mix is NoMix or needs validate() and weights<T>()
+// expect: polder: Mix needs validate() and weights(products)
 #include <polder/polder.hpp>
 
 #ifdef POLDER_MISTAKE

@@ -1,4 +1,4 @@
-// expect: polder: Perturb needs validate(), coefficient(norm) and a static move(v, c)
+// expect: polder: Perturb is a ball with validate() and coefficient(norm), or a policy around one
 #include <polder/polder.hpp>
 
 struct Ball {

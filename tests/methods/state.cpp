@@ -22,12 +22,17 @@ TEST_CASE("state has the arrays of its policies and no more", "[state]") {
             [&](std::string_view name, auto&&) { list += std::string(name) + " "; });
         return list;
     };
-    CHECK(names(Plain{SGD{}}) == "steps skipped_steps ");
-    CHECK(names(Plain{SGD{.momentum = 0.5}}) == "momentum_buffer steps skipped_steps ");
-    CHECK(names(SAM{Adam{}}) == "exp_avg exp_avg_sq steps skipped_steps ");
+    const std::string counters =
+        "steps skipped_steps method_steps epochs batch mask_due base_steps ";
+    CHECK(names(Plain{SGD{}}) == counters);
+    CHECK(names(Plain{SGD{.momentum = 0.5}}) == "momentum_buffer " + counters);
+    CHECK(names(SAM{Adam{}}) == "exp_avg exp_avg_sq " + counters);
     CHECK(names(BSAM{Adam{.amsgrad = true}}) ==
-          "exp_avg exp_avg_sq max_exp_avg_sq reference steps skipped_steps ");
-    CHECK(names(BSAM{SGD{}, {}, NoDistance{}}) == "steps skipped_steps ");
+          "exp_avg exp_avg_sq max_exp_avg_sq reference " + counters);
+    CHECK(names(LookSAM{SGD{}}) == "kept " + counters);
+    CHECK(names(SSAM{SGD{}}) == "mask " + counters);
+    CHECK(names(FisherSAM{SGD{}, {}, RunningFisher{}}) == "fisher " + counters);
+    CHECK(names(BSAM{SGD{}, {}, NoDistance{}}) == counters);
 }
 
 TEST_CASE("a copy of an optimizer goes on by itself", "[state]") {

@@ -124,7 +124,7 @@ TEST_CASE("the arrays of a checkpoint have the names and shapes of their blocks"
     CHECK(array("optimizer.reference") == "F32 (10)");
     CHECK(array("optimizer.steps") == "U64 ()");
     CHECK(array("optimizer.skipped_steps") == "U64 ()");
-    CHECK(file.arrays().size() == 6);
+    CHECK(file.arrays().size() == 11);
 }
 
 TEST_CASE("state of another method, scalar, shape or options is refused with the difference",
