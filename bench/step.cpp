@@ -2,7 +2,7 @@
 //
 // Both run in turn in one process. `ratio` is the time of the step over that of the loop (the median of the
 // repetitions), `extra_us` their difference, `bytes` what the loop moves per coordinate. The closure costs
-// nothing: it leaves the gradient as it is. Bytes per coordinate: docs/architecture.md.
+// nothing: it leaves the gradient as it is. Where steps differ, all steps of a period are timed together.
 //
 //   step --benchmark_filter='^BSAM' prints single methods.
 
@@ -99,19 +99,30 @@ private:
     int threads_;
 };
 
-template <Pass... passes, class Optimizer>
-void run(benchmark::State& state, Optimizer optimizer) {
+std::vector<float> vector_of(std::size_t size) { return std::vector<float>(size, 1.0f); }
+
+// As matrices have it that rows are taken from.
+polder::ParameterArena<float> matrix_of(std::size_t size) {
+    polder::ParameterArena<float> arena;
+    arena.add("weights", size / 100, 100);
+    return arena;
+}
+
+template <Pass... passes, class Optimizer, class Parameters>
+void run(benchmark::State& state, Optimizer optimizer, int period,
+         Parameters (*parameters)(std::size_t)) {
     const auto size = static_cast<std::size_t>(state.range(0));
     const auto threads = static_cast<int>(state.range(1));
-    std::vector<float> x(size, 1.0f);
+    Parameters x = parameters(size);
     Traffic traffic(size, std::max({passes.arrays()...}), threads);
     optimizer.set_threads(threads);
-    const auto closure = [](std::vector<float> const&, std::vector<float>&, polder::Pass) {
-        return 1.0;
+    const auto closure = [](Parameters const&, Parameters&, polder::Pass) { return 1.0; };
+    const auto step_through_period = [&] {
+        for (int k = 0; k < period; ++k) optimizer.step(x, closure);
     };
     std::vector<double> steps, bounds;
     for (int warm = 0; warm < 2; ++warm) {
-        optimizer.step(x, closure);
+        step_through_period();
         (traffic.move<passes>(), ...);
     }
     for (auto _ : state) {
@@ -119,7 +130,7 @@ void run(benchmark::State& state, Optimizer optimizer) {
         (traffic.move<passes>(), ...);
         bounds.push_back(seconds_since(start));
         const auto middle = Clock::now();
-        optimizer.step(x, closure);
+        step_through_period();
         steps.push_back(seconds_since(middle));
         state.SetIterationTime(steps.back());
     }
@@ -135,11 +146,13 @@ void run(benchmark::State& state, Optimizer optimizer) {
     state.counters["bytes"] = (passes.bytes() + ...);
 }
 
-// A row of the table in main(): a method, and the passes of one step.
-template <Pass... passes, class Optimizer>
-void method(char const* name, Optimizer const& optimizer) {
-    auto* row = benchmark::RegisterBenchmark(
-        name, [optimizer](benchmark::State& state) { run<passes...>(state, optimizer); });
+// A row of the table below: a method, and the passes of `period` steps.
+template <Pass... passes, class Optimizer, class Parameters = std::vector<float>>
+void method(char const* name, Optimizer const& optimizer, int period = 1,
+            Parameters (*parameters)(std::size_t) = vector_of) {
+    auto* row = benchmark::RegisterBenchmark(name, [=](benchmark::State& state) {
+        run<passes...>(state, optimizer, period, parameters);
+    });
     row->ArgNames({"floats", "threads"})
         ->UseManualTime()
         ->Unit(benchmark::kMicrosecond)
@@ -155,51 +168,118 @@ Optimizer let_through(Optimizer optimizer) {
     return optimizer;
 }
 
-// The passes, by what they read -> and write.
-constexpr Pass sum_g{1};                // g ->
-constexpr Pass sum_g_x{2};              // g, x ->
-constexpr Pass sum_g_s{2};              // g, s ->
-constexpr Pass average{2, 1};           // g, e -> e, with the sums
-constexpr Pass point{2, 0, 1};          // x, g -> x + eps
-constexpr Pass point_average{3, 0, 1};  // x, g, e -> x + eps
-constexpr Pass update_0{2, 1};          // u, x -> x
-constexpr Pass update_1{3, 2};          // u, x, one state -> x, state
-constexpr Pass update_2{4, 3};          // u, x, two states -> x, states
-constexpr Pass update_3{5, 4};          // u, x, three states -> x, states
-constexpr Pass mix_update_2{5, 3};      // s, another gradient, x, two states -> x, states
+// The passes, by what they read -> and write. Masks, a byte per coordinate, count as nothing.
+constexpr Pass sum_g{1};                    // g ->
+constexpr Pass sum_g_x{2};                  // g, x ->
+constexpr Pass sum_g_s{2};                  // g, s ->
+constexpr Pass sum_g_e{2};                  // g, e ->
+constexpr Pass sum_g_f{2};                  // g, f ->
+constexpr Pass sum_move{2};                 // x, x + eps ->
+constexpr Pass average{2, 1};               // g, e -> e, with the sums
+constexpr Pass square{1, 0, 1};             // g -> f
+constexpr Pass point{2, 0, 1};              // x, g -> x + eps
+constexpr Pass point_average{3, 0, 1};      // x, g, e or f -> x + eps
+constexpr Pass point_and_average{3, 1, 1};  // x, g, e -> e, x + eps
+constexpr Pass point_again{2, 1};           // g, x + eps -> x + eps
+constexpr Pass take_off_means{1, 1};        // eps -> eps
+constexpr Pass add_x{2, 1};                 // x, eps -> x + eps
+constexpr Pass update_0{2, 1};              // u, x -> x
+constexpr Pass update_1{3, 2};              // u, x, one state -> x, state
+constexpr Pass update_2{4, 3};              // u, x, two states -> x, states
+constexpr Pass update_3{5, 4};              // u, x, three states -> x, states
+constexpr Pass mix_update_2{5, 3};          // s, another gradient, x, two states -> x, states
+constexpr Pass mix_3_update_2{6, 3};        // s, two other gradients, x, two states -> x, states
+constexpr Pass keep_update_2{5, 3, 1};      // s, g, x, two states -> x, states, what LookSAM keeps
+constexpr Pass mirror_down_2{4, 0, 3};      // u, x, two states -> their successors
+constexpr Pass mirror_up_2{4, 2, 1};        // u, the successors of x and two states -> x, states
 
-void add_methods() {
+void add_base_optimizers() {
     using namespace polder;
     const SGD sgd{.learning_rate = 1e-3};
-    const Adam adam{};
 
     method<update_0>("SGD", Plain{sgd});
     method<update_0>("SGD_propagate", let_through(Plain{sgd}));
     method<update_1>("SGD_momentum", Plain{SGD{.learning_rate = 1e-3, .momentum = 0.9}});
-    method<update_2>("Adam", Plain{adam});
+    method<update_2>("Adam", Plain{Adam{}});
     method<update_3>("Adam_amsgrad", Plain{Adam{.amsgrad = true}});
     method<update_2>("AdamW", Plain{AdamW{}});
     method<update_1>("RMSprop", Plain{RMSprop{}});
     method<update_3>("RMSprop_centered_momentum",
                      Plain{RMSprop{.momentum = 0.9, .centered = true}});
     method<update_1>("Adagrad", Plain{Adagrad{}});
-
     method<sum_g, point, update_0>("SAM_SGD", SAM{sgd});
+}
+
+// The table of docs/methods.md, all over Adam.
+void add_methods() {
+    using namespace polder;
+    const Adam adam{};
+
     method<sum_g, point, update_2>("SAM", SAM{adam});
-    method<sum_g, point, mix_update_2>("SAM+", SAMPlus{adam});
+    method<sum_g, point, update_2>("SAM_infinity",
+                                   Sharpness{InfinityBall{}, NoDistance{}, NoMix{}, adam});
+    method<sum_g, sum_g, point, update_2>("SAM_Manhattan",
+                                          Sharpness{ManhattanBall{}, NoDistance{}, NoMix{}, adam});
+    method<sum_g, point, update_2>("SAM_p3",
+                                   Sharpness{PNormBall{.p = 3}, NoDistance{}, NoMix{}, adam});
+    method<sum_g, point, take_off_means, add_x, update_2>(
+        "SAM_centralised", Sharpness{Centralised<EuclideanBall>{}, NoDistance{}, NoMix{}, adam}, 1,
+        matrix_of);
+    method<sum_g, point, sum_g, point_again, sum_move, update_2>(
+        "SAM_two_ascents",
+        Sharpness{SeveralAscents<EuclideanBall>{{}, 2}, NoDistance{}, NoMix{}, adam});
     method<sum_g_x, point, update_2>("ASAM", ASAM{adam});
-    method<sum_g_x, point, mix_update_2>("ASAM+", ASAMPlus{adam});
     method<sum_g, point, update_2>("FisherSAM", FisherSAM{adam});
-    method<sum_g, point, mix_update_2>("FisherSAM+", FisherSAMPlus{adam});
+    method<average, sum_g_f, point_average, update_2>("FisherSAM_running",
+                                                      FisherSAM{adam, {}, RunningFisher{}});
+    method<square, sum_g_f, point_average, update_2>("FisherSAM_sample",
+                                                     FisherSAM{adam, {}, SampleFisher{}});
+    method<sum_g, point, update_2>("FisherSAM_per_block",
+                                   FisherSAM<Adam, BatchFisher, MetricNormPerBlock>{adam});
+    method<sum_g, point, update_2>("FisherSAM_Euclidean",
+                                   FisherSAM<Adam, BatchFisher, EuclideanNorm>{adam});
+    method<sum_g, point, update_2>("SSAM-F", SSAM{adam, {}, FisherMask{}});
+    method<sum_g, point, update_2>("SSAM-D", SSAM{adam, {}, DynamicMask{}});
+    // The gradient is the same in every step, so that with sigma = 1 v would cancel, and be added up again.
+    const FSAMOptions fsam{.sigma = 0.5};
+    method<average, point_average, update_2>("FSAM", FSAM{adam, fsam});
+    method<average, point_average, update_2>("FSAM_after_update",
+                                             FSAM<Adam, MovingAverage>{adam, fsam});
+    method<sum_g_e, point_and_average, update_2>("FSAM_reduced",
+                                                 FSAM<Adam, LaggedReducedAverage>{adam, fsam});
+    method<average, point_average, update_2>("BSAM", BSAM{adam});
+    method<average, point_average, update_2>("BSAM_mean", BSAM{adam, {}, ManhattanMean{}});
+    method<average, point_average, update_2>("BSAM_Euclidean", BSAM{adam, {}, Euclidean{}});
+    method<average, point_average, update_2>("BSAM_Chebyshev", BSAM{adam, {}, Chebyshev{}});
+    method<average, point_average, update_2>("BSAM_cosine", BSAM{adam, {}, Cosine{}});
     method<sum_g, point, mix_update_2>("GNP", GNP{adam});
     method<sum_g, point, sum_g_s, mix_update_2>("GSAM", GSAM{adam});
-    // The gradient is the same in every step, so that with sigma = 1 v would cancel, and be added up again.
-    method<average, point_average, update_2>("FSAM", FSAM{adam, {.sigma = 0.5}});
+    method<sum_g, point, mix_update_2>("WSAM", WSAM{adam});
+    method<sum_g, point, mix_update_2>("WSAM_coupled", WSAM<Adam, WeightedSharpness>{adam});
+    method<sum_g, point, sum_g_s, keep_update_2, sum_g_s, mix_update_2>(
+        "LookSAM", LookSAM{adam, {.every = 2}}, 2);
+    method<sum_g, point, sum_g, sum_g_s, keep_update_2, sum_g_s, mix_update_2>(
+        "LookSAM_per_block", LookSAM<Adam, ReusedAscentPerBlock>{adam, {.every = 2}}, 2);
+    method<mirror_down_2, mirror_up_2, update_2>("MG", MirrorGradient{adam, {.beta = 2}}, 2);
+    method<sum_g, point, mirror_down_2, mirror_up_2, update_2>("SGBD", SGBD{adam, {.beta = 2}}, 2);
+    method<sum_g, point, mix_update_2>("SAM+", SAMPlus{adam});
+    method<sum_g_x, point, mix_update_2>("ASAM+", ASAMPlus{adam});
+    method<sum_g, point, mix_update_2>("FisherSAM+", FisherSAMPlus{adam});
     method<average, point_average, mix_update_2>("FSAM+", FSAMPlus{adam, {.sigma = 0.5}});
-    method<average, point_average, update_2>("BSAM", BSAM{adam});
-    method<average, point_average, update_2>("BSAM_cosine", BSAM{adam, {}, Cosine{}});
-    method<average, point_average, update_2>("BSAM_Chebyshev", BSAM{adam, {}, Chebyshev{}});
+    method<sum_g, point, sum_g_s, mix_3_update_2>("GSAM+", GSAMPlus{adam});
     method<average, point_average, mix_update_2>("BSAM+", BSAMPlus{adam});
+}
+
+// What may be around a method, around SAM over Adam.
+void add_surroundings() {
+    using namespace polder;
+
+    SAM every_second{Adam{}};
+    every_second.set_interval({.every = 2});
+    method<sum_g, point, update_2, update_2>("SAM_every_second", every_second, 2);
+    SAM clipped{Adam{}};
+    clipped.set_clipping({.norm = 1});
+    method<sum_g, point, sum_g, update_2>("SAM_clipped", clipped);
 }
 
 }  // namespace
@@ -207,6 +287,8 @@ void add_methods() {
 int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+    add_base_optimizers();
     add_methods();
+    add_surroundings();
     benchmark::RunSpecifiedBenchmarks();
 }
