@@ -10,8 +10,9 @@
 
 #include <polder/polder.hpp>
 
+#include "support/any_container.hpp"
+#include "support/any_method.hpp"
 #include "support/catch.hpp"
-#include "support/methods.hpp"
 #include "support/valley.hpp"
 
 namespace polder::test {
@@ -27,38 +28,42 @@ struct Trace {
     }
 };
 
-/// Takes a few steps from the start that all containers share.
-template <class C, class Optimizer>
-Trace<scalar_t<C>> trace(C& x, Optimizer optimizer) {
+/// Takes a few steps from the start that all containers share. step(x): one step.
+template <class C, class Step>
+Trace<scalar_t<C>> trace(C& x, Step const& step) {
     constexpr int steps = 4;
     set_start(x);
     Report report;
-    for (int t = 0; t < steps; ++t) report = optimizer.step(x, Valley{});
+    for (int t = 0; t < steps; ++t) report = step(x);
     return {flat(x),
             {report.loss, report.perturbed_loss, report.gradient_norm, report.perturbation_norm}};
 }
 
-template <class T, class F>
-void for_each_method_with_adam(F const& f) {
-    for_each_method(Adam{.learning_rate = 0.05}, {.rho = 0.1}, f);
+template <class T, class C>
+Trace<T> trace_any(AnyMethod<T> method, C& container) {
+    auto x = AnyContainer<T>::of(container);
+    return trace(x, [&](AnyContainer<T>& at) { return method->step(at, Valley{}); });
 }
 
-/// The traces of every method on a std::vector<T> of `size` coordinates, by its name. T: float or double.
-template <class T>
-std::map<std::string, Trace<T>> const& vector_traces(std::size_t size);
-
-/// Runs every method on `x`.
+/// Runs every method on the blocks of `x`, and one on `x` as a user would.
 template <class C>
 void check_every_method(C& x) {
     using T = scalar_t<C>;
-    auto const& expected = vector_traces<T>(flat(x).size());
-    std::size_t methods = 0;
-    for_each_method_with_adam<T>([&](char const* name, auto const& optimizer) {
-        CAPTURE(name);
-        CHECK(trace(x, optimizer) == expected.at(name));
-        ++methods;
-    });
-    CHECK(methods == expected.size());
+    std::vector<T> vector(flat(x).size());
+    PlainBlocks<T> same_blocks(x);
+    for (auto const& method : all_methods<T>({.rho = 0.1}, true)) {
+        CAPTURE(method.name());
+        const auto expected = method.traits().reads_blocks ? trace_any<T>(method, same_blocks)
+                                                           : trace_any<T>(method, vector);
+        const bool same = trace_any<T>(method, x) == expected;
+        CHECK(same);
+    }
+    const auto typed = [](auto& at) {
+        BSAMPlus optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
+        return trace(at, [&](auto& c) { return optimizer.step(c, Valley{}); });
+    };
+    const bool same = typed(x) == typed(vector);
+    CHECK(same);
 }
 
 }  // namespace polder::test

@@ -1,6 +1,8 @@
 // The methods of methods.hpp behind one interface, so that tests of all of them compile each but once.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +14,7 @@
 #include <polder/closure/report.hpp>
 #include <polder/groups/group.hpp>
 
+#include "support/any_container.hpp"
 #include "support/settings.hpp"
 
 namespace polder::test {
@@ -23,14 +26,17 @@ public:
     using Vector = std::vector<T>;
     using Closure = std::function<double(Vector const&, Vector&, Pass)>;
 
+    using Container = AnyContainer<T>;
+    using ContainerClosure = std::function<double(Container const&, Container&, Pass)>;
+
     /// What sets a method apart from SAM.
     struct Traits {
         bool perturbs = true;
         bool mirrors = false;
         bool reuses = false;  // LookSAM
         bool second_batch = false;
-        bool per_block = false;  // results depend on the cut into blocks
-        bool shortens = false;   // ||eps|| may be less than rho: a mask, centralisation
+        bool reads_blocks = false;  // results depend on the cut into blocks, or on their rows
+        bool shortens = false;      // ||eps|| may be less than rho: a mask, centralisation
     };
 
     class Interface {
@@ -38,6 +44,7 @@ public:
         virtual ~Interface() = default;
         virtual std::unique_ptr<Interface> clone() const = 0;
         virtual Report step(Vector& x, Closure const& closure) = 0;
+        virtual Report step(Container& x, ContainerClosure const& closure) = 0;
         virtual Report step_in_place(Vector& x, Vector& gradient,
                                      std::function<double(Pass)> const& closure) = 0;
         virtual Report perturbation(Vector& x, Closure const& closure, Vector& eps) = 0;
@@ -45,6 +52,8 @@ public:
                                                std::vector<double> const& g,
                                                std::vector<double> const& eps) const = 0;
         virtual std::string state() = 0;
+        virtual void save_checkpoint(std::filesystem::path const& file, Container& x) = 0;
+        virtual void load_checkpoint(std::filesystem::path const& file, Container& x) = 0;
         virtual void set_non_finite(NonFinite policy) = 0;
         virtual void set_groups(std::vector<Group> groups) = 0;
         virtual std::uint64_t steps() const = 0;
@@ -66,7 +75,8 @@ private:
     std::unique_ptr<Interface> optimizer_;
 };
 
-/// All methods, and with `plain` the base optimizer alone as the first. T: float or double.
+/// All methods, and with `plain` the base optimizers alone before them: Adam, the others and their options.
+/// T: float or double.
 template <class T>
 std::vector<AnyMethod<T>> all_methods(Settings const& with = {}, bool plain = false);
 

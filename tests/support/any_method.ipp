@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include <polder/polder.hpp>
+#include <polder/state/state.hpp>
 
 #include "support/methods.hpp"
 #include "support/valley.hpp"
@@ -59,12 +60,17 @@ class Erased final : public AnyMethod<T>::Interface {
     using Interface = typename AnyMethod<T>::Interface;
     using Vector = typename AnyMethod<T>::Vector;
     using Closure = typename AnyMethod<T>::Closure;
+    using Container = typename AnyMethod<T>::Container;
+    using ContainerClosure = typename AnyMethod<T>::ContainerClosure;
 
 public:
     explicit Erased(Optimizer const& optimizer) : optimizer_(optimizer) {}
 
     std::unique_ptr<Interface> clone() const override { return std::make_unique<Erased>(optimizer_); }
     Report step(Vector& x, Closure const& closure) override { return optimizer_.step(x, closure); }
+    Report step(Container& x, ContainerClosure const& closure) override {
+        return optimizer_.step(x, closure);
+    }
     Report step_in_place(Vector& x, Vector& gradient,
                          std::function<double(Pass)> const& closure) override {
         return optimizer_.step_in_place(x, gradient, closure);
@@ -82,6 +88,12 @@ public:
         return own_norm_of(optimizer_.perturb(), x, g, eps);
     }
     std::string state() override { return state_bytes(optimizer_); }
+    void save_checkpoint(std::filesystem::path const& file, Container& x) override {
+        polder::save_checkpoint(file, optimizer_, x);
+    }
+    void load_checkpoint(std::filesystem::path const& file, Container& x) override {
+        polder::load_checkpoint(file, optimizer_, x);
+    }
     void set_non_finite(NonFinite policy) override { optimizer_.set_non_finite(policy); }
     void set_groups(std::vector<Group> groups) override { optimizer_.set_groups(std::move(groups)); }
     std::uint64_t steps() const override { return optimizer_.steps(); }
@@ -94,8 +106,9 @@ public:
                 .mirrors = requires(Perturb p) { p.alpha1; },
                 .reuses = requires { Mix::reuses; },
                 .second_batch = requires { requires Mix::reads_second; },
-                .per_block = requires { requires Perturb::per_block; } ||
-                             requires { requires Mix::per_block; },
+                .reads_blocks = requires { requires Perturb::per_block; } ||
+                                requires { requires Mix::per_block; } ||
+                                requires { Perturb::centralises; },
                 .shortens = requires(Perturb p) { p.mask; } || requires { Perturb::centralises; }};
     }
 
@@ -113,7 +126,15 @@ std::vector<AnyMethod<T>> all_methods(Settings const& with, bool plain) {
         list.emplace_back(name, One::traits(), std::make_unique<One>(optimizer));
     };
     const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
-    if (plain) add("plain", Plain{adam});
+    if (plain) {
+        add("plain", Plain{adam});
+        add("Adam with amsgrad", Plain{Adam{.amsgrad = true}});
+        add("AdamW", Plain{AdamW{.learning_rate = 0.01}});
+        add("SGD", Plain{SGD{.learning_rate = 0.1}});
+        add("momentum", Plain{SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.5}});
+        add("RMSprop", Plain{RMSprop{.learning_rate = 0.01, .momentum = 0.9, .centered = true}});
+        add("Adagrad", Plain{Adagrad{.learning_rate = 0.1, .initial_accumulator_value = 0.1}});
+    }
     for_each_method(adam, with, add);
     return list;
 }
