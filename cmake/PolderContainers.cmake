@@ -1,6 +1,8 @@
 # Libraries whose containers tests and examples use, beside Eigen and xtensor: the targets
 # polder_armadillo, polder_thrust and polder_torch, where they are found.
 
+include(CheckCXXSourceCompiles)
+
 find_package(Armadillo QUIET)
 find_path(POLDER_THRUST_INCLUDE_DIR thrust/host_vector.h)
 mark_as_advanced(POLDER_THRUST_INCLUDE_DIR)
@@ -26,6 +28,14 @@ endif()
 # torch comes in a Python package or in the system's folders. Its own CMake package is not asked, since
 # it stops the configuration where torch was built for CUDA and there is no CUDA.
 function(polder_find_torch)
+    # What was found once may have been uninstalled or moved since.
+    if(POLDER_TORCH_LIBRARY_torch_cpu AND NOT EXISTS "${POLDER_TORCH_LIBRARY_torch_cpu}")
+        foreach(known IN ITEMS INCLUDE_DIR API_INCLUDE_DIR LIBRARY_torch LIBRARY_torch_cpu LIBRARY_c10
+                COMPILES)
+            unset(POLDER_TORCH_${known} CACHE)
+        endforeach()
+    endif()
+
     set(prefixes ${CMAKE_PREFIX_PATH})
     if(Torch_DIR)
         cmake_path(APPEND Torch_DIR "../../.." OUTPUT_VARIABLE prefix)
@@ -54,6 +64,19 @@ function(polder_find_torch)
     endforeach()
     list(APPEND libraries "${POLDER_TORCH_INCLUDE_DIR}" "${POLDER_TORCH_API_INCLUDE_DIR}")
     if(libraries MATCHES "NOTFOUND")
+        polder_missing("tests and examples with torch" torch "libtorch-dev, or pip install torch")
+        return()
+    endif()
+
+    # Not every release compiles with every compiler: 1.13 does not with clang in C++20.
+    set(CMAKE_CXX_STANDARD 20)
+    set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+    set(CMAKE_REQUIRED_QUIET TRUE)
+    set(CMAKE_REQUIRED_INCLUDES "${POLDER_TORCH_INCLUDE_DIR}" "${POLDER_TORCH_API_INCLUDE_DIR}")
+    check_cxx_source_compiles("#include <torch/torch.h>" POLDER_TORCH_COMPILES)
+    if(NOT POLDER_TORCH_COMPILES)
+        message(STATUS "polder: tests and examples with torch left out: this compiler does not compile"
+            " ${POLDER_TORCH_API_INCLUDE_DIR}/torch/torch.h")
         return()
     endif()
 
@@ -74,6 +97,3 @@ function(polder_find_torch)
     endif()
 endfunction()
 polder_find_torch()
-if(NOT TARGET polder_torch)
-    polder_missing("tests and examples with torch" torch "libtorch-dev, or pip install torch")
-endif()
