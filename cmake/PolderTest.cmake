@@ -82,7 +82,8 @@ function(polder_add_test name)
     target_link_libraries(${name} PRIVATE
         polder::polder polder_project_options polder_catch_main ${arg_LIBRARIES})
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
-    target_compile_definitions(${name} PRIVATE POLDER_SHARED="${POLDER_SHARED}")
+    target_compile_definitions(${name} PRIVATE
+        POLDER_SHARED="${POLDER_SHARED}" POLDER_SOURCE="${PROJECT_SOURCE_DIR}")
     target_precompile_headers(${name} PRIVATE
         "${PROJECT_SOURCE_DIR}/tests/support/catch.hpp" ${arg_PRECOMPILE})
 

@@ -1,6 +1,7 @@
 /// Everything that needs only the standard library.
 #pragma once
 
+#include <polder/average/weight_average.hpp>
 #include <polder/base/adagrad.hpp>
 #include <polder/base/adam.hpp>
 #include <polder/base/adamw.hpp>

@@ -1,0 +1,167 @@
+/// An exponential average of the parameters, around any optimizer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <polder/blocks/container.hpp>
+#include <polder/closure/report.hpp>
+#include <polder/engine/cpu.hpp>
+#include <polder/engine/memory.hpp>
+#include <polder/hyper_parameter.hpp>
+
+namespace polder {
+
+/// Hyper-parameters of WeightAverage.
+struct WeightAverageOptions {
+    double decay = 0.999;     ///< weight of the average so far, in [0, 1)
+    std::uint64_t start = 0;  ///< steps before the average begins
+};
+
+/// a_t = decay a_{t-1} + (1 - decay) x_t after each step, a = x at first: parameters to evaluate with, while
+/// x goes on. One pass more: x and a are read, a is written.
+/// Polyak and Juditsky 1992; torch.optim.swa_utils.AveragedModel with get_ema_avg_fn(decay).
+///
+///     polder::WeightAverage averaged{polder::SAM{polder::Adam{}}, {.decay = 0.99}};
+///     averaged.step(x, closure);
+///     averaged.copy_to(y);  // y is like x
+template <class Optimizer>
+class WeightAverage {
+public:
+    /// Throws std::invalid_argument where the decay is out of range.
+    explicit WeightAverage(Optimizer optimizer, WeightAverageOptions options = {})
+        : optimizer_(std::move(optimizer)), options_(options) {
+        require_decay("decay", options.decay);
+    }
+
+    /// A step of the optimizer, and then the average; not after a step that was skipped.
+    template <class C, class... Closures>
+    Report step(C& x, Closures&&... closures) {
+        const Report report = optimizer_.step(x, std::forward<Closures>(closures)...);
+        if (!report.skipped) update(x);
+        return report;
+    }
+    template <class C, class Closure>
+    Report step_in_place(C& x, C& gradient, Closure&& closure) {
+        const Report report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
+        if (!report.skipped) update(x);
+        return report;
+    }
+
+    /// Writes the average to y, which has the shape of x; x itself where the average has not begun.
+    /// Throws std::logic_error before the first step and std::invalid_argument for another shape.
+    template <class C>
+    void copy_to(C& y) {
+        auto& memory = of<scalar_t<C>>();
+        detail::collect(y, memory.engine.layout(), memory.blocks, "the parameters");
+        memory.engine.map([](auto a, auto& at) { at = a; }, average(memory), blocks(memory));
+    }
+
+    /// Exchanges the average and x: to evaluate, and once more to go on.
+    template <class C>
+    void swap(C& x) {
+        auto& memory = of<scalar_t<C>>();
+        detail::collect(x, memory.engine.layout(), memory.blocks, "the parameters");
+        memory.engine.map([](auto& a, auto& at) { std::swap(a, at); }, average(memory),
+                          blocks(memory));
+    }
+
+    Optimizer& optimizer() noexcept { return optimizer_; }
+    Optimizer const& optimizer() const noexcept { return optimizer_; }
+
+    /// As Sharpness has them, for files of state.
+    template <class C>
+    void bind(C& x) {
+        optimizer_.bind(x);
+        prepare(x);
+    }
+    template <class F>
+    void visit_state(F&& f) {
+        optimizer_.visit_state(f);
+        std::visit(
+            [&]<class M>(M& memory) {
+                if constexpr (!std::is_same_v<M, std::monostate>) {
+                    f(std::string_view("weight_average"), std::span(memory.average));
+                }
+            },
+            memory_);
+        f(std::string_view("averaged_steps"), averaged_steps_);
+        f(std::string_view("weight_average_calls"), calls_);
+    }
+    std::string method() const { return "WeightAverage<" + optimizer_.method() + ">"; }
+
+private:
+    template <class T>
+    struct Memory {
+        CpuEngine engine;
+        detail::Array<T> average;
+        std::vector<T*> blocks;
+    };
+
+    template <class T>
+    static Flat<T> average(Memory<T>& memory) {
+        return {memory.average.data()};
+    }
+    template <class T>
+    static Blocked<T> blocks(Memory<T>& memory) {
+        return {memory.blocks.data()};
+    }
+
+    template <class T>
+    Memory<T>& of() {
+        if (std::holds_alternative<std::monostate>(memory_)) {
+            throw std::logic_error("polder: there is no average before the first step");
+        }
+        auto* memory = std::get_if<Memory<T>>(&memory_);
+        if (memory == nullptr) {
+            throw std::invalid_argument(
+                "polder: the scalar type of the parameters is not that of the first step");
+        }
+        return *memory;
+    }
+
+    template <class C>
+    auto& prepare(C& x) {
+        using T = scalar_t<C>;
+        if (std::holds_alternative<std::monostate>(memory_)) {
+            std::vector<std::size_t> sizes;
+            for_each_block(x, [&](T*, std::size_t size) { sizes.push_back(size); });
+            Memory<T> memory;
+            memory.blocks.resize(sizes.size());
+            memory.engine = CpuEngine(Layout(std::move(sizes)));
+            memory.average.resize(memory.engine.layout().size());
+            memory_ = std::move(memory);
+        }
+        auto& memory = of<T>();
+        detail::collect(x, memory.engine.layout(), memory.blocks, "the parameters");
+        memory.engine.threads = optimizer_.threads();
+        return memory;
+    }
+
+    template <class C>
+    void update(C& x) {
+        using T = scalar_t<C>;
+        auto& memory = prepare(x);
+        // Until the average has begun it is x itself.
+        const double decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
+        if (calls_ > options_.start) ++averaged_steps_;
+        memory.engine.map(
+            [keep = T(decay), gain = T(1 - decay)](T& a, T at) { a = keep * a + gain * at; },
+            average(memory), blocks(memory));
+    }
+
+    Optimizer optimizer_;
+    WeightAverageOptions options_;
+    std::variant<std::monostate, Memory<float>, Memory<double>> memory_;
+    std::uint64_t averaged_steps_ = 0;
+    std::uint64_t calls_ = 0;
+};
+
+}  // namespace polder
