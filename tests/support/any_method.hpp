@@ -51,6 +51,7 @@ public:
         virtual std::optional<double> own_norm(std::vector<double> const& x,
                                                std::vector<double> const& g,
                                                std::vector<double> const& eps) const = 0;
+        virtual void begin_epoch() = 0;
         virtual std::string state() = 0;
         virtual void save_checkpoint(std::filesystem::path const& file, Container& x) = 0;
         virtual void load_checkpoint(std::filesystem::path const& file, Container& x) = 0;

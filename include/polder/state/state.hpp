@@ -16,8 +16,8 @@
 ///              polder.blocks   JSON: name, rows, columns and order of every block
 ///              polder.checksum of all arrays
 ///
-/// Hyper-parameters, the number of threads and what to do with non-finite values are not in it: they are
-/// those of the optimizer that is loaded into.
+/// Hyper-parameters and settings (groups, schedules, intervals, clipping, threads, non-finite values) are not
+/// in it: they are those of the optimizer that is loaded into.
 ///
 /// Opt-in: not in polder.hpp, since it needs nlohmann-json 3.
 #pragma once
@@ -31,7 +31,6 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -106,13 +105,7 @@ struct Fingerprint {
 
 template <class Optimizer, class C>
 Fingerprint fingerprint_of(Optimizer const& optimizer, C& x) {
-    std::string method;
-    if constexpr (requires { optimizer.method(); }) {
-        method = optimizer.method();
-    } else {
-        method = typeid(Optimizer).name();
-    }
-    return {std::move(method), dtype_of<scalar_t<C>>(), named_blocks(x)};
+    return {optimizer.method(), dtype_of<scalar_t<C>>(), named_blocks(x)};
 }
 
 inline std::string to_text(BlockShape const& shape) {

@@ -1,23 +1,29 @@
 // A run that is saved and continued by a fresh optimizer is the run without interruption, bit for bit.
-#pragma once
+#include "support/catch.hpp"
 
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "support/any_method.hpp"
-#include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/valley.hpp"
 
-namespace polder::test {
+using namespace polder;
+using namespace polder::test;
+
+namespace {
 
 template <class T>
 void check_resume(std::filesystem::path const& file, AnyMethod<T> const& fresh) {
     using Parameters = std::map<std::string, std::vector<T>>;
     const auto run = [](AnyMethod<T>& method, Parameters& x, int steps) {
         auto any = AnyContainer<T>::of(x);
-        for (int t = 0; t < steps; ++t) method->step(any, Valley{});
+        for (int t = 0; t < steps; ++t) {
+            if (method->steps() % 5 == 0) method->begin_epoch();
+            method->step(any, Valley{});
+        }
     };
     const auto save = [&](AnyMethod<T>& method, Parameters& x) {
         auto any = AnyContainer<T>::of(x);
@@ -55,12 +61,11 @@ void check_resume(std::filesystem::path const& file, AnyMethod<T> const& fresh) 
     CHECK(resumed->state() == optimizer->state());
 }
 
-template <class T>
-void check_resume_of_every_method() {
-    const TemporaryDirectory folder;
-    for (auto const& method : all_methods<T>({.rho = 0.1}, true)) {
-        check_resume<T>(folder / "run", method);
-    }
-}
+}  // namespace
 
-}  // namespace polder::test
+TEMPLATE_TEST_CASE("a run with any method goes on from a file bit for bit", "[state]", float,
+                   double) {
+    const TemporaryDirectory folder;
+    for (auto const& method : all_methods<TestType>({.rho = 0.1}, true))
+        check_resume<TestType>(folder / "run", method);
+}
