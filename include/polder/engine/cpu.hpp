@@ -86,19 +86,34 @@ struct TermsOf<std::tuple<Folds...>> : std::true_type {
                                             Ts* POLDER_RESTRICT... arrays) {
         double sums[count][lanes];
         ((std::copy(total[k].begin(), total[k].end(), sums[k])), ...);
-        for (std::size_t i = 0; i < groups * lanes; i += lanes) {
-            double values[count][lanes];
-            for (std::size_t to = 0; to < lanes; ++to) {
-                const std::tuple<Folds...> terms = f(arrays[i + to]...);
-                ((values[k][to] = std::get<k>(terms).value), ...);
+        if constexpr (has_conditions<F>) {
+            constexpr std::size_t run = 32 * lanes;
+            double values[count][run];
+            for (std::size_t first = 0; first < groups * lanes; first += run) {
+                const std::size_t length = std::min(run, groups * lanes - first);
+                for (std::size_t i = 0; i < length; ++i) {
+                    const std::tuple<Folds...> terms = f(arrays[first + i]...);
+                    ((values[k][i] = std::get<k>(terms).value), ...);
+                }
+                for (std::size_t i = 0; i < length; i += lanes) {
+                    (fold_lanes<Folds>(sums[k], values[k] + i), ...);
+                }
             }
-            (fold_lanes<Folds>(sums[k], values[k]), ...);
+        } else {
+            for (std::size_t i = 0; i < groups * lanes; i += lanes) {
+                double values[count][lanes];
+                for (std::size_t to = 0; to < lanes; ++to) {
+                    const std::tuple<Folds...> terms = f(arrays[i + to]...);
+                    ((values[k][to] = std::get<k>(terms).value), ...);
+                }
+                (fold_lanes<Folds>(sums[k], values[k]), ...);
+            }
         }
         ((std::copy(sums[k], sums[k] + lanes, total[k].begin())), ...);
     }
 
     template <class Fold>
-    static void fold_lanes(double (&sums)[lanes], double const (&values)[lanes]) {
+    static void fold_lanes(double (&sums)[lanes], double const* values) {
         for (std::size_t to = 0; to < lanes; ++to) sums[to] = Fold::fold(sums[to], values[to]);
     }
 

@@ -1,7 +1,9 @@
 /// What a reduction adds up: one term of every coordinate, folded over all coordinates.
 #pragma once
 
+#include <bit>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
 
 #include <polder/config.hpp>
@@ -17,11 +19,31 @@ struct Sum {
 /// One coordinate's term of a maximum of values >= 0. Folded: a, b -> max(a, b), starting from 0.
 struct Max {
     double value = 0;
-    static POLDER_HOST_DEVICE constexpr double fold(double a, double b) { return a < b ? b : a; }
+    static POLDER_HOST_DEVICE constexpr double fold(double a, double b) {
+        // Values >= 0 are ordered as their bits, and compilers vectorise the maximum of integers.
+        const auto p = std::bit_cast<std::int64_t>(a), q = std::bit_cast<std::int64_t>(b);
+        return std::bit_cast<double>(p < q ? q : p);
+    }
 };
 
 /// The terms that one coordinate adds to several reductions of one pass.
 template <class... Folds>
 using Terms = std::tuple<Folds...>;
+
+namespace detail {
+
+// Marks a function of a reduction with conditions in it. The engine then writes its terms to a small buffer
+// first: a loop without sums is left, which compilers vectorise if its conditions are not nested.
+template <class F>
+struct Conditional : F {};
+template <class F>
+Conditional(F) -> Conditional<F>;
+
+template <class F>
+inline constexpr bool has_conditions = false;
+template <class F>
+inline constexpr bool has_conditions<Conditional<F>> = true;
+
+}  // namespace detail
 
 }  // namespace polder

@@ -28,7 +28,10 @@ struct InfinityBall {
     template <class T>
     struct Move {
         T rho;
-        POLDER_HOST_DEVICE T operator()(T v) const { return v > 0 ? rho : v < 0 ? -rho : T(0); }
+        // Conditions that do not depend on one another, so that compilers vectorise.
+        POLDER_HOST_DEVICE T operator()(T v) const {
+            return (v > 0 ? rho : T(0)) - (v < 0 ? rho : T(0));
+        }
     };
     template <class T>
     Move<T> move(double, double) const {
@@ -52,7 +55,7 @@ struct ManhattanBall {
     struct Move {
         T rho, largest;
         POLDER_HOST_DEVICE T operator()(T v) const {
-            return std::abs(v) < largest || v == 0 ? T(0) : v > 0 ? rho : -rho;
+            return (v >= largest ? rho : T(0)) - (v <= -largest ? rho : T(0));
         }
     };
     /// norm: the largest |v|; count: how many coordinates have it.

@@ -25,11 +25,16 @@ struct Combination {
 
     template <class... G>
     POLDER_HOST_DEVICE T operator()(G... g) const {
-        static_assert(sizeof...(g) == n);
         // One comparison after the other: nested, they would keep GCC from vectorising.
-        const T u = sum(std::make_index_sequence<n>{}, g...);
+        const T u = unlimited(g...);
         const T below = u > limit ? limit : u;
         return below < -limit ? -limit : below;
+    }
+
+    template <class... G>
+    POLDER_HOST_DEVICE T unlimited(G... g) const {
+        static_assert(sizeof...(g) == n);
+        return sum(std::make_index_sequence<n>{}, g...);
     }
 
 private:
@@ -91,7 +96,7 @@ public:
         const Combination<double, n> combine{weights, std::numeric_limits<double>::infinity()};
         const auto [uu] = engine_.reduce(
             [combine](auto... g) {
-                const double u = combine(static_cast<double>(g)...);
+                const double u = combine.unlimited(static_cast<double>(g)...);
                 return Terms<Sum>{Sum{u * u}};
             },
             gradients...);
