@@ -288,52 +288,46 @@ private:
     // base_steps + 1 + more in that group.
     template <class Pass>
     void update(std::uint64_t more, Pass const& pass) {
-        with_rule(more, [&]<class Rule>(Rule const& rule, auto const& rule_of) {
-            const auto state = [&](std::size_t k) { return Flat<T>{memory_.base[k].data()}; };
-            pass_states<Rule>(rule, [&](auto... k) { pass(rule_of, state(k)...); });
+        with_rule(more, [&]<class Rule>(Rule const&, auto const& rule_of) {
+            pass_states(memory_.base, StatesOf<Rule>{}, [&](auto... s) { pass(rule_of, s...); });
         });
     }
     template <class Pass>
     void update_next(std::uint64_t more, Pass const& pass) {
-        with_rule(more, [&]<class Rule>(Rule const& rule, auto const& rule_of) {
-            const auto state = [&](std::size_t k) { return Flat<T>{memory_.next_base[k].data()}; };
-            pass_states<Rule>(rule, [&](auto... k) { pass(rule_of, state(k)...); });
+        with_rule(more, [&]<class Rule>(Rule const&, auto const& rule_of) {
+            pass_states(memory_.next_base, StatesOf<Rule>{},
+                        [&](auto... s) { pass(rule_of, s...); });
         });
     }
     // The same from the state to its successor: the arrays come in pairs.
     template <class Pass>
     void update_elsewhere(std::uint64_t more, Pass const& pass) {
-        with_rule(more, [&]<class Rule>(Rule const& rule, auto const& rule_of) {
-            const auto old = [&](std::size_t k) { return Flat<T>{memory_.base[k].data()}; };
-            const auto next = [&](std::size_t k) { return Flat<T>{memory_.next_base[k].data()}; };
+        with_rule(more, [&]<class Rule>(Rule const&, auto const& rule_of) {
             const auto away = [&](std::size_t group) { return Elsewhere<Rule>{rule_of(group)}; };
-            pass_states<Rule>(rule, [&](auto... k) {
-                if constexpr (sizeof...(k) == 0) {
-                    pass(away);
-                } else if constexpr (sizeof...(k) == 1) {
-                    pass(away, old(0), next(0));
-                } else if constexpr (sizeof...(k) == 2) {
-                    pass(away, old(0), next(0), old(1), next(1));
-                } else {
-                    pass(away, old(0), next(0), old(1), next(1), old(2), next(2));
-                }
-            });
+            pass_pairs(StatesOf<Rule>{}, [&](auto... s) { pass(away, s...); });
         });
     }
 
-    // f(0, 1, ...) with as many numbers as the rule has state arrays.
-    template <class Rule, class F>
-    static void pass_states(Rule const&, F const& f) {
-        using std::size_t;
-        if constexpr (std::is_invocable_v<Rule, T, T>) {
-            f();
-        } else if constexpr (std::is_invocable_v<Rule, T, T, T&>) {
-            f(size_t{0});
-        } else if constexpr (std::is_invocable_v<Rule, T, T, T&, T&>) {
-            f(size_t{0}, size_t{1});
-        } else {
-            f(size_t{0}, size_t{1}, size_t{2});
-        }
+    // 0, 1, ... as many as the rule has state arrays.
+    template <class Rule>
+    using StatesOf = std::make_index_sequence<std::is_invocable_v<Rule, T, T>           ? 0
+                                              : std::is_invocable_v<Rule, T, T, T&>     ? 1
+                                              : std::is_invocable_v<Rule, T, T, T&, T&> ? 2
+                                                                                        : 3>;
+
+    template <class Arrays, std::size_t... k, class F>
+    static void pass_states(Arrays& arrays, std::index_sequence<k...>, F const& f) {
+        f(Flat<T>{arrays[k].data()}...);
+    }
+
+    template <std::size_t... k, class F>
+    void pass_pairs(std::index_sequence<k...>, F const& f) {
+        [[maybe_unused]] const auto array = [this](std::size_t i) {
+            return Flat<T>{(i % 2 ? memory_.next_base : memory_.base)[i / 2].data()};
+        };
+        [&]<std::size_t... i>(std::index_sequence<i...>) {
+            f(array(i)...);
+        }(std::make_index_sequence<2 * sizeof...(k)>{});
     }
 
     // f(rule of the first group, rule_of).
