@@ -325,9 +325,8 @@ private:
         [[maybe_unused]] const auto array = [this](std::size_t i) {
             return Flat<T>{(i % 2 ? memory_.next_base : memory_.base)[i / 2].data()};
         };
-        [&]<std::size_t... i>(std::index_sequence<i...>) {
-            f(array(i)...);
-        }(std::make_index_sequence<2 * sizeof...(k)>{});
+        [&]<std::size_t... i>(std::index_sequence<i...>) { f(array(i)...); }
+        (std::make_index_sequence<2 * sizeof...(k)>{});
     }
 
     // f(rule of the first group, rule_of).
