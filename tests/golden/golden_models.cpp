@@ -31,7 +31,9 @@
 #include <polder/blocks/arena.hpp>
 
 #include "golden/json_path.hpp"
+#include "golden/references.hpp"
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/common_items.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"
@@ -39,35 +41,10 @@
 namespace {
 
 using golden::JsonPath;
+using golden::Reference;
 using namespace polder::recsys;
 using polder::ParameterArena;
 namespace fs = std::filesystem;
-
-// What the files call a model, its parameters and its graphs, and what polder calls them.
-struct Reference {
-    std::string_view model;     // in the files
-    std::string_view registry;  // here
-    std::map<std::string, std::string> parameters;
-    std::map<std::string, Csr<double> (*)(Dataset const&)> graphs;
-};
-
-Csr<double> norm_adj(Dataset const& data) {
-    return bipartite_adjacency(normalised_interactions<double>(data));
-}
-
-std::vector<Reference> references() {
-    return {
-        {"LightGCN",
-         "lightgcn",
-         {{"embedding_dict.user_emb", "user_embedding"},
-          {"embedding_dict.item_emb", "item_embedding"}},
-         {{"norm_adj", norm_adj}}},
-    };
-}
-
-constexpr std::array not_built = {"AMR",  "BM3",     "BPR",    "DRAGON",   "DualGNN", "FREEDOM",
-                                  "GRCN", "LATTICE", "LGMRec", "LayerGCN", "MENTOR",  "MMGCN",
-                                  "NGCF", "SLMRec",  "SelfCF", "VBPR"};
 
 struct Tolerance {
     double relative;
@@ -143,6 +120,7 @@ struct Summary {
 struct Parameter {
     std::string name;
     Shape shape;
+    bool takes_part = true;  // in the loss
     std::vector<double> value;
     std::vector<double> gradient;  // zeros where the file has none, empty where it has a summary
     std::optional<Summary> summary;
@@ -172,6 +150,7 @@ Parameter read_parameter(JsonPath const& from) {
             std::move(index),        std::move(sample)};
     } else if (from["grad"].value().is_null()) {
         result.gradient.assign(size, 0);
+        result.takes_part = false;
     } else {
         result.gradient = from["grad"].numbers(size);
     }
@@ -182,12 +161,78 @@ struct Case {
     Dataset data;
     std::vector<std::int32_t> users, positives, negatives;
     Settings hyper_parameters;
-    std::vector<std::pair<std::string, JsonPath>> graphs, stochastic;
+    std::vector<std::pair<std::string, JsonPath>> graphs;
+    std::map<std::string, std::vector<double>> fixed;  // random objects, as Noise takes them
     std::vector<Parameter> parameters;
     std::map<std::string, double> terms;
     double loss;
     std::vector<double> scores;
 };
+
+// A list with its shape.
+std::vector<double> read_tensor(JsonPath const& from) {
+    return from["data"].numbers(size_of(read_shape(from["shape"])));
+}
+
+std::optional<FeatureMatrix> read_features(JsonPath const& data, std::string const& name) {
+    if (!data.has(name)) return {};
+    const auto shape = read_shape(data[name]["shape"]);
+    if (shape.size() != 2) data[name]["shape"].fail("two sizes");
+    FeatureMatrix result{shape[0], shape[1], {}, read_tensor(data[name])};
+    for (const double value : result.exact) result.values.push_back(static_cast<float>(value));
+    return result;
+}
+
+struct Sparse {
+    std::size_t rows, cols;
+    std::vector<std::int32_t> row, col;
+    std::vector<double> value;
+};
+
+Sparse read_sparse(JsonPath const& from) {
+    const auto shape = read_shape(from["shape"]);
+    if (shape.size() != 2) from["shape"].fail("two sizes");
+    Sparse result{shape[0], shape[1], from["row"].ids(static_cast<std::int64_t>(shape[0])), {}, {}};
+    result.col = from["col"].ids(static_cast<std::int64_t>(shape[1]), result.row.size());
+    result.value = from["val"].numbers(result.row.size());
+    return result;
+}
+
+// The random objects of a step. A sparse matrix is given as a dense one with zeros.
+std::map<std::string, std::vector<double>> read_stochastic(JsonPath const& from) {
+    std::map<std::string, std::vector<double>> result;
+    for (auto const& [name, object] : from.members()) {
+        if (object.value().is_boolean()) {
+            result[name] = {object.value().get<bool>() ? 1.0 : 0.0};
+            continue;
+        }
+        const std::string kind = object["kind"].text();
+        if (object.has("rate")) result[name + ".rate"] = {object["rate"].number()};
+        if (kind == "dropout_mask") {
+            result[name] = read_tensor(object["keep"]);
+        } else if (kind == "gumbel_noise" || kind == "uniform_noise") {
+            result[name] = read_tensor(object["noise"]);
+        } else if (kind == "delta") {
+            result[name] = read_tensor(object["value"]);
+        } else if (kind == "index_list") {
+            const auto index = object["index"].ids(largest_size);
+            result[name].assign(index.begin(), index.end());
+        } else if (kind == "user_graph") {
+            result[name + ".index"] = read_tensor(object["index"]);
+            result[name + ".weight"] = read_tensor(object["weight"]);
+        } else if (kind == "sparse") {
+            const auto sparse = read_sparse(object);
+            auto& dense = result[name];
+            dense.resize(sparse.rows * sparse.cols);
+            for (std::size_t k = 0; k < sparse.row.size(); ++k)
+                dense[static_cast<std::size_t>(sparse.row[k]) * sparse.cols +
+                      static_cast<std::size_t>(sparse.col[k])] = sparse.value[k];
+        } else {
+            object["kind"].fail("a kind of random object of this schema");
+        }
+    }
+    return result;
+}
 
 Case read_case(JsonPath const& from) {
     Case result;
@@ -199,6 +244,9 @@ Case read_case(JsonPath const& from) {
     for (std::size_t row = 0; row < train_users.size(); ++row)
         result.data.train.push_back({train_users[row], train_items[row]});
 
+    if (auto features = read_features(data, "image")) result.data.visual = std::move(*features);
+    if (auto features = read_features(data, "text")) result.data.textual = std::move(*features);
+
     result.users = from["batch"]["user"].ids(result.data.n_users);
     result.positives = from["batch"]["pos"].ids(result.data.n_items, result.users.size());
     result.negatives = from["batch"]["neg"].ids(result.data.n_items, result.users.size());
@@ -207,7 +255,7 @@ Case read_case(JsonPath const& from) {
         result.hyper_parameters.emplace_back(
             name, value.value().is_string() ? value.text() : value.value().dump());
     result.graphs = from["graphs"].members();
-    result.stochastic = from["stochastic"].members();
+    result.fixed = read_stochastic(from["stochastic"]);
     for (auto const& parameter : from["parameters"].list())
         result.parameters.push_back(read_parameter(parameter));
 
@@ -223,38 +271,116 @@ Case read_case(JsonPath const& from) {
     return result;
 }
 
-void compare_graph(std::string const& name, Csr<double> const& found, JsonPath const& graph) {
-    if (graph["kind"].text() != "sparse") graph["kind"].fail("\"sparse\"");
-    if (read_shape(graph["shape"]) != Shape{found.rows, found.cols})
-        graph["shape"].fail(fmt::format("[{}, {}]", found.rows, found.cols));
-    const auto rows = graph["row"].ids(static_cast<std::int64_t>(found.rows));
-    const auto cols = graph["col"].ids(static_cast<std::int64_t>(found.cols), rows.size());
-    const auto values = graph["val"].numbers(rows.size());
-    if (rows.size() != found.values.size())
+template <class T>
+void compare_sparse(std::string const& name, Csr<T> const& found, Sparse const& expected,
+                    Tolerance tolerance) {
+    if (expected.rows != found.rows || expected.cols != found.cols)
+        throw std::runtime_error(fmt::format("graph {} is {} x {}, expected {} x {}", name,
+                                             found.rows, found.cols, expected.rows, expected.cols));
+    if (expected.value.size() != found.values.size())
         throw std::runtime_error(fmt::format("graph {} has {} entries, expected {}", name,
-                                             found.values.size(), rows.size()));
+                                             found.values.size(), expected.value.size()));
     for (std::size_t row = 0; row < found.rows; ++row) {
         for (std::size_t k = found.offsets[row]; k < found.offsets[row + 1]; ++k) {
-            if (static_cast<std::size_t>(rows[k]) != row || cols[k] != found.columns[k])
+            if (static_cast<std::size_t>(expected.row[k]) != row ||
+                expected.col[k] != found.columns[k])
                 throw std::runtime_error(
                     fmt::format("graph {}: entry {} is at ({}, {}), expected ({}, {})", name, k,
-                                row, found.columns[k], rows[k], cols[k]));
+                                row, found.columns[k], expected.row[k], expected.col[k]));
         }
     }
-    compare("graph " + name, found.values, values, in_double);
+    compare("graph " + name, {found.values.begin(), found.values.end()}, expected.value, tolerance);
+}
+
+// The train pairs as edges from user to item, then perhaps the same the other way round.
+void check_edges(JsonPath const& graph, Dataset const& data) {
+    const auto n_nodes = data.n_users + data.n_items;
+    const auto source = graph["source"].ids(n_nodes);
+    const auto target = graph["target"].ids(n_nodes, source.size());
+    if (source.size() != data.train.size() && source.size() != 2 * data.train.size())
+        graph["source"].fail(fmt::format("{} or twice as many edges", data.train.size()));
+    for (std::size_t k = 0; k < source.size(); ++k) {
+        auto const& pair = data.train[k % data.train.size()];
+        const std::int32_t user = pair.user, item = data.n_users + pair.item;
+        const bool forward = k < data.train.size();
+        if (source[k] != (forward ? user : item) || target[k] != (forward ? item : user))
+            graph["source"].fail("the train pairs in their order");
+    }
+}
+
+// How many items users have in common with their neighbours, most first; ties are in any order.
+void check_neighbours(JsonPath const& graph, Dataset const& data) {
+    const auto found = common_items(UserItems::distinct(data.train, data.n_users), data.n_items,
+                                    std::numeric_limits<std::size_t>::max(), 1);
+    const auto counts = graph["common_items"].list();
+    if (counts.size() != found.size())
+        graph["common_items"].fail(fmt::format("{} lists", found.size()));
+    for (std::size_t user = 0; user < found.size(); ++user) {
+        const auto expected = counts[user].ids(largest_size);
+        if (expected.empty()) continue;  // emptied on purpose, to show what then happens
+        std::vector<double> here;
+        for (auto const& neighbour : found[user]) here.push_back(neighbour.count);
+        compare(fmt::format("common items of user {}", user), here,
+                {expected.begin(), expected.end()}, in_double);
+    }
+}
+
+template <class T>
+void check_graphs(Case const& expected, Reference const& reference, AnyModel<T>& model,
+                  Tolerance tolerance) {
+    for (auto const& [name, graph] : expected.graphs) {
+        const std::string kind = graph["kind"].text();
+        if (kind == "edge_list") {
+            check_edges(graph, expected.data);
+        } else if (kind == "neighbour_lists") {
+            check_neighbours(graph, expected.data);
+        } else if (kind == "sparse") {
+            const auto find = [all = model.graphs()](std::string_view wanted) -> Csr<T> const* {
+                for (auto const& each : all)
+                    if (each.name == wanted) return each.graph;
+                return nullptr;
+            };
+            if (auto const* found = find(name))
+                compare_sparse(name, *found, read_sparse(graph), tolerance);
+            else if (auto const* half = find("interactions"); half && name == "norm_adj")
+                compare_sparse(name, bipartite_adjacency(*half), read_sparse(graph), tolerance);
+            else
+                throw std::runtime_error("'graphs." + name + "' is not a graph of this model");
+        } else if (kind == "values") {
+            const auto values = reference.values.find(name);
+            if (values == reference.values.end())
+                throw std::runtime_error("'graphs." + name + "' is not known of this model");
+            const auto found = values->second(expected.data);
+            compare("graph " + name, found, graph["val"].numbers(found.size()), tolerance);
+        } else {
+            graph["kind"].fail("a kind of graph of this schema");
+        }
+    }
+}
+
+Shape without_ones(Shape shape) {
+    std::erase(shape, 1U);
+    return shape;
 }
 
 template <class T>
 void set_parameters(std::vector<Parameter> const& from, Reference const& reference,
                     ParameterArena<T>& arena) {
     std::set<std::string> missing;
-    for (auto const& [name, here] : reference.parameters) missing.insert(name);
+    for (auto const& entry : arena.entries()) missing.insert(entry.name);
     for (auto const& parameter : from) {
-        if (missing.erase(parameter.name) == 0)
+        const std::string here = reference.name_of(parameter.name);
+        if (here.empty()) {
+            if (parameter.takes_part)
+                throw std::runtime_error("'parameters' has '" + parameter.name +
+                                         "' with a gradient, which is unknown");
+            continue;
+        }
+        if (missing.erase(here) == 0)
             throw std::runtime_error("'parameters' has '" + parameter.name +
                                      "', which is unknown or a repetition");
-        const auto matrix = arena[reference.parameters.at(parameter.name)];
-        if (parameter.shape != Shape{matrix.rows, matrix.cols})
+        const auto matrix = arena[here];
+        if (without_ones(parameter.shape) != without_ones({matrix.rows, matrix.cols}))
             throw std::runtime_error(fmt::format("the shape of '{}' is {}, expected {} x {}",
                                                  parameter.name, fmt::join(parameter.shape, " x "),
                                                  matrix.rows, matrix.cols));
@@ -304,26 +430,22 @@ std::vector<double> scores_of(Representations<T> const& of) {
 
 template <class T>
 void check_case(Case const& expected, Reference const& reference, Tolerance tolerance) {
+    Settings settings = reference.settings;
+    for (auto const& [name, text] : expected.hyper_parameters) {
+        const auto here = reference.hyper_parameters.find(name);
+        if (here == reference.hyper_parameters.end())
+            settings.emplace_back(name, text);
+        else if (!here->second.empty())
+            settings.emplace_back(here->second, text);
+    }
     for (auto const& known : find_model(reference.registry).hyper_parameters())
-        if (std::none_of(expected.hyper_parameters.begin(), expected.hyper_parameters.end(),
+        if (!reference.own.contains(known.name) &&
+            std::none_of(settings.begin(), settings.end(),
                          [&](auto const& setting) { return setting.first == known.name; }))
             throw std::runtime_error("missing key 'hyper_parameters." + known.name + "'");
-    const auto model =
-        make_model<T>(reference.registry, expected.data, expected.hyper_parameters, 1);
-
-    for (auto const& [name, build] : reference.graphs) {
-        const auto graph =
-            std::find_if(expected.graphs.begin(), expected.graphs.end(),
-                         [&name = name](auto const& member) { return member.first == name; });
-        if (graph == expected.graphs.end())
-            throw std::runtime_error("missing key 'graphs." + name + "'");
-        compare_graph(name, build(expected.data), graph->second);
-    }
-    for (auto const& [name, graph] : expected.graphs)
-        if (!reference.graphs.contains(name))
-            throw std::runtime_error("'graphs." + name + "' is not a graph of this model");
-    for (auto const& [name, object] : expected.stochastic)
-        throw std::runtime_error("'stochastic." + name + "' is not a random object of this model");
+    const auto model = make_model<T>(reference.registry, expected.data, settings, 1);
+    for (auto const& [name, values] : expected.fixed) model->noise().fix(name, values);
+    model->begin_epoch(0, 0);
 
     ParameterArena<T> parameters;
     model->declare(parameters);
@@ -331,7 +453,8 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
     auto gradient = parameters;
     std::fill(gradient.begin(), gradient.end(), std::numeric_limits<T>::quiet_NaN());
     const double loss = model->loss(
-        parameters, {expected.users, expected.positives, expected.negatives}, {}, gradient);
+        parameters, {expected.users, expected.positives, expected.negatives, 0}, {}, gradient);
+    check_graphs(expected, reference, *model, tolerance);
 
     for (auto const& [name, value] : expected.terms) {
         const auto terms = model->terms();
@@ -344,10 +467,15 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
     }
     compare("loss", loss, expected.loss, tolerance);
     for (auto const& parameter : expected.parameters) {
-        const auto matrix = std::as_const(gradient)[reference.parameters.at(parameter.name)];
+        const std::string here = reference.name_of(parameter.name);
+        if (here.empty()) continue;
+        const auto matrix = std::as_const(gradient)[here];
         compare_gradient(parameter, {matrix.data, matrix.data + matrix.size()}, tolerance);
     }
-    compare("scores", scores_of(model->representations(parameters)), expected.scores, tolerance);
+    auto scores = scores_of(model->representations(parameters));
+    if (reference.sigmoid_scores)
+        for (double& score : scores) score = 1 / (1 + std::exp(-score));
+    compare("scores", scores, expected.scores, tolerance);
 }
 
 class Tally {
@@ -385,12 +513,15 @@ void check_file(fs::path const& path, bool single_precision, Tally& tally) {
     if (top["precision"].text() != "float64") top["precision"].fail("\"float64\"");
 
     const std::string model = top["model"].text();
-    const auto built = references();
-    const auto reference = std::find_if(
-        built.begin(), built.end(), [&](Reference const& known) { return known.model == model; });
-    if (reference == built.end() &&
-        std::find(not_built.begin(), not_built.end(), model) == not_built.end())
-        top["model"].fail("the name of a model of the suite");
+    const auto references = golden::references();
+    const auto reference =
+        std::find_if(references.begin(), references.end(),
+                     [&](Reference const& known) { return known.model == model; });
+    if (reference == references.end()) top["model"].fail("the name of a model of the suite");
+    const auto built = models();
+    const bool is_built = std::any_of(built.begin(), built.end(), [&](ModelEntry const& entry) {
+        return entry.name == reference->registry;
+    });
 
     const auto cases = top["cases"].list();
     if (cases.empty()) top["cases"].fail("at least one case");
@@ -401,7 +532,7 @@ void check_file(fs::path const& path, bool single_precision, Tally& tally) {
         const std::string name = path.filename().string() + " " + short_name;
         try {
             const Case expected = read_case(item);
-            if (reference == built.end()) {
+            if (!is_built) {
                 tally.skipped(name, "model " + model + " is not built yet");
                 continue;
             }

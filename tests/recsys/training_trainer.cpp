@@ -86,7 +86,7 @@ public:
     void initialise(ParameterArena<float>& parameters, std::uint64_t) const override {
         parameters.data()[0] = 0;
     }
-    void begin_epoch(std::uint64_t, int) override { ++n_epochs; }
+    void prepare_epoch(int) override { ++n_epochs; }
     double loss(ParameterArena<float> const&, Batch const&, Pass,
                 ParameterArena<float>& gradient) override {
         gradient.data()[0] = 1;

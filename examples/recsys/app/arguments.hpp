@@ -91,7 +91,7 @@ struct ModelArguments {
 inline void add_model_options(CLI::App& command, ModelArguments& model) {
     auto const group = "Model";
     std::vector<std::string> descriptions;
-    for (auto const& entry : models) {
+    for (auto const& entry : models()) {
         std::vector<std::string> each;
         for (auto const& h : entry.hyper_parameters())
             each.push_back(

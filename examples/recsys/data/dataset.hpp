@@ -22,6 +22,7 @@ struct FeatureMatrix {
     std::size_t rows = 0;
     std::size_t columns = 0;
     std::vector<float> values;
+    std::vector<double> exact = {};  ///< the same unrounded where they are known so, else empty
 
     [[nodiscard]] bool empty() const { return values.empty(); }
     [[nodiscard]] std::span<float const> row(std::size_t item) const {

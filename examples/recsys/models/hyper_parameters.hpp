@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -17,50 +18,149 @@
 
 namespace polder::recsys {
 
+/// A value of any kind that a hyper-parameter may have.
+using AnyValue =
+    std::variant<int, double, bool, std::string, std::vector<int>, std::vector<double>>;
+
 /// Name and value of one hyper-parameter.
 struct HyperParameterValue {
     std::string name;
-    std::variant<int, double> value;
+    AnyValue value;
 };
 
 /// Values to set, as pairs of name and text, applied in order.
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 /// One row of the table that a struct H of hyper-parameters has as `H::table`: which member has the
-/// name, and the closed range [lowest, highest] of its values. Infinite ends mean "any finite value".
+/// name, and the closed range [lowest, highest] of its values or of the numbers in its list. Infinite
+/// ends mean "any finite value". A text is one of `choices`, which are separated by "|".
 template <class H>
 struct HyperParameter {
     std::string_view name;
-    std::variant<int H::*, double H::*> member;
+    std::variant<int H::*, double H::*, bool H::*, std::string H::*, std::vector<int> H::*,
+                 std::vector<double> H::*>
+        member;
     double lowest;
     double highest;
     std::string_view meaning;
+    std::string_view choices = {};
+
+    /// A switch or a text, which have no range.
+    template <class Member>
+    static constexpr HyperParameter of(std::string_view name, Member member,
+                                       std::string_view meaning, std::string_view choices = {}) {
+        return {name, member, 0, 0, meaning, choices};
+    }
 };
 
+namespace detail {
+
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = true;
+
+template <class T>
+std::string text_of(T const& value) {
+    if constexpr (std::is_same_v<T, bool>) {
+        return value ? "true" : "false";
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        return value;
+    } else if constexpr (is_list<T>) {
+        std::string text = "[";
+        for (auto const& each : value) text += (text.size() > 1 ? "," : "") + text_of(each);
+        return text + "]";
+    } else {
+        char text[32];
+        const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+        return std::string(text, end);
+    }
+}
+
+// The value that the whole of `text` says, or none. A list is "[1,2]", the brackets may be left out.
+template <class T>
+std::optional<T> value_of(std::string_view text) {
+    if constexpr (std::is_same_v<T, bool>) {
+        if (text == "true" || text == "True" || text == "1") return true;
+        if (text == "false" || text == "False" || text == "0") return false;
+        return {};
+    } else if constexpr (std::is_same_v<T, std::string>) {
+        return std::string(text);
+    } else if constexpr (is_list<T>) {
+        if (text.size() >= 2 && text.front() == '[' && text.back() == ']')
+            text = text.substr(1, text.size() - 2);
+        T list;
+        while (!text.empty()) {
+            const auto comma = text.find(',');
+            auto item = text.substr(0, comma);
+            while (item.starts_with(' ')) item.remove_prefix(1);
+            while (item.ends_with(' ')) item.remove_suffix(1);
+            const auto each = value_of<typename T::value_type>(item);
+            if (!each) return {};
+            list.push_back(*each);
+            if (comma == std::string_view::npos) return list;
+            text.remove_prefix(comma + 1);
+        }
+        return {};
+    } else {
+        T value{};
+        const char* const end = text.data() + text.size();
+        const auto [rest, error] = std::from_chars(text.data(), end, value);
+        if (error != std::errc{} || rest != end) return {};
+        return value;
+    }
+}
+
+}  // namespace detail
+
 /// `value` as the shortest text that reads back as the same value.
-inline std::string to_text(std::variant<int, double> const& value) {
-    return std::visit(
-        [](auto number) {
-            char text[32];
-            const auto end = std::to_chars(text, text + sizeof text, number).ptr;
-            return std::string(text, end);
-        },
-        value);
+inline std::string to_text(AnyValue const& value) {
+    return std::visit([](auto const& each) { return detail::text_of(each); }, value);
 }
 
 namespace detail {
 
 template <class H>
 std::string range_text(HyperParameter<H> const& row) {
-    const bool integer = std::holds_alternative<int H::*>(row.member);
-    std::string text = integer ? "an integer" : "a number";
+    std::string text = std::visit(
+        [](auto member) -> std::string {
+            using V = std::remove_cvref_t<decltype(std::declval<H>().*member)>;
+            if constexpr (std::is_same_v<V, bool>) return "true or false";
+            if constexpr (std::is_same_v<V, std::string>) return "one of ";
+            if constexpr (std::is_same_v<V, int>) return "an integer";
+            if constexpr (std::is_same_v<V, std::vector<int>>) return "a list of integers";
+            if constexpr (std::is_same_v<V, std::vector<double>>) return "a list of numbers";
+            return "a number";
+        },
+        row.member);
+    if (std::holds_alternative<bool H::*>(row.member)) return text;
+    if (std::holds_alternative<std::string H::*>(row.member))
+        return text + std::string(row.choices);
     if (std::isfinite(row.lowest) && std::isfinite(row.highest))
-        text += " in [" + to_text(row.lowest) + ", " + to_text(row.highest) + "]";
+        text += " in [" + text_of(row.lowest) + ", " + text_of(row.highest) + "]";
     else if (std::isfinite(row.lowest))
-        text += " >= " + to_text(row.lowest);
+        text += " >= " + text_of(row.lowest);
     else if (std::isfinite(row.highest))
-        text += " <= " + to_text(row.highest);
+        text += " <= " + text_of(row.highest);
     return text;
+}
+
+// Whether `value` is what the row allows.
+template <class H, class V>
+bool allows(HyperParameter<H> const& row, V const& value) {
+    if constexpr (std::is_same_v<V, bool>) {
+        return true;
+    } else if constexpr (std::is_same_v<V, std::string>) {
+        const std::string all = "|" + std::string(row.choices) + "|";
+        return !value.empty() && all.find("|" + value + "|") != std::string::npos;
+    } else if constexpr (is_list<V>) {
+        for (auto const each : value)
+            if (!allows(row, each)) return false;
+        return !value.empty();
+    } else {
+        const auto number = static_cast<double>(value);
+        return std::isfinite(number) && row.lowest <= number && number <= row.highest;
+    }
 }
 
 [[noreturn]] inline void refuse(std::string_view model, std::string_view name,
@@ -78,10 +178,9 @@ H const& check(H const& values, std::string_view model) {
     for (auto const& row : H::table) {
         std::visit(
             [&](auto member) {
-                const auto value = values.*member;
-                const auto number = static_cast<double>(value);
-                if (!std::isfinite(number) || number < row.lowest || number > row.highest)
-                    detail::refuse(model, row.name, to_text(value), detail::range_text(row));
+                if (!detail::allows(row, values.*member))
+                    detail::refuse(model, row.name, detail::text_of(values.*member),
+                                   detail::range_text(row));
             },
             row.member);
     }
@@ -96,13 +195,12 @@ void set(H& values, std::string_view model, std::string_view name, std::string_v
         if (row.name != name) continue;
         std::visit(
             [&](auto member) {
-                std::remove_reference_t<decltype(values.*member)> value{};
-                const char* const end = text.data() + text.size();
-                const auto [rest, error] = std::from_chars(text.data(), end, value);
-                if (error != std::errc{} || rest != end)
+                using V = std::remove_reference_t<decltype(values.*member)>;
+                const auto value = detail::value_of<V>(text);
+                if (!value)
                     detail::refuse(model, name, "'" + std::string(text) + "'",
                                    detail::range_text(row));
-                values.*member = value;
+                values.*member = *value;
             },
             row.member);
         check(values, model);
@@ -149,7 +247,7 @@ std::vector<HyperParameterDescription> describe() {
     for (auto const& row : H::table)
         std::visit(
             [&](auto member) {
-                result.push_back({std::string(row.name), to_text(defaults.*member),
+                result.push_back({std::string(row.name), detail::text_of(defaults.*member),
                                   detail::range_text(row), std::string(row.meaning)});
             },
             row.member);

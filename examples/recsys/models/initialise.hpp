@@ -23,4 +23,25 @@ void xavier_uniform(ParameterArena<T>& parameters, std::string_view name, std::u
         matrix.data[k] = static_cast<T>(random.uniform(-bound, bound));
 }
 
+/// Normal with mean 0 and variance 2 / (rows + cols). Same source.
+template <class T>
+void xavier_normal(ParameterArena<T>& parameters, std::string_view name, std::uint64_t seed) {
+    const auto matrix = parameters[name];
+    const double deviation = std::sqrt(2.0 / static_cast<double>(matrix.rows + matrix.cols));
+    Random random(seed, "initial values", name);
+    for (std::size_t k = 0; k < matrix.size(); ++k)
+        matrix.data[k] = static_cast<T>(deviation * random.normal());
+}
+
+/// Uniform in [-b, b), b = 1 / sqrt(inputs): weights and biases of a layer, as PyTorch draws them.
+template <class T>
+void linear_uniform(ParameterArena<T>& parameters, std::string_view name, std::size_t inputs,
+                    std::uint64_t seed) {
+    const auto matrix = parameters[name];
+    const double bound = 1 / std::sqrt(static_cast<double>(inputs));
+    Random random(seed, "initial values", name);
+    for (std::size_t k = 0; k < matrix.size(); ++k)
+        matrix.data[k] = static_cast<T>(random.uniform(-bound, bound));
+}
+
 }  // namespace polder::recsys

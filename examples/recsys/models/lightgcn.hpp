@@ -95,7 +95,7 @@ public:
     double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
                 ParameterArena<T>& gradient) override {
         check(batch, n_users_, n_items_);
-        const auto [users, positives, negatives] = batch;
+        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         batch_users_.assign(interactions_.rows, {users});
         batch_items_.assign(interactions_.cols, {positives, negatives});
 
@@ -126,6 +126,10 @@ public:
             smooth(tape_.constant(parameters["user_embedding"]),
                    tape_.constant(parameters["item_embedding"]), Rows::all(), Rows::all());
         return {u.value(), i.value()};
+    }
+
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+        return {{"interactions", &interactions_}};
     }
 
 private:

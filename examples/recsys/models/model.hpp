@@ -12,13 +12,18 @@
 #include <polder/closure/pass.hpp>
 
 #include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/noise.hpp"
+#include "recsys/tape/csr.hpp"
 
 namespace polder::recsys {
 
 /// One training batch: row b says that user `users[b]` chose item `positives[b]`, and that item
 /// `negatives[b]` was drawn against it. Equal lengths; ids start at 0 and may repeat.
+/// `number` tells the batches of an epoch apart, 2 k for the k-th and 2 k + 1 for the one that a "+"
+/// method adds to it: what a model draws at random for a batch depends on it.
 struct Batch {
     std::span<std::int32_t const> users, positives, negatives;
+    std::uint64_t number = 0;
 };
 
 /// Throws std::invalid_argument for lists of unequal length or none, and std::out_of_range for an id
@@ -47,6 +52,13 @@ struct LossTerm {
     double value;
 };
 
+/// A sparse matrix that a model has built, by name.
+template <class T>
+struct NamedGraph {
+    std::string_view name;
+    Csr<T> const* graph;
+};
+
 /// What the scores of all users and items follow from: score(u, i) = users.row(u) . items.row(i).
 /// The views are valid until the next call of the model that returned them.
 template <class T>
@@ -62,6 +74,9 @@ struct Representations {
 /// parameters: these lie in the arena that `declare` lays out and every call is given. Nothing that
 /// depends on parameters outlives a call, so the results of a call are always those of the
 /// parameters it was given. Results do not depend on the number of threads.
+///
+/// What is random in a model comes from `noise()`: it depends on seed, epoch and batch alone, so that
+/// the passes of a sharpness-aware step on one batch see the same masks, graphs and noise.
 template <class T>
 class AnyModel {
 public:
@@ -82,8 +97,15 @@ public:
     /// Writes initial values; they depend on `seed` alone.
     virtual void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const = 0;
 
-    /// Prepares what changes once per epoch (from 0), from `seed` and `epoch` alone.
-    virtual void begin_epoch([[maybe_unused]] std::uint64_t seed, [[maybe_unused]] int epoch) {}
+    /// Parameters that stay as they are: the trainer takes them out of steps, norms and weight decay.
+    [[nodiscard]] virtual std::vector<std::string> frozen() const { return {}; }
+
+    /// Prepares what changes once per epoch (from 0), from `seed` and `epoch` alone. Without a call,
+    /// the epoch is 0 of seed 0.
+    void begin_epoch(std::uint64_t seed, int epoch) {
+        noise_.begin_epoch(seed, epoch);
+        prepare_epoch(epoch);
+    }
 
     /// The loss of `batch` at `parameters`; overwrites `gradient`, an arena of the same layout, with
     /// its gradient. After the first call on batches of that size it allocates nothing.
@@ -97,6 +119,18 @@ public:
     /// The representations of all users and items at inference.
     [[nodiscard]] virtual Representations<T>
     representations(ParameterArena<T> const& parameters) = 0;
+
+    /// The graphs that are in use, for inspection.
+    [[nodiscard]] virtual std::vector<NamedGraph<T>> graphs() const { return {}; }
+
+    /// The random objects; what is fixed there is not drawn.
+    [[nodiscard]] Noise<T>& noise() { return noise_; }
+
+protected:
+    /// What a model does at the start of an epoch: graphs that are sampled or rebuilt.
+    virtual void prepare_epoch([[maybe_unused]] int epoch) {}
+
+    Noise<T> noise_;
 };
 
 }  // namespace polder::recsys

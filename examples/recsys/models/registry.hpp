@@ -1,7 +1,6 @@
-/// All models by name. A new model is one header and one line here.
+/// All models by name. A new model is one header and one line in models.def.
 #pragma once
 
-#include <array>
 #include <concepts>
 #include <memory>
 #include <span>
@@ -12,7 +11,6 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/hyper_parameters.hpp"
-#include "recsys/models/lightgcn.hpp"
 #include "recsys/models/model.hpp"
 
 namespace polder::recsys {
@@ -24,6 +22,7 @@ struct ModelEntry {
 
     std::string_view name;
     std::string_view source;  ///< the paper
+    double weight_decay;      ///< that the reference trains with, added to the gradient
     std::vector<HyperParameterDescription> (*hyper_parameters)();
     Make<float>* make_float;
     Make<double>* make_double;
@@ -40,23 +39,27 @@ std::unique_ptr<AnyModel<T>> make(Dataset const& data, Settings const& settings,
 /// The entry of a model class template.
 template <template <class> class Model>
 constexpr ModelEntry model_entry() {
-    return {Model<float>::model_name, Model<float>::source,
-            &describe<typename Model<float>::HyperParameters>, &make<Model, float>,
+    double weight_decay = 0;
+    if constexpr (requires { Model<float>::weight_decay; })
+        weight_decay = Model<float>::weight_decay;
+    return {Model<float>::model_name,
+            Model<float>::source,
+            weight_decay,
+            &describe<typename Model<float>::HyperParameters>,
+            &make<Model, float>,
             &make<Model, double>};
 }
 
-/// Every model of the suite.
-inline constexpr std::array models{
-    model_entry<LightGCN>(),
-};
+/// Every model of the suite, in the order of models.def.
+std::span<ModelEntry const> models();
 
 /// The entry of `name`. Throws std::invalid_argument that lists the known models.
 inline ModelEntry const& find_model(std::string_view name) {
-    for (auto const& entry : models)
+    for (auto const& entry : models())
         if (entry.name == name) return entry;
     std::string message = "unknown model '" + std::string(name) + "'; known:";
-    for (auto const& entry : models)
-        message += (&entry == models.data() ? " " : ", ") + std::string(entry.name);
+    for (auto const& entry : models())
+        message += (&entry == models().data() ? " " : ", ") + std::string(entry.name);
     throw std::invalid_argument(message);
 }
 

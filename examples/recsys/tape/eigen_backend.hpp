@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -20,6 +21,7 @@
 #include "recsys/tape/aligned_buffer.hpp"
 #include "recsys/tape/broadcast.hpp"
 #include "recsys/tape/csr.hpp"
+#include "recsys/tape/pattern.hpp"
 #include "recsys/tape/rows.hpp"
 
 namespace polder::recsys {
@@ -41,6 +43,11 @@ struct Same {
 template <class T>
 Same<T> row_of(PerRow<T> operand, std::size_t row) {
     return {operand.view.data[row]};
+}
+
+template <class T>
+T* row_of(PerColumn<T> operand, std::size_t) {
+    return operand.view.data;
 }
 
 template <class T>
@@ -80,7 +87,7 @@ public:
     }
 
     /// f(first_bj, rest_bj...) for every entry. f writes to the arguments it takes by reference. The
-    /// shape is that of `first`; operands may be matrices, PerRow or Single.
+    /// shape is that of `first`; operands may be matrices, PerRow, PerColumn or Single.
     template <class F, class... Operands>
     void map(F f, MatrixView<T> first, Operands... rest) {
         map_rows(Rows::all(), f, first, rest...);
@@ -104,9 +111,49 @@ public:
         });
     }
 
+    /// y_b += sum_j f(first_bj, rest_bj...).
+    template <class F, class First, class... Operands>
+    void add_row_sum(F f, MatrixView<T> y, First first, Operands... rest) {
+        for_each_row(Rows::all(), first, [&](std::size_t row) {
+            Lanes lanes{};
+            sum_row(lanes, first.cols, f, detail::row_of(first, row), detail::row_of(rest, row)...);
+            y.data[row] += static_cast<T>(total(lanes));
+        });
+    }
+
+    /// y_b = max_j x_bj.
+    void row_max(MatrixView<T> y, MatrixView<T const> x) {
+        for_each_row(Rows::all(), x, [&](std::size_t row) {
+            y.data[row] =
+                *std::max_element(detail::row_of(x, row), detail::row_of(x, row) + x.cols);
+        });
+    }
+
+    /// y_j += sum_b x_bj, added in the order of the rows.
+    void add_column_sum(MatrixView<T> y, MatrixView<T const> x) {
+        const std::size_t parts = (x.cols + columns_per_part - 1) / columns_per_part;
+        parallel_for(parts, threads_for(x.size()), [&](std::size_t part) {
+            const std::size_t begin = part * columns_per_part;
+            const std::size_t n = std::min(columns_per_part, x.cols - begin);
+            std::array<double, columns_per_part> sums{};
+            for (std::size_t row = 0; row < x.rows; ++row) {
+                const T* const from = detail::row_of(x, row) + begin;
+                for (std::size_t j = 0; j < n; ++j) sums[j] += static_cast<double>(from[j]);
+            }
+            for (std::size_t j = 0; j < n; ++j) y.data[begin + j] += static_cast<T>(sums[j]);
+        });
+    }
+
     /// y = sum_bj f(first_bj, rest_bj...), a scalar.
     template <class F, class First, class... Operands>
     void sum(F f, MatrixView<T> y, First first, Operands... rest) {
+        y.data[0] = T(0);
+        add_sum(f, y, first, rest...);
+    }
+
+    /// y += the same.
+    template <class F, class First, class... Operands>
+    void add_sum(F f, MatrixView<T> y, First first, Operands... rest) {
         const std::size_t parts = (first.rows + rows_per_part - 1) / rows_per_part;
         partial_.resize(std::max(partial_.size(), parts));
         parallel_for(parts, threads_for(first.size()), [&](std::size_t part) {
@@ -119,7 +166,191 @@ public:
         });
         double result = 0;
         for (std::size_t part = 0; part < parts; ++part) result += partial_[part];
-        y.data[0] = static_cast<T>(result);
+        y.data[0] += static_cast<T>(result);
+    }
+
+    /// y = x.
+    void copy(MatrixView<T const> x, MatrixView<T> y) {
+        map([](T& to, T from) { to = from; }, y, x);
+    }
+
+    /// y_b,to+j = x_b,from+j for 0 <= j < n.
+    void copy_columns(MatrixView<T const> x, std::size_t from, MatrixView<T> y, std::size_t to,
+                      std::size_t n) {
+        for_each_row(Rows::all(), MatrixView<T>{y.data, y.rows, n}, [&](std::size_t row) {
+            std::copy_n(detail::row_of(x, row) + from, n, detail::row_of(y, row) + to);
+        });
+    }
+
+    /// y_b,to+j += x_b,from+j for 0 <= j < n.
+    void add_columns(MatrixView<T const> x, std::size_t from, MatrixView<T> y, std::size_t to,
+                     std::size_t n) {
+        for_each_row(Rows::all(), MatrixView<T>{y.data, y.rows, n}, [&](std::size_t row) {
+            map_row(
+                n, [](T& sum, T term) { sum += term; }, detail::row_of(y, row) + to,
+                detail::row_of(x, row) + from);
+        });
+    }
+
+    /// C = [C +] op_a(A) op_b(B), the bracket where `add`. In tiles of C of a fixed size, so that the order
+    /// of additions does not depend on the threads.
+    void product(MatrixView<T const> a, Form form_a, MatrixView<T const> b, Form form_b,
+                 MatrixView<T> c, bool add) {
+        const std::size_t inner = form_a == Form::plain ? a.cols : a.rows;
+        const std::size_t down = (c.rows + tile - 1) / tile, across = (c.cols + tile - 1) / tile;
+        const int threads = threads_for(c.size() * inner / 16);
+        if (threads == 1 || down * across == 1) {
+            tile_product(a, form_a, b, form_b, c, {0, c.rows}, {0, c.cols}, add);
+            return;
+        }
+        parallel_for(down * across, threads, [&](std::size_t k) {
+            const auto range = [](std::size_t part, std::size_t size) {
+                const std::size_t begin = part * tile;
+                return Range{begin, std::min(tile, size - begin)};
+            };
+            tile_product(a, form_a, b, form_b, c, range(k / across, c.rows),
+                         range(k % across, c.cols), add);
+        });
+    }
+
+    /// For every row b of Q: log_sum_b = log sum_z exp(s Q_b . K_z), loss_b = log_sum_b - s Q_b . K_positive(b).
+    void log_sum_exp_products(MatrixView<T const> q, MatrixView<T const> k,
+                              std::span<std::int32_t const> positive, T s, MatrixView<T> log_sum,
+                              MatrixView<T> loss) {
+        for_each_tile(q.rows, k.rows, [&](Range rows, Tile& products) {
+            const auto p = scaled_products(q, rows, k, {0, k.rows}, s, products);
+            for (std::size_t b = 0; b < rows.size; ++b) {
+                const auto row = p.row(index(b)).array();
+                const T most = row.maxCoeff();
+                const T total = most + std::log((row - most).exp().sum());
+                log_sum.data[rows.begin + b] = total;
+                loss.data[rows.begin + b] =
+                    total - row(index(static_cast<std::size_t>(positive[rows.begin + b])));
+            }
+        });
+    }
+
+    /// dQ_b += dy w sum_z (exp(s Q_b . K_z - log_sum_b) - [z = positive(b)]) K_z.
+    void add_softmax_products(MatrixView<T const> q, MatrixView<T const> k,
+                              std::span<std::int32_t const> positive, T s,
+                              MatrixView<T const> log_sum, T w, Single<T const> dy,
+                              MatrixView<T> dq) {
+        const T factor = w * dy.view.data[0];
+        for_each_tile(q.rows, k.rows, [&](Range rows, Tile& products) {
+            auto p = scaled_products(q, rows, k, {0, k.rows}, s, products);
+            for (std::size_t b = 0; b < rows.size; ++b) {
+                auto row = p.row(index(b)).array();
+                row = factor * (row - log_sum.data[rows.begin + b]).exp();
+                row(index(static_cast<std::size_t>(positive[rows.begin + b]))) -= factor;
+            }
+            dense(dq, rows).noalias() += p * dense(k, {0, k.rows});
+        });
+    }
+
+    /// dK_z += dy w sum_b (exp(s Q_b . K_z - log_sum_b) - [z = positive(b)]) Q_b.
+    void add_transposed_softmax_products(MatrixView<T const> q, MatrixView<T const> k,
+                                         std::span<std::int32_t const> positive, T s,
+                                         MatrixView<T const> log_sum, T w, Single<T const> dy,
+                                         MatrixView<T> dk) {
+        const T factor = w * dy.view.data[0];
+        const Eigen::Map<Eigen::Array<T, 1, Eigen::Dynamic> const> logs(log_sum.data,
+                                                                        index(q.rows));
+        for_each_tile(k.rows, q.rows, [&](Range rows, Tile& products) {
+            auto p = scaled_products(k, rows, q, {0, q.rows}, s, products);
+            for (std::size_t z = 0; z < rows.size; ++z) {
+                auto row = p.row(index(z)).array();
+                row = factor * (row - logs).exp();
+            }
+            for (std::size_t b = 0; b < q.rows; ++b) {
+                const auto z = static_cast<std::size_t>(positive[b]);
+                if (rows.begin <= z && z < rows.begin + rows.size)
+                    p(index(z - rows.begin), index(b)) -= factor;
+            }
+            dense(dk, rows).noalias() += p * dense(q, {0, q.rows});
+        });
+    }
+
+    /// y_r = [y_r +] sum over the entries of row r of `side` of w_entry x_end, the bracket where `add`.
+    void multiply(Pattern::Side const& side, MatrixView<T const> w, MatrixView<T const> x,
+                  MatrixView<T> y, bool add) {
+        for_each_row(
+            Rows::all(), y,
+            [&](std::size_t row) {
+                T* const to = detail::row_of(y, row);
+                if (!add) std::fill_n(to, y.cols, T(0));
+                for (std::size_t k = side.offsets[row]; k < side.offsets[row + 1]; ++k) {
+                    const T weight = w.data[side.entry[k]];
+                    map_row(
+                        y.cols, [weight](T& sum, T in) { sum += weight * in; }, to,
+                        detail::row_of(x, static_cast<std::size_t>(side.ends[k])));
+                }
+            },
+            side.ends.size() * x.cols);
+    }
+
+    /// w_e += a_row(e) . c_end(e) for every entry of `side`.
+    void add_products(Pattern::Side const& side, MatrixView<T const> a, MatrixView<T const> c,
+                      MatrixView<T> w) {
+        for_each_row(
+            Rows::all(), a,
+            [&](std::size_t row) {
+                for (std::size_t k = side.offsets[row]; k < side.offsets[row + 1]; ++k) {
+                    Lanes lanes{};
+                    sum_row(
+                        lanes, a.cols, [](T ai, T ci) { return ai * ci; }, detail::row_of(a, row),
+                        detail::row_of(c, static_cast<std::size_t>(side.ends[k])));
+                    w.data[side.entry[k]] += static_cast<T>(total(lanes));
+                }
+            },
+            side.ends.size() * a.cols);
+    }
+
+    /// In every segment [offsets[r], offsets[r + 1]): y = exp(x - max) / (sum of exp(x - max) + guard).
+    void segment_softmax(std::vector<std::size_t> const& offsets, T guard, MatrixView<T const> x,
+                         MatrixView<T> y) {
+        for_each_segment(offsets, [&](std::size_t, std::size_t begin, std::size_t end) {
+            if (begin == end) return;
+            const T most = *std::max_element(x.data + begin, x.data + end);
+            double sum = 0;
+            for (std::size_t k = begin; k < end; ++k) {
+                y.data[k] = std::exp(x.data[k] - most);
+                sum += static_cast<double>(y.data[k]);
+            }
+            const T divisor = static_cast<T>(sum) + guard;
+            for (std::size_t k = begin; k < end; ++k) y.data[k] /= divisor;
+        });
+    }
+
+    /// dx += y (dy - sum over the segment of dy y).
+    void add_segment_softmax_gradient(std::vector<std::size_t> const& offsets,
+                                      MatrixView<T const> y, MatrixView<T const> dy,
+                                      MatrixView<T> dx) {
+        for_each_segment(offsets, [&](std::size_t, std::size_t begin, std::size_t end) {
+            double dot = 0;
+            for (std::size_t k = begin; k < end; ++k)
+                dot += static_cast<double>(dy.data[k]) * static_cast<double>(y.data[k]);
+            for (std::size_t k = begin; k < end; ++k)
+                dx.data[k] += y.data[k] * (dy.data[k] - static_cast<T>(dot));
+        });
+    }
+
+    /// y_r = sum over segment r of x.
+    void segment_sum(std::vector<std::size_t> const& offsets, MatrixView<T const> x,
+                     MatrixView<T> y) {
+        for_each_segment(offsets, [&](std::size_t row, std::size_t begin, std::size_t end) {
+            double sum = 0;
+            for (std::size_t k = begin; k < end; ++k) sum += static_cast<double>(x.data[k]);
+            y.data[row] = static_cast<T>(sum);
+        });
+    }
+
+    /// f(x_k, y_r) for every k of segment r.
+    template <class F>
+    void scatter_segments(std::vector<std::size_t> const& offsets, F f, MatrixView<T> x,
+                          MatrixView<T const> y) {
+        for_each_segment(offsets, [&](std::size_t row, std::size_t begin, std::size_t end) {
+            for (std::size_t k = begin; k < end; ++k) f(x.data[k], y.data[row]);
+        });
     }
 
     /// y_b = x_index(b).
@@ -169,6 +400,9 @@ public:
 
 private:
     static constexpr std::size_t rows_per_part = 256;
+    static constexpr std::size_t columns_per_part = 64;
+    static constexpr std::size_t tile = 256;      // rows and columns of a product in one piece
+    static constexpr std::size_t tile_rows = 64;  // of products that are used and thrown away
     static constexpr std::size_t n_lanes = 8;  // independent sums that a vector register can hold
     using Lanes = std::array<double, n_lanes>;
 
@@ -178,12 +412,87 @@ private:
 
     template <class View, class F>
     void for_each_row(Rows rows, View view, F f) {
+        for_each_row(rows, view, f, rows.count(view.rows) * view.cols);
+    }
+
+    template <class View, class F>
+    void for_each_row(Rows rows, View view, F f, std::size_t work) {
         const std::size_t n = rows.count(view.rows);
         const std::size_t parts = (n + rows_per_part - 1) / rows_per_part;
-        parallel_for(parts, threads_for(n * view.cols), [&](std::size_t part) {
+        parallel_for(parts, threads_for(work), [&](std::size_t part) {
             const std::size_t end = std::min(n, (part + 1) * rows_per_part);
             for (std::size_t k = part * rows_per_part; k < end; ++k) f(rows[k]);
         });
+    }
+
+    template <class F>
+    void for_each_segment(std::vector<std::size_t> const& offsets, F f) {
+        for_each_row(
+            Rows::all(), MatrixView<T>{nullptr, offsets.size() - 1, 1},
+            [&](std::size_t row) { f(row, offsets[row], offsets[row + 1]); }, offsets.back());
+    }
+
+    using Dense = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    using Tile = AlignedBuffer<T>;
+    struct Range {
+        std::size_t begin, size;
+    };
+
+    static Eigen::Index index(std::size_t k) { return static_cast<Eigen::Index>(k); }
+
+    static Eigen::Map<Dense const> dense(MatrixView<T const> x, Range rows) {
+        return {x.data + rows.begin * x.cols, index(rows.size), index(x.cols)};
+    }
+    static Eigen::Map<Dense> dense(MatrixView<T> x, Range rows) {
+        return {x.data + rows.begin * x.cols, index(rows.size), index(x.cols)};
+    }
+
+    static void tile_product(MatrixView<T const> a, Form form_a, MatrixView<T const> b, Form form_b,
+                             MatrixView<T> c, Range rows, Range cols, bool add) {
+        const auto of = [](auto const& product, auto&& to, bool add_to) {
+            if (add_to)
+                to.noalias() += product;
+            else
+                to.noalias() = product;
+        };
+        const auto whole_a = dense(a, {0, a.rows}), whole_b = dense(b, {0, b.rows});
+        auto to = dense(c, rows).middleCols(index(cols.begin), index(cols.size));
+        const auto r0 = index(rows.begin), r = index(rows.size);
+        const auto c0 = index(cols.begin), n = index(cols.size);
+        if (form_a == Form::plain && form_b == Form::plain)
+            of(whole_a.middleRows(r0, r) * whole_b.middleCols(c0, n), to, add);
+        else if (form_a == Form::plain)
+            of(whole_a.middleRows(r0, r) * whole_b.middleRows(c0, n).transpose(), to, add);
+        else if (form_b == Form::plain)
+            of(whole_a.middleCols(r0, r).transpose() * whole_b.middleCols(c0, n), to, add);
+        else
+            of(whole_a.middleCols(r0, r).transpose() * whole_b.middleRows(c0, n).transpose(), to,
+               add);
+    }
+
+    // f(rows, memory) for pieces of n rows, each on one thread with memory for tile_rows x cols products.
+    template <class F>
+    void for_each_tile(std::size_t n, std::size_t cols, F f) {
+        const std::size_t parts = (n + tile_rows - 1) / tile_rows;
+        const auto workers =
+            static_cast<std::size_t>(std::min(threads_for(n * cols), static_cast<int>(parts)));
+        tiles_.resize(std::max(tiles_.size(), workers));
+        parallel_for(workers, threads_, [&](std::size_t worker) {
+            tiles_[worker].reserve(tile_rows * cols);
+            for (std::size_t part = worker; part < parts; part += workers) {
+                const std::size_t begin = part * tile_rows;
+                f(Range{begin, std::min(tile_rows, n - begin)}, tiles_[worker]);
+            }
+        });
+    }
+
+    // s A_rows B_cols^T in the memory of `products`.
+    static Eigen::Map<Dense> scaled_products(MatrixView<T const> a, Range rows,
+                                             MatrixView<T const> b, Range cols, T s,
+                                             Tile& products) {
+        Eigen::Map<Dense> p(products.data(), index(rows.size), index(cols.size));
+        p.noalias() = s * dense(a, rows) * dense(b, cols).transpose();
+        return p;
     }
 
     template <class F, class... Accessors>
@@ -263,6 +572,7 @@ private:
     int threads_;
     std::size_t least_work_;
     std::vector<double> partial_;
+    std::vector<Tile> tiles_;
 };
 
 }  // namespace polder::recsys

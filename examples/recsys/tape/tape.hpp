@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <new>
 #include <span>
 #include <stdexcept>
@@ -44,6 +45,9 @@ public:
     [[nodiscard]] std::size_t rows() const { return value().rows; }
     [[nodiscard]] std::size_t cols() const { return value().cols; }
     [[nodiscard]] Rows present() const { return tape_->node(*this).present; }
+
+    /// False for constants and what is made of them alone: nobody reads their gradient.
+    [[nodiscard]] bool is_variable() const { return tape_->node(*this).is_variable; }
 
     [[nodiscard]] MatrixView<Scalar const> value() const { return tape_->node(*this).value; }
 
@@ -114,7 +118,7 @@ public:
         Node& node = next_node();
         node.value = value;
         node.gradient = gradient;
-        node.is_parameter = true;
+        node.is_parameter = node.is_variable = true;
         return Value(*this, used_ - 1);
     }
 
@@ -124,19 +128,33 @@ public:
         return Value(*this, used_ - 1);
     }
 
-    /// Room for the result of an operation, in which only the rows `present` will be computed.
-    Value make(std::size_t rows, std::size_t cols, Rows present = Rows::all()) {
+    /// Room for the result of an operation on `operands`, in which only the rows `present` will be
+    /// computed.
+    Value make(std::span<Value const> operands, std::size_t rows, std::size_t cols,
+               Rows present = Rows::all()) {
+        bool is_variable = false;
+        for (const Value x : operands) is_variable = is_variable || x.is_variable();
         Node& node = next_node();
+        node.is_variable = is_variable;
         node.value = {node.value_memory.reserve(rows * cols), rows, cols};
         node.present = present;
         return Value(*this, used_ - 1);
     }
+    Value make(std::initializer_list<Value> operands, std::size_t rows, std::size_t cols,
+               Rows present = Rows::all()) {
+        return make(std::span(operands.begin(), operands.size()), rows, cols, present);
+    }
+
+    /// Room for what an operation keeps for `backward`.
+    Value scratch(std::size_t rows, std::size_t cols) {
+        return make(std::span<Value const>(), rows, cols);
+    }
 
     /// Notes how the gradient of `result` enters those of its operands. `step()` runs only if
-    /// `result` has a gradient.
+    /// `result` has a gradient, and adds to the operands that are variable.
     template <class Step>
     Value on_backward(Value result, Step step) {
-        node(result).backward = Closure(step);
+        if (result.is_variable()) node(result).backward = Closure(step);
         return result;
     }
 
@@ -183,7 +201,7 @@ private:
         MatrixView<Scalar> gradient;
         Rows present = Rows::all();
         Rows held = Rows::none();  // rows of the gradient that hold a number
-        bool is_parameter = false;
+        bool is_parameter = false, is_variable = false;
         std::vector<Value> operands;
         Closure backward;
     };
@@ -196,7 +214,7 @@ private:
         node.gradient = {};
         node.present = Rows::all();
         node.held = Rows::none();
-        node.is_parameter = false;
+        node.is_parameter = node.is_variable = false;
         node.operands.clear();
         node.backward = Closure();
         return node;

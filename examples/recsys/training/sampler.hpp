@@ -70,7 +70,8 @@ public:
             draw(stream, Random(seed_, "negatives", number, epoch, k), k);
             stream.batch = k;
         }
-        return {stream.users, stream.positives, stream.negatives};
+        return {stream.users, stream.positives, stream.negatives,
+                2 * k + static_cast<std::uint64_t>(number)};
     }
 
 private:

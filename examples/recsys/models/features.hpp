@@ -1,0 +1,53 @@
+/// Features of items as models take them.
+#pragma once
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/blocks/arena.hpp>
+
+#include "recsys/data/dataset.hpp"
+
+namespace polder::recsys {
+
+/// One modality as a (n_items x columns) matrix of T; no columns where the data set has none.
+template <class T>
+class Features {
+public:
+    Features() = default;
+    explicit Features(FeatureMatrix const& from) : rows_(from.rows), columns_(from.columns) {
+        if (from.exact.empty())
+            values_.assign(from.values.begin(), from.values.end());
+        else
+            std::transform(from.exact.begin(), from.exact.end(), std::back_inserter(values_),
+                           [](double value) { return static_cast<T>(value); });
+    }
+
+    [[nodiscard]] bool empty() const { return values_.empty(); }
+    [[nodiscard]] std::size_t columns() const { return columns_; }
+    [[nodiscard]] MatrixView<T const> view() const { return {values_.data(), rows_, columns_}; }
+
+    /// Writes the values to `to`, a matrix of the same shape.
+    void copy_to(MatrixView<T> to) const { std::copy(values_.begin(), values_.end(), to.data); }
+
+private:
+    std::size_t rows_ = 0, columns_ = 0;
+    std::vector<T> values_;
+};
+
+/// Throws std::invalid_argument where `data` has no features at all, or rows for other than all items.
+inline void require_features(Dataset const& data, std::string_view model) {
+    if (data.visual.empty() && data.textual.empty())
+        throw std::invalid_argument(std::string(model) + ": data set '" + data.name +
+                                    "' has no features, expected visual or textual ones");
+    for (auto const* features : {&data.visual, &data.textual})
+        if (!features->empty() && features->rows != static_cast<std::size_t>(data.n_items))
+            throw std::invalid_argument(std::string(model) + ": features of " +
+                                        std::to_string(features->rows) + " items, expected " +
+                                        std::to_string(data.n_items));
+}
+
+}  // namespace polder::recsys

@@ -1,0 +1,159 @@
+/// Operations entry by entry.
+#pragma once
+
+#include <cmath>
+
+#include "recsys/tape/operand.hpp"
+
+namespace polder::recsys {
+
+/// Y = f(X).     dX += dY f'(X)
+/// f(x) and slope(x, y) = f'(x), y = f(x), are functions of one entry.
+template <class B, class F, class Slope>
+Value<B> apply(Value<B> x, F f, Slope slope) {
+    using T = typename B::Scalar;
+    detail::check_present("function", {x});
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, x.rows(), x.cols());
+    tape.backend().map([f](T& out, T in) { out = f(in); }, y.result(), x.value());
+    return tape.on_backward(y, [x, y, slope] {
+        detail::add_gradient(
+            x, [slope](T& dx, T dy, T in, T out) { dx += dy * slope(in, out); }, y.gradient(),
+            x.value(), y.value());
+    });
+}
+
+/// Y = X where X > 0, else slope X.     dX += dY where X > 0, else slope dY
+template <class B>
+Value<B> leaky_relu(Value<B> x, typename B::Scalar slope = typename B::Scalar(0.01)) {
+    using T = typename B::Scalar;
+    return apply(
+        x, [slope](T in) { return in > T(0) ? in : slope * in; },
+        [slope](T in, T) { return in > T(0) ? T(1) : slope; });
+}
+
+/// Y = max(X, 0).     dX += dY where X > 0
+template <class B>
+Value<B> relu(Value<B> x) {
+    using T = typename B::Scalar;
+    return leaky_relu(x, T(0));
+}
+
+/// Y = 1 / (1 + exp(-X)).     dX += dY Y (1 - Y)
+template <class B>
+Value<B> sigmoid(Value<B> x) {
+    using T = typename B::Scalar;
+    return apply(
+        x, [](T in) { return T(1) / (T(1) + std::exp(-in)); },
+        [](T, T out) { return out * (T(1) - out); });
+}
+
+/// Y = |X|.     dX += dY sign(X), sign(0) = 0
+template <class B>
+Value<B> absolute(Value<B> x) {
+    using T = typename B::Scalar;
+    return apply(
+        x, [](T in) { return std::abs(in); },
+        [](T in, T) { return static_cast<T>(in > T(0)) - static_cast<T>(in < T(0)); });
+}
+
+/// Y = w X.     dX += w dY
+template <class B>
+Value<B> operator*(typename B::Scalar weight, Value<B> x) {
+    using T = typename B::Scalar;
+    return apply(
+        x, [weight](T in) { return weight * in; }, [weight](T, T) { return weight; });
+}
+
+namespace detail {
+
+// Y = A + w C
+template <class B>
+Value<B> add(Value<B> a, Value<B> c, typename B::Scalar w) {
+    using T = typename B::Scalar;
+    check_equal("sum", a, c);
+    auto& tape = a.tape();
+    const auto y = tape.make({a, c}, a.rows(), a.cols());
+    tape.backend().map([w](T& out, T ai, T ci) { out = ai + w * ci; }, y.result(), a.value(),
+                       c.value());
+    return tape.on_backward(y, [a, c, y, w] {
+        add_gradient(
+            a, [](T& da, T dy) { da += dy; }, y.gradient());
+        add_gradient(
+            c, [w](T& dc, T dy) { dc += w * dy; }, y.gradient());
+    });
+}
+
+}  // namespace detail
+
+/// Y = A + C.     dA += dY,  dC += dY
+template <class B>
+Value<B> operator+(Value<B> a, Value<B> c) {
+    return detail::add(a, c, typename B::Scalar(1));
+}
+
+/// Y = A - C.     dA += dY,  dC -= dY
+template <class B>
+Value<B> operator-(Value<B> a, Value<B> c) {
+    return detail::add(a, c, typename B::Scalar(-1));
+}
+
+/// Y_bj = A_bj C_bj.     dA += dY C,  dC += dY A
+template <class B>
+Value<B> hadamard(Value<B> a, Value<B> c) {
+    using T = typename B::Scalar;
+    detail::check_equal("entry-wise product", a, c);
+    auto& tape = a.tape();
+    const auto y = tape.make({a, c}, a.rows(), a.cols());
+    tape.backend().map([](T& out, T ai, T ci) { out = ai * ci; }, y.result(), a.value(), c.value());
+    return tape.on_backward(y, [a, c, y] {
+        const auto step = [](T& d, T dy, T other) { d += dy * other; };
+        detail::add_gradient(a, step, y.gradient(), c.value());
+        detail::add_gradient(c, step, y.gradient(), a.value());
+    });
+}
+
+/// Y_bj = w_b X_bj for a column w (rows x 1).     dX_bj += w_b dY_bj,  dw_b += sum_j dY_bj X_bj
+template <class B>
+Value<B> scale_rows(Value<B> w, Value<B> x) {
+    using T = typename B::Scalar;
+    detail::check_shapes(w.rows() == x.rows() && w.cols() == 1, "row scaling", w, x,
+                         "a column with as many rows");
+    auto& tape = x.tape();
+    const auto y = tape.make({w, x}, x.rows(), x.cols());
+    tape.backend().map([](T& out, T wb, T in) { out = wb * in; }, y.result(), per_row(w.value()),
+                       x.value());
+    return tape.on_backward(y, [w, x, y] {
+        detail::add_gradient(
+            x, [](T& dx, T wb, T dy) { dx += wb * dy; }, per_row(w.value()), y.gradient());
+        if (w.is_variable())
+            y.tape().backend().add_row_sum([](T dy, T in) { return dy * in; }, w.gradient_sum(),
+                                           y.gradient(), x.value());
+    });
+}
+
+/// Y = s X for a scalar s on the tape.     dX += s dY,  ds += sum_bj dY_bj X_bj
+template <class B>
+Value<B> scale(Value<B> s, Value<B> x) {
+    using T = typename B::Scalar;
+    detail::check_shapes(s.rows() == 1 && s.cols() == 1, "scaling", s, x, "a scalar first");
+    auto& tape = x.tape();
+    const auto y = tape.make({s, x}, x.rows(), x.cols());
+    tape.backend().map([](T& out, T factor, T in) { out = factor * in; }, y.result(),
+                       single(s.value()), x.value());
+    return tape.on_backward(y, [s, x, y] {
+        detail::add_gradient(
+            x, [](T& dx, T factor, T dy) { dx += factor * dy; }, single(s.value()), y.gradient());
+        if (s.is_variable())
+            y.tape().backend().add_sum([](T dy, T in) { return dy * in; }, s.gradient_sum(),
+                                       y.gradient(), x.value());
+    });
+}
+
+/// The value of X without a way back: dX gets nothing.
+template <class B>
+Value<B> stop_gradient(Value<B> x) {
+    return x.tape().constant(x.value());
+}
+
+}  // namespace polder::recsys

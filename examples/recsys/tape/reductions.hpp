@@ -1,0 +1,160 @@
+/// Scalars made of a matrix, and vectors made of its rows.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+
+#include "recsys/tape/operand.hpp"
+
+namespace polder::recsys {
+
+/// y = w sum_bj f(X_bj).     dX_bj += dy w slope(X_bj),  slope = f'
+template <class B, class F, class Slope>
+Value<B> weighted_sum_of(Value<B> x, typename B::Scalar w, F f, Slope slope) {
+    using T = typename B::Scalar;
+    detail::check_present("sum", {x});
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, 1, 1);
+    tape.backend().sum([w, f](T in) { return w * f(in); }, y.result(), x.value());
+    return tape.on_backward(y, [x, y, w, slope] {
+        detail::add_gradient(
+            x, [w, slope](T& dx, T dy, T in) { dx += dy * w * slope(in); }, single(y.gradient()),
+            x.value());
+    });
+}
+
+/// y = sum_bj X_bj
+template <class B>
+Value<B> sum(Value<B> x) {
+    using T = typename B::Scalar;
+    return weighted_sum_of(
+        x, T(1), [](T in) { return in; }, [](T) { return T(1); });
+}
+
+/// y = mean over all entries of X
+template <class B>
+Value<B> mean_of(Value<B> x) {
+    using T = typename B::Scalar;
+    return weighted_sum_of(
+        x, T(1) / static_cast<T>(x.value().size()), [](T in) { return in; },
+        [](T) { return T(1); });
+}
+
+/// y = sum_bj X_bj^2.     dX += 2 dy X
+template <class B>
+Value<B> sum_of_squares(Value<B> x) {
+    using T = typename B::Scalar;
+    return weighted_sum_of(
+        x, T(1), [](T in) { return in * in; }, [](T in) { return T(2) * in; });
+}
+
+/// y = mean over all entries of X_bj^2.
+template <class B>
+Value<B> mean_of_squares(Value<B> x) {
+    using T = typename B::Scalar;
+    return weighted_sum_of(
+        x, T(1) / static_cast<T>(x.value().size()), [](T in) { return in * in; },
+        [](T in) { return T(2) * in; });
+}
+
+/// y = sqrt(sum_bj X_bj^2).     dX += dy X / y, and nothing where y = 0
+template <class B>
+Value<B> frobenius_norm(Value<B> x) {
+    using T = typename B::Scalar;
+    detail::check_present("frobenius_norm", {x});
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, 1, 1);
+    tape.backend().sum([](T xi) { return xi * xi; }, y.result(), x.value());
+    tape.backend().map([](T& out) { out = std::sqrt(out); }, y.result());
+    return tape.on_backward(y, [x, y] {
+        detail::add_gradient(
+            x, [](T& dx, T dy, T xi, T norm) { dx += norm > T(0) ? dy * xi / norm : T(0); },
+            single(y.gradient()), x.value(), single(y.value()));
+    });
+}
+
+/// The unbiased variance of all n entries: y = sum_bj (X_bj - m)^2 / (n - 1), m their mean (mean_of).
+///     dX_bj += 2 dy (X_bj - m) / (n - 1)
+template <class B>
+Value<B> variance(Value<B> x, Value<B> m) {
+    using T = typename B::Scalar;
+    detail::check_shapes(m.rows() == 1 && m.cols() == 1 && x.value().size() > 1, "variance", x, m,
+                         "two entries or more, and their mean");
+    const T share = T(1) / static_cast<T>(x.value().size() - 1);
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, 1, 1);
+    tape.backend().sum([share](T in, T mean) { return share * (in - mean) * (in - mean); },
+                       y.result(), x.value(), single(m.value()));
+    return tape.on_backward(y, [x, m, y, share] {
+        detail::add_gradient(
+            x, [share](T& dx, T dy, T in, T mean) { dx += T(2) * share * dy * (in - mean); },
+            single(y.gradient()), x.value(), single(m.value()));
+    });
+}
+
+/// y_b = sum_j A_bj C_bj.     dA_bj += dy_b C_bj,  dC_bj += dy_b A_bj
+template <class B>
+Value<B> row_dot(Value<B> a, Value<B> c) {
+    using T = typename B::Scalar;
+    detail::check_equal("row_dot", a, c);
+    auto& tape = a.tape();
+    const auto y = tape.make({a, c}, a.rows(), 1);
+    tape.backend().row_sum([](T ai, T ci) { return ai * ci; }, y.result(), a.value(), c.value());
+    return tape.on_backward(y, [a, c, y] {
+        const auto step = [](T& d, T dy, T other) { d += dy * other; };
+        detail::add_gradient(a, step, per_row(y.gradient()), c.value());
+        detail::add_gradient(c, step, per_row(y.gradient()), a.value());
+    });
+}
+
+/// Y_b = X_b / max(|X_b|_2, floor).     dX_b += (dY_b - Y_b (Y_b . dY_b)) / |X_b|, or dY_b / floor at the floor
+template <class B>
+Value<B> normalise_rows(Value<B> x, typename B::Scalar floor = typename B::Scalar(1e-12)) {
+    using T = typename B::Scalar;
+    detail::check_present("normalisation", {x});
+    auto& tape = x.tape();
+    auto& backend = tape.backend();
+    const auto norm = tape.scratch(x.rows(), 1);
+    backend.row_sum([](T in) { return in * in; }, norm.result(), x.value());
+    backend.map([](T& n) { n = std::sqrt(n); }, norm.result());
+    const auto y = tape.make({x}, x.rows(), x.cols());
+    backend.map([floor](T& out, T in, T n) { out = in / (n > floor ? n : floor); }, y.result(),
+                x.value(), per_row(norm.value()));
+    const auto along = tape.scratch(x.rows(), 1);
+    return tape.on_backward(y, [x, y, norm, along, floor] {
+        auto& to = y.tape().backend();
+        to.row_sum([](T dy, T out) { return dy * out; }, along.result(), y.gradient(), y.value());
+        detail::add_gradient(
+            x,
+            [floor](T& dx, T dy, T out, T n, T dot) {
+                dx += n > floor ? (dy - out * dot) / n : dy / floor;
+            },
+            y.gradient(), y.value(), per_row(norm.value()), per_row(along.value()));
+    });
+}
+
+/// Y_bj = exp(X_bj / t) / sum_k exp(X_bk / t).     dX_bj += Y_bj (dY_bj - Y_b . dY_b) / t
+/// t: the temperature.
+template <class B>
+Value<B> softmax_rows(Value<B> x, typename B::Scalar temperature = typename B::Scalar(1)) {
+    using T = typename B::Scalar;
+    detail::check_present("softmax", {x});
+    auto& tape = x.tape();
+    auto& backend = tape.backend();
+    const auto scratch = tape.scratch(x.rows(), 1);
+    const auto y = tape.make({x}, x.rows(), x.cols());
+    backend.row_max(scratch.result(), x.value());
+    backend.map([temperature](T& out, T in, T most) { out = std::exp((in - most) / temperature); },
+                y.result(), x.value(), per_row(scratch.value()));
+    backend.row_sum([](T out) { return out; }, scratch.result(), y.value());
+    backend.map([](T& out, T total) { out /= total; }, y.result(), per_row(scratch.value()));
+    return tape.on_backward(y, [x, y, scratch, temperature] {
+        y.tape().backend().row_sum([](T dy, T out) { return dy * out; }, scratch.result(),
+                                   y.gradient(), y.value());
+        detail::add_gradient(
+            x, [temperature](T& dx, T dy, T out, T dot) { dx += out * (dy - dot) / temperature; },
+            y.gradient(), y.value(), per_row(scratch.value()));
+    });
+}
+
+}  // namespace polder::recsys
