@@ -4,12 +4,8 @@
 struct Ball {
     double rho = 0.05;
     void validate() const { polder::require_non_negative("Ball.rho", rho); }
-    double coefficient(double norm) const { return rho / norm; }
 #ifndef POLDER_MISTAKE
-    template <class T>
-    static T move(T v, T c) {
-        return c * v;
-    }
+    double coefficient(double norm) const { return rho / norm; }
 #endif
 };
 
