@@ -38,6 +38,7 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/smoothing.hpp"
 #include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -72,8 +73,7 @@ public:
 
     LightGCN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          interactions_(normalised_interactions<T>(data)), transposed_(transpose(interactions_)),
-          tape_(EigenBackend<T>(threads)) {}
+          graph_(normalised_interactions<T>(data)), tape_(EigenBackend<T>(threads)) {}
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
 
@@ -96,8 +96,8 @@ public:
                 ParameterArena<T>& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        batch_users_.assign(interactions_.rows, {users});
-        batch_items_.assign(interactions_.cols, {positives, negatives});
+        batch_users_.assign(graph_.interactions().rows, {users});
+        batch_items_.assign(graph_.interactions().cols, {positives, negatives});
 
         tape_.reset();
         const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
@@ -105,7 +105,8 @@ public:
         // Taken first, so that `backward` adds these few rows to a gradient that is already full.
         const auto p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
 
-        const auto [u, i] = smooth(p, q, batch_users_, batch_items_);
+        const auto [u, i] =
+            graph_.mean_of_layers({p, q}, values_.n_layers, batch_users_, batch_items_);
         const auto u_b = gather(u, users);
         const auto bpr =
             bpr_loss(row_dot(u_b, gather(i, positives)), row_dot(u_b, gather(i, negatives)));
@@ -122,44 +123,22 @@ public:
 
     [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
         tape_.reset();
-        const auto [u, i] =
-            smooth(tape_.constant(parameters["user_embedding"]),
-                   tape_.constant(parameters["item_embedding"]), Rows::all(), Rows::all());
+        const auto [u, i] = graph_.mean_of_layers({tape_.constant(parameters["user_embedding"]),
+                                                   tape_.constant(parameters["item_embedding"])},
+                                                  values_.n_layers);
         return {u.value(), i.value()};
     }
 
     [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
-        return {{"interactions", &interactions_}};
+        return {{"interactions", &graph_.interactions()}};
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
-
-    struct Smoothed {
-        Matrix users, items;
-    };
-
-    // U and I, in the rows asked for only: the last layer is not needed elsewhere.
-    Smoothed smooth(Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
-        user_layers_.assign(1, p);
-        item_layers_.assign(1, q);
-        for (int l = 1; l <= values_.n_layers; ++l) {
-            const bool last = l == values_.n_layers;
-            const Matrix u = user_layers_.back(), i = item_layers_.back();
-            user_layers_.push_back(
-                propagate(interactions_, transposed_, i, last ? user_rows : Rows::all()));
-            item_layers_.push_back(
-                propagate(transposed_, interactions_, u, last ? item_rows : Rows::all()));
-        }
-        return {mean(user_layers_, user_rows), mean(item_layers_, item_rows)};
-    }
-
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
-    Csr<T> interactions_, transposed_;  // R and R^T
+    Smoothing<T> graph_;  // R
     Tape<EigenBackend<T>> tape_;
     RowSet batch_users_, batch_items_;
-    std::vector<Matrix> user_layers_, item_layers_;
     std::array<LossTerm, 2> terms_{};
 };
 
