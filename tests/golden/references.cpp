@@ -6,7 +6,10 @@ std::vector<Reference> references() {
     std::vector<Reference> all;
     all.push_back({"AMR", "amr"});
     all.push_back({"BM3", "bm3"});
-    all.push_back({"BPR", "bpr"});
+    all.push_back({"BPR",
+                   "bpr",
+                   {{"user_embedding.weight", "user_embedding"},
+                    {"item_embedding.weight", "item_embedding"}}});
     all.push_back({"DRAGON", "dragon"});
     all.push_back({"DualGNN", "dualgnn"});
     all.push_back({"FREEDOM", "freedom"});

@@ -110,6 +110,7 @@ TEST_CASE("losses have their derivatives", "[recsys][tape]") {
     check({{5, 1}, {5, 1}}, [](auto const& x) { return bpr_loss(x[0], x[1]); });
     check({{5, 1}, {5, 1}}, [](auto const& x) { return softplus_bpr_loss(x[0], x[1], 0.3); });
     check({{5, 3}, {5, 3}, {5, 3}}, [](auto const& x) { return ranking_loss(x[0], x[1], x[2]); });
+    check({{5, 3}, {4, 2}}, [](auto const& x) { return embedding_loss({x[0], x[1]}); });
     // More rows than a tile has, and a key that is positive for several queries.
     const std::vector<std::int32_t> positive = {3, 0, 3, 69, 1};
     check({{5, 3}, {70, 3}},

@@ -110,8 +110,7 @@ public:
         const auto u_b = gather(u, users);
         const auto bpr =
             bpr_loss(row_dot(u_b, gather(i, positives)), row_dot(u_b, gather(i, negatives)));
-        const auto norms = T(1) / static_cast<T>(users.size()) *
-                           (frobenius_norm(p_u) + frobenius_norm(q_p) + frobenius_norm(q_n));
+        const auto norms = embedding_loss({p_u, q_p, q_n});
         const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
         tape_.backward(total);
 

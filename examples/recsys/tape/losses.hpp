@@ -4,9 +4,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 
 #include "recsys/tape/dense.hpp"
+#include "recsys/tape/elementwise.hpp"
 #include "recsys/tape/operand.hpp"
 #include "recsys/tape/reductions.hpp"
 
@@ -109,6 +111,18 @@ Value<B> info_nce(Value<B> queries, Value<B> keys, std::span<std::int32_t const>
                 queries.value(), keys.value(), positive, T(1) / temperature, log_sum.value(),
                 w / temperature, single(y.gradient()), keys.gradient_sum());
     });
+}
+
+/// A regulariser of embeddings X_0 .. X_n: the sum of their Frobenius norms, which are not squared,
+/// divided by the rows of X_n.
+///     dX_k += dL X_k / (rows |X_k|_F)
+/// MMRec's EmbLoss; with the rows of a batch, what occurs twice counts twice.
+template <class B>
+Value<B> embedding_loss(std::initializer_list<Value<B>> xs) {
+    using T = typename B::Scalar;
+    Value<B> norms = frobenius_norm(*xs.begin());
+    for (auto x = xs.begin() + 1; x != xs.end(); ++x) norms = norms + frobenius_norm(*x);
+    return T(1) / static_cast<T>((xs.end() - 1)->rows()) * norms;
 }
 
 }  // namespace polder::recsys

@@ -1,0 +1,313 @@
+// What every model of the registry does, whichever it is.
+#include "recsys/models/registry.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/blocks/arena.hpp>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/random.hpp"
+#include "support/catch.hpp"
+#include "support/count_allocations.hpp"
+
+namespace {
+
+using namespace polder::recsys;
+using polder::ParameterArena;
+using polder::Pass;
+
+// Settings under which the gradient of a model is that of its loss, where its defaults are none. Where
+// a gradient stops on purpose the loss has more slopes than it: such terms have weight 0 here, and the
+// golden files show them.
+struct Differentiable {
+    std::string_view model;
+    Settings settings;
+};
+std::vector<Differentiable> differentiable() { return {}; }
+
+// The settings to check gradients under, in small sizes.
+std::vector<Settings> small(ModelEntry const& entry) {
+    Settings sizes;
+    for (auto const& known : entry.hyper_parameters())
+        if (known.name == "embedding_size") sizes.emplace_back(known.name, "4");
+    std::vector<Settings> result;
+    for (auto const& row : differentiable()) {
+        find_model(row.model);
+        if (row.model != entry.name) continue;
+        result.push_back(sizes);
+        result.back().insert(result.back().end(), row.settings.begin(), row.settings.end());
+    }
+    if (result.empty()) result.push_back(sizes);
+    return result;
+}
+
+FeatureMatrix random_features(std::int32_t n_items, std::size_t columns, std::string_view name) {
+    FeatureMatrix result{static_cast<std::size_t>(n_items), columns, {}};
+    Random random(1, name);
+    for (std::size_t k = 0; k < result.rows * columns; ++k)
+        result.values.push_back(static_cast<float>(random.normal()));
+    return result;
+}
+
+// Some rows occur twice; the last user and the last item have none.
+Dataset random_dataset(int n_users, int n_items, int n_rows) {
+    Dataset data;
+    data.name = "random";
+    data.n_users = n_users;
+    data.n_items = n_items;
+    Random random(1, "data");
+    const auto below = [&](int n) { return random.uniform_index(static_cast<std::uint64_t>(n)); };
+    for (int row = 0; row < n_rows; ++row)
+        data.train.push_back({static_cast<std::int32_t>(below(n_users - 1)),
+                              static_cast<std::int32_t>(below(n_items - 1))});
+    data.train.push_back(data.train.front());
+    data.visual = random_features(n_items, 6, "visual");
+    data.textual = random_features(n_items, 5, "textual");
+    return data;
+}
+
+struct OwnBatch {
+    std::vector<std::int32_t> users, positives, negatives;
+    operator Batch() const { return {users, positives, negatives, 2}; }
+};
+
+OwnBatch random_batch(Dataset const& data, std::size_t size, std::uint64_t seed) {
+    OwnBatch batch;
+    Random random(seed, "batch");
+    for (std::size_t b = 0; b < size; ++b) {
+        const auto row = data.train[random.uniform_index(data.train.size())];
+        batch.users.push_back(row.user);
+        batch.positives.push_back(row.item);
+        batch.negatives.push_back(static_cast<std::int32_t>(
+            random.uniform_index(static_cast<std::uint64_t>(data.n_items))));
+    }
+    return batch;
+}
+
+template <class T>
+ParameterArena<T> initial(AnyModel<T> const& model, std::uint64_t seed) {
+    ParameterArena<T> parameters;
+    model.declare(parameters);
+    model.initialise(parameters, seed);
+    return parameters;
+}
+
+// Initial values, and beside them noise, so that biases are not 0 and embeddings not tiny.
+template <class T>
+ParameterArena<T> somewhere(AnyModel<T> const& model, std::uint64_t seed) {
+    auto parameters = initial(model, seed);
+    Random random(seed, "somewhere");
+    for (T& value : parameters) value += static_cast<T>(0.1 * random.normal());
+    return parameters;
+}
+
+template <class T>
+bool all_finite(T const& values) {
+    return std::all_of(values.begin(), values.end(),
+                       [](auto value) { return std::isfinite(value); });
+}
+
+// Loss, gradient and representations, one after the other.
+template <class T>
+std::vector<double> results(AnyModel<T>& model, ParameterArena<T> const& x, Batch const& batch,
+                            Pass pass = {}) {
+    auto gradient = x;
+    std::fill(gradient.begin(), gradient.end(), std::numeric_limits<T>::quiet_NaN());
+    std::vector<double> all = {model.loss(x, batch, pass, gradient)};
+    all.insert(all.end(), gradient.begin(), gradient.end());
+    const auto [users, items] = model.representations(x);
+    all.insert(all.end(), users.data, users.data + users.size());
+    all.insert(all.end(), items.data, items.data + items.size());
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("the gradient of a model is that of its loss", "[recsys][models]") {
+    const auto data = random_dataset(12, 14, 45);
+    const auto batch = random_batch(data, 9, 2);
+    for (auto const& entry : models()) {
+        for (auto const& settings : small(entry)) {
+            std::string text(entry.name);
+            for (auto const& [name, value] : settings) text.append(" ").append(name) += "=" + value;
+            INFO(text);
+            const auto model = make_model<double>(entry.name, data, settings, 1);
+            model->begin_epoch(5, 1);
+            auto x = somewhere(*model, 3);
+            auto gradient = x, unused = x;
+            std::fill(gradient.begin(), gradient.end(), std::numeric_limits<double>::quiet_NaN());
+            REQUIRE(std::isfinite(model->loss(x, batch, {}, gradient)));
+            REQUIRE(all_finite(gradient));
+            for (auto const& term : model->terms()) {
+                CHECK(!term.name.empty());
+                CHECK(std::isfinite(term.value));
+            }
+
+            double largest = 1;
+            for (const double value : gradient) largest = std::max(largest, std::abs(value));
+            const auto frozen = model->frozen();
+            const double step = 1e-5;
+            for (auto const& parameter : x.entries()) {
+                if (std::find(frozen.begin(), frozen.end(), parameter.name) != frozen.end())
+                    continue;
+                const auto matrix = x.view(parameter);
+                const auto found = gradient.view(parameter);
+                Random random(4, parameter.name);
+                const std::size_t n = std::min<std::size_t>(matrix.size(), 40);
+                for (std::size_t sample = 0; sample < n; ++sample) {
+                    const std::size_t k =
+                        n < matrix.size() ? random.uniform_index(matrix.size()) : sample;
+                    const double at = matrix.data[k];
+                    matrix.data[k] = at + step;
+                    const double above = model->loss(x, batch, {}, unused);
+                    matrix.data[k] = at - step;
+                    const double below = model->loss(x, batch, {}, unused);
+                    matrix.data[k] = at;
+                    INFO(parameter.name << "[" << k << "]");
+                    REQUIRE(
+                        found.data[k] ==
+                        Approx((above - below) / (2 * step)).epsilon(1e-6).margin(1e-8 * largest));
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("a model gives the same bits on 1 and 3 threads", "[recsys][models][threads]") {
+    const auto data = random_dataset(600, 300, 15000);  // enough work to be spread
+    const auto batch = random_batch(data, 700, 2);
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        const auto run = [&](int threads) {
+            const auto model = make_model<float>(entry.name, data, {}, threads);
+            model->begin_epoch(5, 1);
+            return results(*model, initial(*model, 3), batch);
+        };
+        CHECK(run(1) == run(3));
+    }
+}
+
+TEST_CASE("the results of a model depend on its arguments alone, not on the calls before",
+          "[recsys][models]") {
+    const auto data = random_dataset(60, 40, 300);
+    const auto batch = random_batch(data, 30, 2), other = random_batch(data, 17, 3);
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        const auto model = make_model<float>(entry.name, data, {}, 1);
+        const auto parameters = initial(*model, 4), elsewhere = somewhere(*model, 5);
+        model->begin_epoch(5, 1);
+        const auto first = results(*model, parameters, batch);
+        REQUIRE(all_finite(first));
+        CHECK(results(*model, elsewhere, other, {polder::Batch::second, false}) != first);
+        CHECK(results(*model, parameters, batch, {polder::Batch::first, true}) == first);
+
+        model->begin_epoch(5, 2);
+        results(*model, elsewhere, other);
+        model->begin_epoch(5, 1);
+        CHECK(results(*model, parameters, batch) == first);
+
+        const auto again = make_model<float>(entry.name, data, {}, 1);
+        again->begin_epoch(5, 1);
+        CHECK(results(*again, parameters, batch) == first);
+
+        const auto [users, items] = again->representations(parameters);
+        CHECK(users.rows == 60);
+        CHECK(items.rows == 40);
+        CHECK(users.cols == items.cols);
+    }
+}
+
+TEST_CASE("a model without a call of begin_epoch is in epoch 0 of seed 0", "[recsys][models]") {
+    const auto data = random_dataset(20, 15, 80);
+    const auto batch = random_batch(data, 10, 2);
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        const auto begun = make_model<float>(entry.name, data, {}, 1);
+        begun->begin_epoch(0, 0);
+        const auto model = make_model<float>(entry.name, data, {}, 1);
+        const auto parameters = initial(*model, 4);
+        const auto users = model->representations(parameters).users;
+        const std::vector<float> before(users.data, users.data + users.size());
+        CHECK(results(*model, parameters, batch) == results(*begun, parameters, batch));
+        const auto after = model->representations(parameters).users;
+        CHECK(std::vector<float>(after.data, after.data + after.size()) == before);
+    }
+}
+
+TEST_CASE("a model allocates in its first step only", "[recsys][models]") {
+    const auto data = random_dataset(60, 40, 300);
+    const auto batch = random_batch(data, 30, 2), shorter = random_batch(data, 17, 3);
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        const auto model = make_model<float>(entry.name, data, {}, 1);
+        const auto parameters = initial(*model, 4);
+        auto gradient = parameters;
+        model->begin_epoch(5, 0);
+        model->loss(parameters, batch, {}, gradient);
+        const std::size_t before = allocations();
+        model->loss(parameters, shorter, {}, gradient);
+        model->loss(parameters, batch, {}, gradient);
+        CHECK(allocations() == before);
+    }
+}
+
+TEST_CASE("initial values of a model follow from the seed alone", "[recsys][models]") {
+    const auto data = random_dataset(60, 40, 300);
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        const auto values = [&](std::uint64_t seed, int threads) {
+            const auto parameters =
+                initial(*make_model<float>(entry.name, data, {}, threads), seed);
+            return std::vector<float>(parameters.begin(), parameters.end());
+        };
+        CHECK(all_finite(values(7, 1)));
+        CHECK(values(7, 1) == values(7, 3));
+        CHECK(values(7, 1) != values(8, 1));
+    }
+}
+
+TEST_CASE("a model works with the modalities there are, or says which it needs",
+          "[recsys][models]") {
+    for (auto const& entry : models()) {
+        for (const std::string missing : {"visual", "textual", "both"}) {
+            INFO(entry.name << " without " << missing);
+            auto data = random_dataset(20, 15, 80);
+            if (missing != "textual") data.visual = {};
+            if (missing != "visual") data.textual = {};
+            std::unique_ptr<AnyModel<float>> model;
+            try {
+                model = make_model<float>(entry.name, data, {}, 1);
+            } catch (std::invalid_argument const& error) {
+                const std::string message = error.what();
+                CHECK(message.starts_with(entry.name));
+                CHECK_THAT(message, ContainsSubstring("features"));
+                continue;
+            }
+            CHECK(all_finite(results(*model, initial(*model, 1), random_batch(data, 10, 2))));
+        }
+    }
+}
+
+TEST_CASE("a model takes its hyper-parameters by name and refuses others", "[recsys][models]") {
+    const auto data = random_dataset(20, 15, 80);
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        Settings defaults;
+        for (auto const& known : entry.hyper_parameters())
+            defaults.emplace_back(known.name, known.default_value);
+        const auto model = make_model<float>(entry.name, data, defaults, 1);
+        CHECK(model->name() == entry.name);
+        CHECK(model->hyper_parameters().size() == defaults.size());
+        CHECK_THROWS_AS(make_model<float>(entry.name, data, {{"no such name", "1"}}, 1),
+                        std::invalid_argument);
+    }
+}
