@@ -1,5 +1,7 @@
 #include "golden/references.hpp"
 
+#include "recsys/models/graph.hpp"
+
 namespace golden {
 
 std::vector<Reference> references() {
@@ -15,7 +17,16 @@ std::vector<Reference> references() {
     all.push_back({"FREEDOM", "freedom"});
     all.push_back({"GRCN", "grcn"});
     all.push_back({"LATTICE", "lattice"});
-    all.push_back({"LGMRec", "lgmrec"});
+    all.push_back({"LGMRec",
+                   "lgmrec",
+                   {{"user_embedding.weight", "user_embedding"},
+                    {"item_id_embedding.weight", "item_embedding"}},
+                   {{"feat_embed_dim", ""}},
+                   {"inference_noise"},
+                   {},
+                   {{"inverse_degree", [](polder::recsys::Dataset const& data) {
+                         return inverse_degrees(polder::recsys::binary_interactions<double>(data));
+                     }}}});
     all.push_back({"LayerGCN", "layergcn"});
     all.push_back({"LightGCN",
                    "lightgcn",

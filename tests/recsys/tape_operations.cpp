@@ -74,7 +74,7 @@ TEST_CASE("dense products and layers have their derivatives", "[recsys][tape]") 
     check({{3, 4}, {5, 4}, {1, 5}}, [](auto const& x) { return linear(x[0], x[1], x[2]); });
     check({{3, 70}, {1, 70}}, [](auto const& x) { return add_row(x[0], x[1]); });
     check({{3, 2}, {3, 1}, {3, 4}}, [](auto const& x) {
-        return concatenate_columns(std::vector{x[0], x[1], x[2], x[0]});
+        return concatenate_columns({x[0], x[1], x[2], x[0]});
     });
     check({{3, 5}}, [](auto const& x) { return slice_columns(x[0], 1, 3); });
     check({{3, 2}, {4, 2}}, [](auto const& x) { return concatenate_rows(x[0], x[1]); });
@@ -102,6 +102,8 @@ TEST_CASE("reductions have their derivatives", "[recsys][tape]") {
     check({{3, 4}, {3, 4}}, [](auto const& x) { return row_dot(x[0], x[1]); });
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0]); });
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0], 100.0); });
+    check({{3, 4}}, [](auto const& x) { return inverse_row_norms(x[0]); });
+    check({{3, 4}}, [](auto const& x) { return inverse_row_norms(x[0], 100.0); });
     check({{3, 4}}, [](auto const& x) { return softmax_rows(x[0]); });
     check({{3, 4}}, [](auto const& x) { return softmax_rows(x[0], 0.2); });
 }

@@ -50,4 +50,13 @@ inline void require_features(Dataset const& data, std::string_view model) {
                                         std::to_string(data.n_items));
 }
 
+/// Throws std::invalid_argument also where `data` has only one kind of features.
+inline void require_both_features(Dataset const& data, std::string_view model) {
+    require_features(data, model);
+    if (data.visual.empty() || data.textual.empty())
+        throw std::invalid_argument(std::string(model) + ": data set '" + data.name +
+                                    "' has only " + (data.visual.empty() ? "textual" : "visual") +
+                                    " features, expected both");
+}
+
 }  // namespace polder::recsys

@@ -44,6 +44,37 @@ Csr<T> normalised_interactions(Dataset const& data) {
     return result;
 }
 
+/// (n_users x n_items): 1 for every distinct pair of the train rows.
+template <class T>
+Csr<T> binary_interactions(Dataset const& data) {
+    const auto history = UserItems::distinct(data.train, data.n_users);
+    Csr<T> result{static_cast<std::size_t>(data.n_users),
+                  static_cast<std::size_t>(data.n_items),
+                  {},
+                  {},
+                  std::vector<T>(history.size(), T(1))};
+    result.offsets.reserve(result.rows + 1);
+    result.offsets.push_back(0);
+    for (std::int32_t user = 0; user < data.n_users; ++user) {
+        result.columns.insert(result.columns.end(), history[user].begin(), history[user].end());
+        result.offsets.push_back(result.columns.size());
+    }
+    return result;
+}
+
+/// 1 / (deg + 1e-7) of every node, users first, where deg counts the entries of `interactions`.
+template <class T>
+std::vector<double> inverse_degrees(Csr<T> const& interactions) {
+    std::vector<double> degree(interactions.rows + interactions.cols);
+    for (std::size_t user = 0; user < interactions.rows; ++user)
+        degree[user] =
+            static_cast<double>(interactions.offsets[user + 1] - interactions.offsets[user]);
+    for (const std::int32_t item : interactions.columns)
+        ++degree[interactions.rows + static_cast<std::size_t>(item)];
+    for (double& each : degree) each = 1 / (each + 1e-7);
+    return degree;
+}
+
 /// [[0, R], [R^T, 0]]: the symmetric adjacency of all nodes, users first, item i is node n_users + i.
 template <class T>
 Csr<T> bipartite_adjacency(Csr<T> const& interactions) {

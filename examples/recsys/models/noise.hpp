@@ -43,6 +43,8 @@ public:
         batch_ = none;
     }
     void begin_batch(std::uint64_t number) { batch_ = number; }
+    /// For models whose scores are random: what is drawn then is the same in the whole epoch.
+    void begin_inference() { batch_ = none; }
 
     /// The stream of random numbers of `name` in this epoch, whatever the batch.
     [[nodiscard]] Random of_epoch(std::string_view name) const {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <initializer_list>
+#include <span>
 #include <vector>
 
 #include "recsys/tape/operand.hpp"
@@ -88,7 +90,7 @@ Value<B> linear(Value<B> x, Value<B> weight, Value<B> bias) {
 
 /// Y = [X_0, X_1, ...], side by side.     dX_k += the columns of dY that are X_k's
 template <class B>
-Value<B> concatenate_columns(std::vector<Value<B>> const& xs) {
+Value<B> concatenate_columns(std::span<Value<B> const> xs) {
     std::size_t cols = 0;
     for (const auto x : xs) {
         detail::check_shapes(x.rows() == xs.front().rows(), "concatenation", xs.front(), x,
@@ -111,6 +113,15 @@ Value<B> concatenate_columns(std::vector<Value<B>> const& xs) {
             at += x.cols();
         }
     });
+}
+
+template <class B>
+Value<B> concatenate_columns(std::initializer_list<Value<B>> xs) {
+    return concatenate_columns(std::span(xs.begin(), xs.size()));
+}
+template <class B>
+Value<B> concatenate_columns(std::vector<Value<B>> const& xs) {
+    return concatenate_columns(std::span<Value<B> const>(xs));
 }
 
 /// Y = the columns [first, first + n) of X.     dX += dY there

@@ -133,6 +133,31 @@ Value<B> normalise_rows(Value<B> x, typename B::Scalar floor = typename B::Scala
     });
 }
 
+/// y_b = 1 / max(|X_b|_2, floor), (rows x 1).     dX_b -= dy_b y_b^3 X_b, and nothing at the floor
+template <class B>
+Value<B> inverse_row_norms(Value<B> x, typename B::Scalar floor = typename B::Scalar(1e-12)) {
+    using T = typename B::Scalar;
+    detail::check_present("norms of rows", {x});
+    auto& tape = x.tape();
+    auto& backend = tape.backend();
+    const auto y = tape.make({x}, x.rows(), 1);
+    backend.row_sum([](T in) { return in * in; }, y.result(), x.value());
+    backend.map(
+        [floor](T& out) {
+            const T norm = std::sqrt(out);
+            out = T(1) / (norm > floor ? norm : floor);
+        },
+        y.result());
+    return tape.on_backward(y, [x, y, floor] {
+        detail::add_gradient(
+            x,
+            [floor](T& dx, T dy, T out, T in) {
+                dx -= out < T(1) / floor ? dy * out * (out * in) * out : T(0);
+            },
+            per_row(y.gradient()), per_row(y.value()), x.value());
+    });
+}
+
 /// Y_bj = exp(X_bj / t) / sum_k exp(X_bk / t).     dX_bj += Y_bj (dY_bj - Y_b . dY_b) / t
 /// t: the temperature.
 template <class B>
