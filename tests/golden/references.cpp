@@ -1,6 +1,7 @@
 #include "golden/references.hpp"
 
 #include "recsys/models/graph.hpp"
+#include "recsys/models/pruning.hpp"
 
 namespace golden {
 
@@ -14,7 +15,16 @@ std::vector<Reference> references() {
                     {"item_embedding.weight", "item_embedding"}}});
     all.push_back({"DRAGON", "dragon"});
     all.push_back({"DualGNN", "dualgnn"});
-    all.push_back({"FREEDOM", "freedom"});
+    all.push_back({.model = "FREEDOM",
+                   .registry = "freedom",
+                   .parameters = {{"user_embedding.weight", "user_embedding"},
+                                  {"item_id_embedding.weight", "item_embedding"},
+                                  {"image_embedding.weight", "image_embedding"},
+                                  {"text_embedding.weight", "text_embedding"}},
+                   .hyper_parameters = {{"feat_embed_dim", ""}},  // has to be embedding_size
+                   .values = {{"edge_weight_for_sampling", [](polder::recsys::Dataset const& data) {
+                                   return polder::recsys::EdgePruning(data).weights();
+                               }}}});
     all.push_back({"GRCN", "grcn"});
     all.push_back({"LATTICE", "lattice"});
     all.push_back({"LGMRec",

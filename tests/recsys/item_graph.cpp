@@ -105,19 +105,23 @@ TEST_CASE("more neighbours than items are refused", "[recsys][item_graph]") {
 
 TEST_CASE("the frozen item graph mixes the neighbours of both modalities", "[recsys][item_graph]") {
     // Nearest others: visual 0 - 1, 2 - 1, textual 0 - 2, 1 - 2.
-    const Features<double> visual(features(2, {1, 0, 1, 0.1F, 1, 1}));
-    const Features<double> textual(features(2, {0.5F, 0.4F, -1, 2, 0.1F, 3}));
+    Dataset data;
+    data.visual = features(2, {1, 0, 1, 0.1F, 1, 1});
+    data.textual = features(2, {0.5F, 0.4F, -1, 2, 0.1F, 3});
     const double one = 1 / (2 + 1e-7);
 
-    const auto both = frozen_item_graph(visual, textual, 2, 0.1, 1);
+    const auto both = frozen_item_graph<double>(data, 2, 0.1, 1);
     CHECK(both.offsets == std::vector<std::size_t>{0, 3, 6, 8});
     CHECK(both.columns == std::vector<std::int32_t>{0, 1, 2, 0, 1, 2, 1, 2});
     const std::vector<double> expected = {1, 0.1, 0.9, 0.1, 1, 0.9, 1, 1};
     for (std::size_t e = 0; e < expected.size(); ++e)
         CHECK(both.values[e] == Approx(expected[e] * one).epsilon(1e-14));
 
-    const auto only = frozen_item_graph(visual, Features<double>(), 2, 0.1, 1);
+    std::swap(data.visual, data.textual);
+    data.visual = {};
+    const auto only = frozen_item_graph<double>(data, 2, 0.1, 1);
     CHECK(only.columns == std::vector<std::int32_t>{0, 1, 0, 1, 1, 2});
     CHECK(only.values == std::vector<double>(6, one));
-    CHECK(frozen_item_graph(Features<double>(), visual, 2, 0.1, 1).columns == only.columns);
+    std::swap(data.visual, data.textual);
+    CHECK(frozen_item_graph<double>(data, 2, 0.1, 1).columns == only.columns);
 }

@@ -16,6 +16,7 @@
 #include <polder/blocks/arena.hpp>
 #include <polder/engine/parallel.hpp>
 
+#include "recsys/data/dataset.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/tape/csr.hpp"
 
@@ -170,16 +171,16 @@ Csr<T> weighted_sum(T w_a, Csr<T> const& a, T w_c, Csr<T> const& c) {
 /// Zhou, Shen: A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal
 /// Recommendation, MM 2023; MMRec (enoche/MMRec), src/models/freedom.py.
 template <class T>
-Csr<T> frozen_item_graph(Features<T> const& visual, Features<T> const& textual, int k, double w,
-                         int threads) {
-    const auto of = [&](Features<T> const& features) {
-        auto graph = nearest_neighbours(features.view(), k, threads);
+Csr<T> frozen_item_graph(Dataset const& data, int k, double w, int threads) {
+    const auto of = [&](FeatureMatrix const& features) {
+        auto graph = nearest_neighbours(Features<T>(features).view(), k, threads);
         std::fill(graph.values.begin(), graph.values.end(), static_cast<T>(1 / (k + 1e-7)));
         return graph;
     };
-    if (textual.empty()) return of(visual);
-    if (visual.empty()) return of(textual);
-    return weighted_sum(static_cast<T>(w), of(visual), static_cast<T>(1 - w), of(textual));
+    if (data.textual.empty()) return of(data.visual);
+    if (data.visual.empty()) return of(data.textual);
+    return weighted_sum(static_cast<T>(w), of(data.visual), static_cast<T>(1 - w),
+                        of(data.textual));
 }
 
 }  // namespace polder::recsys

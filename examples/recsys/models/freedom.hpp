@@ -1,0 +1,208 @@
+/// FREEDOM: a frozen graph of similar items beside a graph of users and items that is denoised.
+///
+/// Zhou, Shen: A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal
+/// Recommendation, MM 2023. Details where the paper leaves a choice: MMRec (enoche/MMRec),
+/// src/models/freedom.py.
+///
+///     P (n_users, d), Q (n_items, d)             embeddings
+///     F_m (n_items, D_m), W_m (d, D_m), b_m (d)  features of modality m (visual, textual), which are
+///                                                trained, and their projection
+///     M (n_items, n_items)                       the frozen item graph (frozen_item_graph)
+///     R (n_users, n_items)                       R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
+///     R' (n_users, n_items)                      the same of the edges that the epoch keeps (EdgePruning)
+///
+///     H = M^n Q
+///     U^(0) = P,   U^(l+1) = R' I^(l)            U = mean over l = 0..L of U^(l)
+///     I^(0) = Q,   I^(l+1) = R'^T U^(l)          I = H + mean over l = 0..L of I^(l)
+///     score(u, i) = U_u . I_i                    with R in place of R'
+///
+///     T_m = F_m W_m^T + b_m
+///     bpr(X, Y) = -(1/B) sum_b log sigma(X_u . Y_p - X_u . Y_n)   for the rows b = (u, p, n) of a batch of B
+///     loss = bpr(U, I) + reg_weight sum_m bpr(U, T_m)
+///
+/// Choices that change results, where the paper differs or a reading can go wrong:
+/// - M is a binary graph normalised by its row sums, which are all k: every edge is 1/k. Neither cosines nor
+///   in-degrees enter.
+/// - Edges are pruned once per epoch, by their chance to be kept, and what is left is normalised anew. Nodes
+///   without edges have rows of zeros in R': their U or I is their embedding / (L + 1), plus H.
+/// - Scores use all edges.
+/// - The features are parameters: with Adam a row drifts on its moments also in batches without it. M is
+///   that of the raw features and never changes, and T_m is not part of a score. So raw features act on
+///   scores through M alone, and noise in the tables F_m does not act at all.
+/// - The auxiliary terms rank with the smoothed users U, not with P, and their gradient reaches the graph.
+/// - There is no L2 term. The normalisation of H that LATTICE has is left out.
+/// - A repeated train row is one edge, also among the edges to draw from.
+/// - b_m cancels in T_p - T_n: its gradient is rounding noise.
+/// - With one modality M and the loss have that one only, and M has no weight.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/graph.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/item_graph.hpp"
+#include "recsys/models/modalities.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/models/pruning.hpp"
+#include "recsys/models/smoothing.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of FREEDOM.
+struct FREEDOMHyperParameters {
+    int embedding_size = 64;
+    int n_mm_layers = 1;
+    int n_ui_layers = 2;
+    int knn_k = 10;
+    double mm_image_weight = 0.1;
+    double dropout = 0.8;      // of the reference's grid 0.8, 0.9
+    double reg_weight = 1e-3;  // of the reference's grid 0, 1e-5, 1e-4, 1e-3
+
+    using Row = HyperParameter<FREEDOMHyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row{"embedding_size", &FREEDOMHyperParameters::embedding_size, 1, 65536,
+            "d, numbers per user and item"},
+        Row{"n_mm_layers", &FREEDOMHyperParameters::n_mm_layers, 0, 64,
+            "n, propagations over the item graph"},
+        Row{"n_ui_layers", &FREEDOMHyperParameters::n_ui_layers, 0, 64,
+            "L, propagations over the graph of users and items"},
+        Row{"knn_k", &FREEDOMHyperParameters::knn_k, 1, 65536,
+            "k, neighbours of an item in the item graph, itself included"},
+        Row{"mm_image_weight", &FREEDOMHyperParameters::mm_image_weight, 0, 1,
+            "share of the visual modality in the item graph"},
+        Row{"dropout", &FREEDOMHyperParameters::dropout, 0, 1,
+            "share of the edges between users and items that an epoch leaves out"},
+        Row{"reg_weight", &FREEDOMHyperParameters::reg_weight, 0, unlimited,
+            "weight of the ranking by projected features"},
+    };
+};
+
+/// FREEDOM on one data set.
+template <class T>
+class FREEDOM final : public AnyModel<T> {
+public:
+    using HyperParameters = FREEDOMHyperParameters;
+    static constexpr std::string_view model_name = "freedom";
+    static constexpr std::string_view source = "Zhou, Shen, MM 2023";
+
+    FREEDOM(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+          modalities_(modalities<T>(data, model_name)),
+          item_graph_(frozen_item_graph<T>(data, values_.knn_k, values_.mm_image_weight, threads)),
+          transposed_item_graph_(transpose(item_graph_)), pruning_(data),
+          graph_(normalised_interactions<T>(data)), pruned_(graph_),
+          tape_(EigenBackend<T>(threads)) {
+        prepare_epoch(0);
+    }
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
+        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+        for (auto const& m : modalities_) m.declare(parameters, d);
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        xavier_uniform(parameters, "user_embedding", seed);
+        xavier_uniform(parameters, "item_embedding", seed);
+        for (auto const& m : modalities_) {
+            m.features.copy_to(parameters[m.table]);
+            linear_uniform(parameters, m.weight, m.features.columns(), seed);
+            linear_uniform(parameters, m.bias, m.features.columns(), seed);
+        }
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        check(batch, n_users_, n_items_);
+        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
+        batch_users_.assign(graph_.interactions().rows, {users});
+        batch_items_.assign(graph_.interactions().cols, {positives, negatives});
+
+        tape_.reset();
+        const auto parameter = [&](std::string_view name) {
+            return tape_.parameter(parameters[name], gradient[name]);
+        };
+        const auto p = parameter("user_embedding"), q = parameter("item_embedding");
+        const auto h = similar_items(q, batch_items_);
+        const auto [u, i] =
+            pruned_.mean_of_layers({p, q}, values_.n_ui_layers, batch_users_, batch_items_);
+        const auto u_b = gather(u, users);
+        const auto bpr = ranking_loss(u_b, gather(i, positives) + gather(h, positives),
+                                      gather(i, negatives) + gather(h, negatives));
+
+        auto total = bpr;
+        terms_ = {{{"batch_mf_loss", bpr.scalar()}, {"mf_v_loss", 0}, {"mf_t_loss", 0}}};
+        for (auto const& m : modalities_) {
+            const auto f = parameter(m.table), w = parameter(m.weight), b = parameter(m.bias);
+            const auto by_features = ranking_loss(u_b, linear(gather(f, positives), w, b),
+                                                  linear(gather(f, negatives), w, b));
+            total = total + static_cast<T>(values_.reg_weight) * by_features;
+            terms_[m.is_visual ? 1 : 2].value = by_features.scalar();
+        }
+        tape_.backward(total);
+        return total.scalar();
+    }
+
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const auto p = tape_.constant(parameters["user_embedding"]);
+        const auto q = tape_.constant(parameters["item_embedding"]);
+        const auto [u, i] = graph_.mean_of_layers({p, q}, values_.n_ui_layers);
+        return {u.value(), (i + similar_items(q)).value()};
+    }
+
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+        return {{"interactions", &graph_.interactions()}, {"mm_adj", &item_graph_}};
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+
+    void prepare_epoch(int) override {
+        if (values_.dropout > 0)
+            pruned_ = Smoothing<T>(
+                pruning_.prune(this->noise_, values_.dropout, EdgePruning::Chance::by_weight));
+    }
+
+    // H, in the rows asked for only.
+    Matrix similar_items(Matrix q, Rows rows = Rows::all()) {
+        Matrix h = q;
+        for (int l = 1; l <= values_.n_mm_layers; ++l)
+            h = propagate(item_graph_, transposed_item_graph_, h,
+                          l == values_.n_mm_layers ? rows : Rows::all());
+        return h;
+    }
+
+    HyperParameters values_;
+    std::int32_t n_users_, n_items_;
+    std::vector<Modality<T>> modalities_;
+    Csr<T> item_graph_, transposed_item_graph_;  // M and M^T
+    EdgePruning pruning_;
+    Smoothing<T> graph_, pruned_;  // R and R'
+    Tape<EigenBackend<T>> tape_;
+    RowSet batch_users_, batch_items_;
+    std::array<LossTerm, 3> terms_{};
+};
+
+}  // namespace polder::recsys

@@ -1,0 +1,48 @@
+/// Features of items as parameters, with their projection to the size of embeddings.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/blocks/arena.hpp>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/features.hpp"
+
+namespace polder::recsys {
+
+/// One modality m of the items, and the names of the parameters that models make of it:
+///
+///     F_m (n_items, D_m)           "image_embedding" or "text_embedding", the features to start from
+///     W_m (d, D_m), b_m (1, d)     "image_trs.weight", "image_trs.bias" or "text_trs. ...":
+///                                  T_m = F_m W_m^T + b_m
+template <class T>
+struct Modality {
+    Modality(std::string const& name, FeatureMatrix const& from)
+        : table(name + "_embedding"), weight(name + "_trs.weight"), bias(name + "_trs.bias"),
+          features(from) {}
+
+    void declare(ParameterArena<T>& parameters, std::size_t d) const {
+        parameters.add(table, features.view().rows, features.columns());
+        parameters.add(weight, d, features.columns());
+        parameters.add(bias, 1, d);
+    }
+
+    std::string table, weight, bias;
+    Features<T> features;
+    bool is_visual = false;
+};
+
+/// The modalities that `data` has, visual before textual. Throws what require_features throws.
+template <class T>
+std::vector<Modality<T>> modalities(Dataset const& data, std::string_view model) {
+    require_features(data, model);
+    std::vector<Modality<T>> result;
+    if (!data.visual.empty()) result.emplace_back("image", data.visual).is_visual = true;
+    if (!data.textual.empty()) result.emplace_back("text", data.textual);
+    return result;
+}
+
+}  // namespace polder::recsys
