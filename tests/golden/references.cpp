@@ -47,7 +47,8 @@ std::vector<Reference> references() {
     all.push_back({"NGCF", "ngcf"});
     all.push_back({"SLMRec", "slmrec"});
     all.push_back({"SelfCF", "selfcf"});
-    all.push_back({"VBPR", "vbpr"});
+    all.push_back(
+        {"VBPR", "vbpr", {{"u_embedding", "user_embedding"}, {"i_embedding", "item_embedding"}}});
     return all;
 }
 

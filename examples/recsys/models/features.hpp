@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -24,6 +26,16 @@ public:
         else
             std::transform(from.exact.begin(), from.exact.end(), std::back_inserter(values_),
                            [](double value) { return static_cast<T>(value); });
+    }
+
+    /// Two modalities side by side, [left | right], of which one may be empty.
+    Features(Features const& left, Features const& right)
+        : rows_(std::max(left.rows_, right.rows_)), columns_(left.columns_ + right.columns_) {
+        values_.reserve(rows_ * columns_);
+        for (std::size_t row = 0; row < rows_; ++row)
+            for (auto const* part : {&left, &right})
+                values_.insert(values_.end(), part->values_.data() + row * part->columns_,
+                               part->values_.data() + (row + 1) * part->columns_);
     }
 
     [[nodiscard]] bool empty() const { return values_.empty(); }
@@ -57,6 +69,13 @@ inline void require_both_features(Dataset const& data, std::string_view model) {
         throw std::invalid_argument(std::string(model) + ": data set '" + data.name +
                                     "' has only " + (data.visual.empty() ? "textual" : "visual") +
                                     " features, expected both");
+}
+
+/// All features of the items in one matrix, the textual columns first. Throws as require_features does.
+template <class T>
+Features<T> textual_and_visual(Dataset const& data, std::string_view model) {
+    require_features(data, model);
+    return Features<T>(Features<T>(data.textual), Features<T>(data.visual));
 }
 
 }  // namespace polder::recsys

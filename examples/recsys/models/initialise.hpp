@@ -1,6 +1,7 @@
 /// Initial values of parameters. They depend on the seed and the parameter's name alone.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,13 @@ void xavier_normal(ParameterArena<T>& parameters, std::string_view name, std::ui
     Random random(seed, "initial values", name);
     for (std::size_t k = 0; k < matrix.size(); ++k)
         matrix.data[k] = static_cast<T>(deviation * random.normal());
+}
+
+/// 0 everywhere.
+template <class T>
+void zeros(ParameterArena<T>& parameters, std::string_view name) {
+    const auto matrix = parameters[name];
+    std::fill_n(matrix.data, matrix.size(), T(0));
 }
 
 /// Uniform in [-b, b), b = 1 / sqrt(inputs): weights and biases of a layer, as PyTorch draws them.

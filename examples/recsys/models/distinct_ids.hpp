@@ -1,0 +1,48 @@
+/// The ids of a batch without repetitions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include "recsys/tape/rows.hpp"
+
+namespace polder::recsys {
+
+/// The distinct ids in several lists, ascending, and for every entry of a list which of them it is: what
+/// costs much per id is computed once, and then gathered.
+class DistinctIds {
+public:
+    /// Every id is less than n_ids. Allocates only where there is more of something than ever before.
+    void assign(std::size_t n_ids, std::initializer_list<std::span<std::int32_t const>> lists) {
+        ids_.assign(n_ids, lists);
+        place_.resize(n_ids);
+        for (std::size_t k = 0; k < ids().size(); ++k)
+            place_[static_cast<std::size_t>(ids()[k])] = static_cast<std::int32_t>(k);
+        places_.clear();
+        begins_.clear();
+        for (auto const& list : lists) {
+            begins_.push_back(places_.size());
+            for (const std::int32_t id : list)
+                places_.push_back(place_[static_cast<std::size_t>(id)]);
+        }
+        begins_.push_back(places_.size());
+    }
+
+    /// The distinct ids.
+    [[nodiscard]] std::span<std::int32_t const> ids() const { return ids_.members(); }
+
+    /// ids()[places(k)[b]] is entry b of list k.
+    [[nodiscard]] std::span<std::int32_t const> places(std::size_t list) const {
+        return std::span(places_).subspan(begins_[list], begins_[list + 1] - begins_[list]);
+    }
+
+private:
+    RowSet ids_;
+    std::vector<std::int32_t> place_, places_;
+    std::vector<std::size_t> begins_;
+};
+
+}  // namespace polder::recsys
