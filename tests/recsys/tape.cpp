@@ -277,7 +277,7 @@ TEST_CASE("operands that do not fit are refused with their shapes", "[recsys][ta
     CHECK(message([&] { propagate(at, a, vx); }) == "tape: propagate of 3 x 4, expected 4 rows");
     CHECK(message([&] {
               mean<EigenBackend<double>>({vx, vy});
-          }) == "tape: mean of values of different shapes or rows");
+          }) == "tape: sum of values of different shapes or rows");
     CHECK(message([&] {
               tape.parameter(x, {gradient.values.data(), 3, 5});
           }) == "tape: a parameter and its gradient differ in shape");

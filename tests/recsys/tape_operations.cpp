@@ -46,6 +46,9 @@ TEST_CASE("entry-wise operations have their derivatives", "[recsys][tape]") {
     check({{3, 4}, {3, 4}}, [](auto const& x) { return x[0] + x[1]; });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return x[0] - x[1]; });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return hadamard(x[0], x[1]); });
+    check({{3, 4}, {3, 4}}, [](auto const& x) { return maximum(x[0], x[1]); });
+    const auto c = random_matrix<double>(3, 4, 2);
+    check({{3, 4}}, [&](auto const& x) { return add_signed(x[0], x[0].tape().constant(c)); });
     check({{3, 1}, {3, 4}}, [](auto const& x) { return scale_rows(x[0], x[1]); });
     check({{1, 1}, {3, 4}}, [](auto const& x) { return scale(x[0], x[1]); });
     check({{3, 4}}, [](auto const& x) {
@@ -94,11 +97,16 @@ TEST_CASE("products in tiles by several threads are those of one", "[recsys][tap
 
 TEST_CASE("reductions have their derivatives", "[recsys][tape]") {
     check({{3, 4}}, [](auto const& x) { return sum(x[0]); });
+    check({{3, 4}}, [](auto const& x) { return sum(x[0], -0.3); });
     check({{3, 4}}, [](auto const& x) { return mean_of(x[0]); });
     check({{3, 4}}, [](auto const& x) { return sum_of_squares(x[0]); });
     check({{3, 4}}, [](auto const& x) { return mean_of_squares(x[0]); });
     check({{3, 4}}, [](auto const& x) { return frobenius_norm(x[0]); });
     check({{3, 4}}, [](auto const& x) { return variance(x[0], mean_of(x[0])); });
+    check({{3, 4}, {2, 3}}, [](auto const& x) {  // about the mean of both
+        const V m = sum(x[0], 1.0 / 18) + sum(x[1], 1.0 / 18);
+        return sum_of_squares_about(m, x[0], 0.3) + sum_of_squares_about(m, x[1], 0.3);
+    });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return row_dot(x[0], x[1]); });
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0]); });
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0], 100.0); });

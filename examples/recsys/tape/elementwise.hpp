@@ -113,6 +113,43 @@ Value<B> hadamard(Value<B> a, Value<B> c) {
     });
 }
 
+/// Y_bj = max(A_bj, C_bj).     dA += dY where A >= C,  dC += dY elsewhere
+template <class B>
+Value<B> maximum(Value<B> a, Value<B> c) {
+    using T = typename B::Scalar;
+    detail::check_equal("maximum", a, c);
+    auto& tape = a.tape();
+    const auto y = tape.make({a, c}, a.rows(), a.cols());
+    tape.backend().map([](T& out, T ai, T ci) { out = ai >= ci ? ai : ci; }, y.result(), a.value(),
+                       c.value());
+    return tape.on_backward(y, [a, c, y] {
+        detail::add_gradient(
+            a, [](T& da, T dy, T ai, T ci) { da += ai >= ci ? dy : T(0); }, y.gradient(), a.value(),
+            c.value());
+        detail::add_gradient(
+            c, [](T& dc, T dy, T ai, T ci) { dc += ai >= ci ? T(0) : dy; }, y.gradient(), a.value(),
+            c.value());
+    });
+}
+
+/// Y_bj = X_bj + sign(X_bj) C_bj for a constant C, sign(0) = 0.     dX += dY
+template <class B>
+Value<B> add_signed(Value<B> x, Value<B> c) {
+    using T = typename B::Scalar;
+    detail::check_equal("addition with signs", x, c);
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, x.rows(), x.cols());
+    tape.backend().map(
+        [](T& out, T in, T ci) {
+            out = in + (static_cast<T>(in > T(0)) - static_cast<T>(in < T(0))) * ci;
+        },
+        y.result(), x.value(), c.value());
+    return tape.on_backward(y, [x, y] {
+        detail::add_gradient(
+            x, [](T& dx, T dy) { dx += dy; }, y.gradient());
+    });
+}
+
 /// Y_bj = w_b X_bj for a column w (rows x 1).     dX_bj += w_b dY_bj,  dw_b += sum_j dY_bj X_bj
 template <class B>
 Value<B> scale_rows(Value<B> w, Value<B> x) {

@@ -23,12 +23,12 @@ Value<B> weighted_sum_of(Value<B> x, typename B::Scalar w, F f, Slope slope) {
     });
 }
 
-/// y = sum_bj X_bj
+/// y = w sum_bj X_bj
 template <class B>
-Value<B> sum(Value<B> x) {
+Value<B> sum(Value<B> x, typename B::Scalar w = typename B::Scalar(1)) {
     using T = typename B::Scalar;
     return weighted_sum_of(
-        x, T(1), [](T in) { return in; }, [](T) { return T(1); });
+        x, w, [](T in) { return in; }, [](T) { return T(1); });
 }
 
 /// y = mean over all entries of X
@@ -73,23 +73,32 @@ Value<B> frobenius_norm(Value<B> x) {
     });
 }
 
+/// y = w sum_bj (X_bj - m)^2 about a scalar m.     dX_bj += 2 dy w (X_bj - m)
+/// m counts as a constant: where it is the mean of all the matrices that such sums are added up of, its
+/// part of the gradient is 0.
+template <class B>
+Value<B> sum_of_squares_about(Value<B> m, Value<B> x, typename B::Scalar w) {
+    using T = typename B::Scalar;
+    detail::check_shapes(m.rows() == 1 && m.cols() == 1, "sum of squares about a number", m, x,
+                         "a scalar first");
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, 1, 1);
+    tape.backend().sum([w](T in, T mean) { return w * (in - mean) * (in - mean); }, y.result(),
+                       x.value(), single(m.value()));
+    return tape.on_backward(y, [x, m, y, w] {
+        detail::add_gradient(
+            x, [w](T& dx, T dy, T in, T mean) { dx += T(2) * w * dy * (in - mean); },
+            single(y.gradient()), x.value(), single(m.value()));
+    });
+}
+
 /// The unbiased variance of all n entries: y = sum_bj (X_bj - m)^2 / (n - 1), m their mean (mean_of).
 ///     dX_bj += 2 dy (X_bj - m) / (n - 1)
 template <class B>
 Value<B> variance(Value<B> x, Value<B> m) {
     using T = typename B::Scalar;
-    detail::check_shapes(m.rows() == 1 && m.cols() == 1 && x.value().size() > 1, "variance", x, m,
-                         "two entries or more, and their mean");
-    const T share = T(1) / static_cast<T>(x.value().size() - 1);
-    auto& tape = x.tape();
-    const auto y = tape.make({x}, 1, 1);
-    tape.backend().sum([share](T in, T mean) { return share * (in - mean) * (in - mean); },
-                       y.result(), x.value(), single(m.value()));
-    return tape.on_backward(y, [x, m, y, share] {
-        detail::add_gradient(
-            x, [share](T& dx, T dy, T in, T mean) { dx += T(2) * share * dy * (in - mean); },
-            single(y.gradient()), x.value(), single(m.value()));
-    });
+    detail::check_shapes(x.value().size() > 1, "variance", x, m, "two entries or more");
+    return sum_of_squares_about(m, x, T(1) / static_cast<T>(x.value().size() - 1));
 }
 
 /// y_b = sum_j A_bj C_bj.     dA_bj += dy_b C_bj,  dC_bj += dy_b A_bj

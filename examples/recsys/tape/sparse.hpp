@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -34,21 +35,21 @@ Value<B> propagate(typename B::Sparse const& a, typename B::Sparse const& transp
     });
 }
 
-/// Y = mean of X_0 .. X_n-1, in the rows `rows` only.     dX_k += dY / n
-/// Every X_k was computed in these rows.
+namespace detail {
+
+// Y = share (X_0 + X_1 + ...), in the rows `rows` only.
 template <class B>
-Value<B> mean(std::vector<Value<B>> const& xs, Rows rows = Rows::all()) {
+Value<B> add_up(std::span<Value<B> const> xs, typename B::Scalar share, Rows rows) {
     using T = typename B::Scalar;
     auto& tape = xs.front().tape();
     auto& backend = tape.backend();
-    const T share = T(1) / static_cast<T>(xs.size());
     const auto y = tape.make(xs, xs.front().rows(), xs.front().cols(), rows);
     tape.keep(y, xs);
     backend.fill(y.result(), rows, T(0));
     for (const auto x : y.operands()) {
         if (x.rows() != y.rows() || x.cols() != y.cols() ||
             !(x.present().is_all() || x.present() == rows))
-            throw std::invalid_argument("tape: mean of values of different shapes or rows");
+            throw std::invalid_argument("tape: sum of values of different shapes or rows");
         backend.map_rows(
             rows, [share](T& out, T in) { out += share * in; }, y.result(), x.value());
     }
@@ -60,6 +61,24 @@ Value<B> mean(std::vector<Value<B>> const& xs, Rows rows = Rows::all()) {
                     sources, [share](T& dx, T dy) { dx += share * dy; }, x.gradient_sum(sources),
                     y.gradient(sources));
     });
+}
+
+}  // namespace detail
+
+/// Y = X_0 + X_1 + ..., in the rows `rows` only.     dX_k += dY
+/// Every X_k was computed in these rows.
+template <class B>
+Value<B> sum(std::initializer_list<Value<B>> xs, Rows rows = Rows::all()) {
+    return detail::add_up(std::span<Value<B> const>(xs.begin(), xs.size()), typename B::Scalar(1),
+                          rows);
+}
+
+/// Y = mean of X_0 .. X_n-1, in the rows `rows` only.     dX_k += dY / n
+/// Every X_k was computed in these rows.
+template <class B>
+Value<B> mean(std::vector<Value<B>> const& xs, Rows rows = Rows::all()) {
+    using T = typename B::Scalar;
+    return detail::add_up(std::span<Value<B> const>(xs), T(1) / static_cast<T>(xs.size()), rows);
 }
 
 /// Y_b = X_index(b).     dX_index(b) += dY_b, in the order of b
