@@ -11,12 +11,11 @@
 
 namespace polder::recsys {
 
-/// R_hat, (n_users x n_items): (deg(u) + 1e-7)^(-1/2) (deg(i) + 1e-7)^(-1/2) for every distinct pair
-/// (u, i) of the train rows, where deg counts distinct neighbours. Computed in double, then rounded
-/// to T. A user or item without train rows has no entry.
-template <class T>
-Csr<T> normalised_interactions(Dataset const& data) {
-    constexpr double guard = 1e-7;
+/// (n_users x n_items), an entry for every distinct pair (u, i) of the train rows: weight(deg(u), deg(i)),
+/// where deg counts distinct neighbours. Computed in double, then rounded to T. A user or item without
+/// train rows has no entry.
+template <class T, class Weight>
+Csr<T> weighted_interactions(Dataset const& data, Weight weight) {
     const auto n_users = static_cast<std::size_t>(data.n_users);
     const auto n_items = static_cast<std::size_t>(data.n_items);
     const auto history = UserItems::distinct(data.train, data.n_users);
@@ -32,34 +31,30 @@ Csr<T> normalised_interactions(Dataset const& data) {
     result.values.reserve(history.size());
     for (std::int32_t user = 0; user < data.n_users; ++user) {
         const auto items = history[user];
-        const double of_user = 1 / std::sqrt(static_cast<double>(items.size()) + guard);
+        const auto user_degree = static_cast<double>(items.size());
         for (const std::int32_t item : items) {
-            const double of_item =
-                1 / std::sqrt(item_degree[static_cast<std::size_t>(item)] + guard);
             result.columns.push_back(item);
-            result.values.push_back(static_cast<T>(of_user * of_item));
+            result.values.push_back(
+                static_cast<T>(weight(user_degree, item_degree[static_cast<std::size_t>(item)])));
         }
         result.offsets.push_back(result.columns.size());
     }
     return result;
 }
 
+/// R_hat, (n_users x n_items): (deg(u) + guard)^(-1/2) (deg(i) + guard)^(-1/2) for every distinct pair
+/// (u, i) of the train rows (weighted_interactions).
+template <class T>
+Csr<T> normalised_interactions(Dataset const& data, double guard = 1e-7) {
+    return weighted_interactions<T>(data, [guard](double user_degree, double item_degree) {
+        return 1 / std::sqrt(user_degree + guard) * (1 / std::sqrt(item_degree + guard));
+    });
+}
+
 /// (n_users x n_items): 1 for every distinct pair of the train rows.
 template <class T>
 Csr<T> binary_interactions(Dataset const& data) {
-    const auto history = UserItems::distinct(data.train, data.n_users);
-    Csr<T> result{static_cast<std::size_t>(data.n_users),
-                  static_cast<std::size_t>(data.n_items),
-                  {},
-                  {},
-                  std::vector<T>(history.size(), T(1))};
-    result.offsets.reserve(result.rows + 1);
-    result.offsets.push_back(0);
-    for (std::int32_t user = 0; user < data.n_users; ++user) {
-        result.columns.insert(result.columns.end(), history[user].begin(), history[user].end());
-        result.offsets.push_back(result.columns.size());
-    }
-    return result;
+    return weighted_interactions<T>(data, [](double, double) { return 1.0; });
 }
 
 /// 1 / (deg + 1e-7) of every node, users first, where deg counts the entries of `interactions`.

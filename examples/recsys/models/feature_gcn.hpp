@@ -1,0 +1,134 @@
+/// The branch that DualGNN, DRAGON and MENTOR have for each modality.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include <polder/blocks/arena.hpp>
+
+#include "recsys/models/bound_parameters.hpp"
+#include "recsys/models/convolution.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+
+namespace polder::recsys {
+
+/// Users by what they prefer in one modality, items by their features, and both by their neighbours.
+///
+///     P (n_users, d)         preferences, trained
+///     F (n_items, inputs)    features of the items
+///     Z = W2 leaky_relu(W1 F + b1) + b2      W1 (4 d, inputs), W2 (d, 4 d), leaky_relu with slope 0.01
+///     x^(0) = the rows of [P; Z], each divided by its norm
+///     x^(l+1) = A x^(l)      A: Convolution, symmetric or mean
+///     X = x^(0) + x^(1) + x^(2)
+///
+/// With noise eta^(l) >= 0, (n_users + n_items, d), users first, every layer is perturbed before it goes on
+/// (Yu et al., SimGCL, SIGIR 2022, eq. (9)):
+///
+///     x^(l) = A x^(l-1) + 0.1 sign(A x^(l-1)) eta^(l) / |eta^(l)|     by rows; sign is a constant for the
+///                                                                     gradient, sign(0) = 0
+/// Parameters NAME.preference, NAME.MLP.weight, NAME.MLP.bias, NAME.MLP_1.weight, NAME.MLP_1.bias.
+template <class T>
+class FeatureGcn {
+public:
+    using Matrix = Value<EigenBackend<T>>;
+
+    /// The parameters are called `name`.something.
+    FeatureGcn(std::string const& name, std::size_t n_users, std::size_t inputs, int d)
+        : preference_(name + ".preference"), weight_1_(name + ".MLP.weight"),
+          bias_1_(name + ".MLP.bias"), weight_2_(name + ".MLP_1.weight"),
+          bias_2_(name + ".MLP_1.bias"), n_users_(n_users), inputs_(inputs),
+          d_(static_cast<std::size_t>(d)) {}
+
+    void declare(ParameterArena<T>& parameters) const {
+        parameters.add(preference_, n_users_, d_);
+        parameters.add(weight_1_, 4 * d_, inputs_);
+        parameters.add(bias_1_, 1, 4 * d_);
+        parameters.add(weight_2_, d_, 4 * d_);
+        parameters.add(bias_2_, 1, d_);
+    }
+
+    /// Preferences Xavier normal, layers as PyTorch draws them.
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const {
+        xavier_normal(parameters, preference_, seed);
+        linear_uniform(parameters, weight_1_, inputs_, seed);
+        linear_uniform(parameters, bias_1_, inputs_, seed);
+        linear_uniform(parameters, weight_2_, 4 * d_, seed);
+        linear_uniform(parameters, bias_2_, 4 * d_, seed);
+    }
+
+    /// P. To be taken, and read by rows, before `smooth`: so `backward` adds these rows to a gradient that is full.
+    [[nodiscard]] Matrix preference(BoundParameters<T> const& bound) const {
+        return bound[preference_];
+    }
+
+    struct Smoothed {
+        Matrix users, items;
+    };
+
+    /// eta of the two layers.
+    using LayerNoise = std::array<MatrixView<T const>, 2>;
+
+    /// X in the rows asked for only.
+    [[nodiscard]] Smoothed smooth(BoundParameters<T> const& bound, Matrix preference,
+                                  Matrix features, Convolution<T> const& convolution,
+                                  Rows user_rows = Rows::all(),
+                                  Rows item_rows = Rows::all()) const {
+        const auto [u0, i0] = layer_0(bound, preference, features);
+        const Matrix u1 = convolution.to_users(i0), i1 = convolution.to_items(u0);
+        return {sum({u0, u1, convolution.to_users(i1, user_rows)}, user_rows),
+                sum({i0, i1, convolution.to_items(u1, item_rows)}, item_rows)};
+    }
+
+    /// X with perturbed layers.
+    [[nodiscard]] Smoothed smooth(BoundParameters<T> const& bound, Matrix preference,
+                                  Matrix features, Convolution<T> const& convolution,
+                                  LayerNoise const& noise) const {
+        const auto [u0, i0] = layer_0(bound, preference, features);
+        const auto [u1, i1] =
+            perturbed({convolution.to_users(i0), convolution.to_items(u0)}, noise[0]);
+        const auto [u2, i2] =
+            perturbed({convolution.to_users(i1), convolution.to_items(u1)}, noise[1]);
+        return {sum({u0, u1, u2}), sum({i0, i1, i2})};
+    }
+
+private:
+    Smoothed layer_0(BoundParameters<T> const& bound, Matrix preference, Matrix features) const {
+        const Matrix hidden = leaky_relu(linear(features, bound[weight_1_], bound[bias_1_]));
+        return {normalise_rows(preference),
+                normalise_rows(linear(hidden, bound[weight_2_], bound[bias_2_]))};
+    }
+
+    static Smoothed perturbed(Smoothed layer, MatrixView<T const> noise) {
+        const auto perturb = [&](Matrix x, std::size_t first) {
+            const Matrix eta = x.tape().constant(row_range(noise, first, x.rows()));
+            return add_signed(x, T(0.1) * normalise_rows(eta));
+        };
+        return {perturb(layer.users, 0), perturb(layer.items, layer.users.rows())};
+    }
+
+    std::string preference_, weight_1_, bias_1_, weight_2_, bias_2_;
+    std::size_t n_users_, inputs_, d_;
+};
+
+/// Weights of the modalities for every row: softmax of N(0, 2 / (rows + cols)), about 1/cols each. They are
+/// normalised here only, not in training.
+template <class T>
+void initialise_modality_weights(ParameterArena<T>& parameters, std::string_view name,
+                                 std::uint64_t seed) {
+    xavier_normal(parameters, name, seed);
+    const auto weights = parameters[name];
+    for (std::size_t row = 0; row < weights.rows; ++row) {
+        T total = 0;
+        for (std::size_t m = 0; m < weights.cols; ++m)
+            total += weights(row, m) = std::exp(weights(row, m));
+        for (std::size_t m = 0; m < weights.cols; ++m) weights(row, m) /= total;
+    }
+}
+
+}  // namespace polder::recsys
