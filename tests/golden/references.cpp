@@ -13,8 +13,31 @@ std::vector<Reference> references() {
                    "bpr",
                    {{"user_embedding.weight", "user_embedding"},
                     {"item_embedding.weight", "item_embedding"}}});
-    all.push_back({"DRAGON", "dragon"});
-    all.push_back({"DualGNN", "dualgnn"});
+    all.push_back({.model = "DRAGON",
+                   .registry = "dragon",
+                   .parameters = {{"weight_i", ""},
+                                  {"MLP_v.weight", ""},
+                                  {"MLP_t.weight", ""},
+                                  {"image_embedding.weight", ""},
+                                  {"image_trs.weight", ""},
+                                  {"image_trs.bias", ""},
+                                  {"text_embedding.weight", ""},
+                                  {"text_trs.weight", ""},
+                                  {"text_trs.bias", ""},
+                                  {"MLP_user.weight", ""},
+                                  {"MLP_user.bias", ""}},
+                   .hyper_parameters = {{"embedding_size", ""},
+                                        {"feat_embed_dim", ""},
+                                        {"dim_latent", "embedding_size"}},
+                   .own = {"user_aggr_mode"}});
+    all.push_back({.model = "DualGNN",
+                   .registry = "dualgnn",
+                   .parameters = {{"MLP_v.weight", ""},
+                                  {"MLP_t.weight", ""},
+                                  {"MLP_user.weight", ""},
+                                  {"MLP_user.bias", ""}},
+                   .hyper_parameters = {{"embedding_size", ""}, {"dim_latent", "embedding_size"}},
+                   .own = {"user_aggr_mode", "user_modalities"}});
     all.push_back({.model = "FREEDOM",
                    .registry = "freedom",
                    .parameters = {{"user_embedding.weight", "user_embedding"},
@@ -25,7 +48,12 @@ std::vector<Reference> references() {
                    .values = {{"edge_weight_for_sampling", [](polder::recsys::Dataset const& data) {
                                    return polder::recsys::EdgePruning(data).weights();
                                }}}});
-    all.push_back({"GRCN", "grcn"});
+    all.push_back({.model = "GRCN",
+                   .registry = "grcn",
+                   .parameters = {{"id_gcn.id_embedding", "id_embedding"},
+                                  {"model_specific_conf", "confidence"}},
+                   .own = {"route_to_users", "edge_dropout_at_inference"},
+                   .settings = {{"edge_dropout_at_inference", "true"}}});
     all.push_back({"LATTICE", "lattice"});
     all.push_back({"LGMRec",
                    "lgmrec",
@@ -42,8 +70,24 @@ std::vector<Reference> references() {
                    "lightgcn",
                    {{"embedding_dict.user_emb", "user_embedding"},
                     {"embedding_dict.item_emb", "item_embedding"}}});
-    all.push_back({"MENTOR", "mentor"});
-    all.push_back({"MMGCN", "mmgcn"});
+    all.push_back({.model = "MENTOR",
+                   .registry = "mentor",
+                   .parameters = {{"weight_i", ""},
+                                  {"image_embedding.weight", ""},
+                                  {"image_trs.weight", ""},
+                                  {"image_trs.bias", ""},
+                                  {"text_embedding.weight", ""},
+                                  {"text_trs.weight", ""},
+                                  {"text_trs.bias", ""},
+                                  {"MLP_user.weight", ""},
+                                  {"MLP_user.bias", ""}},
+                   .hyper_parameters = {{"feat_embed_dim", ""}, {"dim_latent", ""}},
+                   .own = {"mask_gradient", "shared_encoders"}});
+    all.push_back({.model = "MMGCN",
+                   .registry = "mmgcn",
+                   .hyper_parameters = {{"n_layers", ""}},
+                   .own = {"train_embeddings"},
+                   .settings = {{"train_embeddings", "true"}}});
     all.push_back({"NGCF", "ngcf"});
     all.push_back({"SLMRec", "slmrec"});
     all.push_back({"SelfCF", "selfcf"});
