@@ -32,7 +32,16 @@ struct Differentiable {
     std::string_view model;
     Settings settings;
 };
-std::vector<Differentiable> differentiable() { return {}; }
+std::vector<Differentiable> differentiable() {
+    return {
+        {"dualgnn", {}},
+        {"dualgnn",
+         {{"user_modalities", "visual_and_textual"},
+          {"aggr_mode", "mean"},
+          {"user_aggr_mode", "mean"},
+          {"user_graph_k", "3"}}},
+    };
+}
 
 // The settings to check gradients under, in small sizes.
 std::vector<Settings> small(ModelEntry const& entry) {
