@@ -25,9 +25,9 @@ using namespace polder::recsys;
 using polder::ParameterArena;
 using polder::Pass;
 
-// Settings under which the gradient of a model is that of its loss, where its defaults are none. Where
-// a gradient stops on purpose the loss has more slopes than it: such terms have weight 0 here, and the
-// golden files show them.
+// Settings under which the gradient of a model is that of its loss, where its defaults are none or not
+// all there is to check. Where a gradient stops on purpose the loss has more slopes than it: such terms
+// have weight 0 here, and the golden files show them.
 struct Differentiable {
     std::string_view model;
     Settings settings;
