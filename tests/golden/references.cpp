@@ -65,7 +65,9 @@ std::vector<Reference> references() {
                    {{"inverse_degree", [](polder::recsys::Dataset const& data) {
                          return inverse_degrees(polder::recsys::binary_interactions<double>(data));
                      }}}});
-    all.push_back({"LayerGCN", "layergcn"});
+    all.push_back({"LayerGCN",
+                   "layergcn",
+                   {{"user_embeddings", "user_embedding"}, {"item_embeddings", "item_embedding"}}});
     all.push_back({"LightGCN",
                    "lightgcn",
                    {{"embedding_dict.user_emb", "user_embedding"},

@@ -112,6 +112,9 @@ TEST_CASE("reductions have their derivatives", "[recsys][tape]") {
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0], 100.0); });
     check({{3, 4}}, [](auto const& x) { return inverse_row_norms(x[0]); });
     check({{3, 4}}, [](auto const& x) { return inverse_row_norms(x[0], 100.0); });
+    check({{3, 4}, {3, 4}}, [](auto const& x) { return weight_by_cosine(x[0], x[1]); });
+    check({{3, 4}, {3, 4}}, [](auto const& x) { return weight_by_cosine(x[0], x[1], 100.0); });
+    check({{3, 4}, {3, 4}}, [](auto const& x) { return weight_by_cosine(0.01 * x[0], x[1], 0.1); });
     check({{3, 4}}, [](auto const& x) { return softmax_rows(x[0]); });
     check({{3, 4}}, [](auto const& x) { return softmax_rows(x[0], 0.2); });
 }

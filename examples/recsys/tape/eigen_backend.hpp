@@ -101,6 +101,21 @@ public:
         });
     }
 
+    /// The same with a function of its own for every row, in one walk through memory: f(sum) returns it,
+    /// where sum(g) is sum_j g(first_bj, rest_bj...) of that row.
+    template <class F, class... Operands>
+    void map_rows_by_sums(Rows rows, F f, MatrixView<T> first, Operands... rest) {
+        for_each_row(rows, first, [&](std::size_t row) {
+            const auto sum = [&](auto term) {
+                Lanes lanes{};
+                sum_row(lanes, first.cols, term, detail::row_of(first, row),
+                        detail::row_of(rest, row)...);
+                return static_cast<T>(total(lanes));
+            };
+            map_row(first.cols, f(sum), detail::row_of(first, row), detail::row_of(rest, row)...);
+        });
+    }
+
     /// y_b = sum_j f(first_bj, rest_bj...).
     template <class F, class First, class... Operands>
     void row_sum(F f, MatrixView<T> y, First first, Operands... rest) {

@@ -1,8 +1,10 @@
 /// Scalars made of a matrix, and vectors made of its rows.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <stdexcept>
 
 #include "recsys/tape/operand.hpp"
 
@@ -164,6 +166,52 @@ Value<B> inverse_row_norms(Value<B> x, typename B::Scalar floor = typename B::Sc
                 dx -= out < T(1) / floor ? dy * out * (out * in) * out : T(0);
             },
             per_row(y.gradient()), per_row(y.value()), x.value());
+    });
+}
+
+/// Rows weighted by their cosine with those of Z: Y_b = a_b X_b, a_b = X_b . Z_b / (n_b m_b), where
+/// n_b = max(|X_b|_2, floor), m_b = max(|Z_b|_2, floor). With s_b = X_b . dY_b:
+///     dX_b += a_b dY_b + s_b (Z_b / (n_b m_b) - a_b X_b / n_b^2)
+///     dZ_b += s_b (X_b / (n_b m_b) - a_b Z_b / m_b^2)
+/// without the last term where a norm is at the floor. Rows of X that were not computed are not in Y either.
+template <class B>
+Value<B> weight_by_cosine(Value<B> x, Value<B> z,
+                          typename B::Scalar floor = typename B::Scalar(1e-8)) {
+    using T = typename B::Scalar;
+    detail::check_present("weighting by cosines", {z});
+    if (x.rows() != z.rows() || x.cols() != z.cols())
+        throw std::invalid_argument("tape: weighting by cosines of " + detail::shape(x) + " and " +
+                                    detail::shape(z) + ", expected equal shapes");
+    auto& tape = x.tape();
+    const auto y = tape.make({x, z}, x.rows(), x.cols(), x.present());
+    tape.backend().map_rows_by_sums(
+        x.present(),
+        [floor](auto const& sum) {
+            const T n = std::sqrt(sum([](T, T xi, T) { return xi * xi; }));
+            const T m = std::sqrt(sum([](T, T, T zi) { return zi * zi; }));
+            const T a = sum([](T, T xi, T zi) { return xi * zi; }) /
+                        (std::max(n, floor) * std::max(m, floor));
+            return [a](T& out, T xi, T) { out = a * xi; };
+        },
+        y.result(), x.value(), z.value());
+    return tape.on_backward(y, [x, z, y, floor] {
+        const Rows rows = y.gradient_rows();
+        y.tape().backend().map_rows_by_sums(
+            rows,
+            [floor](auto const& sum) {
+                const T n = std::sqrt(sum([](T, T, T, T xi, T) { return xi * xi; }));
+                const T m = std::sqrt(sum([](T, T, T, T, T zi) { return zi * zi; }));
+                const T w = T(1) / (std::max(n, floor) * std::max(m, floor));
+                const T a = w * sum([](T, T, T, T xi, T zi) { return xi * zi; });
+                const T s = sum([](T, T, T dy, T xi, T) { return dy * xi; });
+                const T along_x = n > floor ? a / (n * n) : T(0);
+                const T along_z = m > floor ? a / (m * m) : T(0);
+                return [=](T& dx, T& dz, T dy, T xi, T zi) {
+                    dx += a * dy + s * (w * zi - along_x * xi);
+                    dz += s * (w * xi - along_z * zi);
+                };
+            },
+            x.gradient_sum(rows), z.gradient_sum(rows), y.gradient(rows), x.value(), z.value());
     });
 }
 

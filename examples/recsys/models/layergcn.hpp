@@ -1,0 +1,191 @@
+/// LayerGCN: every layer of a graph network is refined by its similarity to layer 0.
+///
+/// Zhou, Lin, Liu, Miao: Layer-refined Graph Convolutional Networks for Recommendation, ICDE 2023.
+/// Details where the paper leaves a choice: MMRec (enoche/MMRec), src/models/layergcn.py.
+///
+///     P (n_users, d), Q (n_items, d)      embeddings of layer 0, the only parameters
+///     R (n_users, n_items)                R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
+///     R' (n_users, n_items)               the same of the edges that the epoch keeps (EdgePruning)
+///
+///     U^(0) = P,   U^(l+1)_u = cos((R' I^(l))_u, P_u) (R' I^(l))_u,         U = sum over l = 1..L of U^(l)
+///     I^(0) = Q,   I^(l+1)_i = cos((R'^T U^(l))_i, Q_i) (R'^T U^(l))_i,     I = sum over l = 1..L of I^(l)
+///     score(u, i) = U_u . I_i             with R in place of R'
+///
+///     x_b  = U_u . I_p - U_u . I_n        for the rows b = (u, p, n) of a batch
+///     loss = sum_b -log sigma(x_b) + reg_weight / 2 sum_b (|P_u|^2 + |Q_p|^2 + |Q_n|^2)
+///
+/// Choices that change results, where the paper differs or a reading can go wrong:
+/// - Both parts of the loss are sums over the batch, not means: radii, clipping and the learning rate of
+///   SGD meet gradients about B times those of other models, and a short last batch counts less.
+/// - Layer 0 is what every layer is compared with, and is not in the sum itself.
+/// - The similarity is with layer 0, not with the layer before, and it is the refined row that goes on.
+/// - The gradient passes through the cosines to both of their arguments. A cosine may be negative.
+/// - Norms are at least 1e-8, so that a row of zeros has cosine 0 and passes no gradient on. A user or item
+///   without train rows is a row of zeros: a cold item scores 0 and ranks before all negative scores.
+/// - Edges are pruned once per epoch: in the first, third, ... epoch by their weight, in the others
+///   all alike. With dropout = 0 all edges are kept. Scores use all edges.
+/// - The chance to be kept is proportional to the weight R_ui of the full graph.
+/// - A repeated train row is one edge, also among the edges to draw from.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/graph.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/models/pruning.hpp"
+#include "recsys/models/smoothing.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of LayerGCN.
+struct LayerGCNHyperParameters {
+    int embedding_size = 64;
+    int n_layers = 4;
+    double dropout = 0.1;  // with reg_weight the best that its authors found for several data sets
+    double reg_weight = 1e-3;
+
+    using Row = HyperParameter<LayerGCNHyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row{"embedding_size", &LayerGCNHyperParameters::embedding_size, 1, 65536,
+            "d, numbers per user and item"},
+        Row{"n_layers", &LayerGCNHyperParameters::n_layers, 1, 64,
+            "L, propagations over the graph"},
+        Row{"dropout", &LayerGCNHyperParameters::dropout, 0, 1,
+            "share of the edges that an epoch leaves out"},
+        Row{"reg_weight", &LayerGCNHyperParameters::reg_weight, 0, unlimited,
+            "weight of half the squares of the batch's embeddings"},
+    };
+};
+
+/// LayerGCN on one data set.
+template <class T>
+class LayerGCN final : public AnyModel<T> {
+public:
+    using HyperParameters = LayerGCNHyperParameters;
+    static constexpr std::string_view model_name = "layergcn";
+    static constexpr std::string_view source = "Zhou et al., ICDE 2023";
+
+    LayerGCN(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+          pruning_(data), graph_(normalised_interactions<T>(data)), pruned_(graph_),
+          tape_(EigenBackend<T>(threads)) {
+        prepare_epoch(0);
+    }
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
+        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        xavier_uniform(parameters, "user_embedding", seed);
+        xavier_uniform(parameters, "item_embedding", seed);
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        check(batch, n_users_, n_items_);
+        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
+        batch_users_.assign(graph_.interactions().rows, {users});
+        batch_items_.assign(graph_.interactions().cols, {positives, negatives});
+
+        tape_.reset();
+        const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
+        const auto q = tape_.parameter(parameters["item_embedding"], gradient["item_embedding"]);
+        // Taken first, so that `backward` adds these few rows to a gradient that is already full.
+        const auto p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
+
+        const auto [u, i] = refine(pruned_, p, q, batch_users_, batch_items_);
+        const auto u_b = sum_of_layers(gather(u, users));
+        const auto i_p = sum_of_layers(gather(i, positives));
+        const auto i_n = sum_of_layers(gather(i, negatives));
+        const auto bpr = softplus_bpr_loss(row_dot(u_b, i_p), row_dot(u_b, i_n), T(1));
+        const auto squares =
+            T(0.5) * (sum_of_squares(p_u) + sum_of_squares(q_p) + sum_of_squares(q_n));
+        const auto total = bpr + static_cast<T>(values_.reg_weight) * squares;
+        tape_.backward(total);
+
+        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", squares.scalar()}}};
+        return total.scalar();
+    }
+
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const auto [u, i] =
+            refine(graph_, tape_.constant(parameters["user_embedding"]),
+                   tape_.constant(parameters["item_embedding"]), Rows::all(), Rows::all());
+        return {sum_of_layers(u).value(), sum_of_layers(i).value()};
+    }
+
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+        return {{"interactions", &graph_.interactions()}};
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+
+    using Sides = typename Smoothing<T>::Sides;
+
+    void prepare_epoch(int epoch) override {
+        using Chance = EdgePruning::Chance;
+        if (values_.dropout > 0)
+            pruned_ =
+                Smoothing<T>(pruning_.prune(this->noise_, values_.dropout,
+                                            epoch % 2 == 0 ? Chance::by_weight : Chance::uniform));
+    }
+
+    // The means over l = 1..L of U^(l) and I^(l), in the rows asked for only.
+    Sides refine(Smoothing<T> const& graph, Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
+        user_layers_.clear();
+        item_layers_.clear();
+        Matrix u = p, i = q;
+        for (int l = 1; l <= values_.n_layers; ++l) {
+            const bool last = l == values_.n_layers;
+            const auto to_users = propagate(graph.interactions(), graph.transposed(), i,
+                                            last ? user_rows : Rows::all());
+            const auto to_items = propagate(graph.transposed(), graph.interactions(), u,
+                                            last ? item_rows : Rows::all());
+            u = weight_by_cosine(to_users, p);
+            i = weight_by_cosine(to_items, q);
+            user_layers_.push_back(u);
+            item_layers_.push_back(i);
+        }
+        return {mean(user_layers_, user_rows), mean(item_layers_, item_rows)};
+    }
+
+    // The sum over the layers that `mean` is the mean of.
+    Matrix sum_of_layers(Matrix mean) const { return static_cast<T>(values_.n_layers) * mean; }
+
+    HyperParameters values_;
+    std::int32_t n_users_, n_items_;
+    EdgePruning pruning_;
+    Smoothing<T> graph_, pruned_;  // R and R'
+    Tape<EigenBackend<T>> tape_;
+    RowSet batch_users_, batch_items_;
+    std::vector<Matrix> user_layers_, item_layers_;
+    std::array<LossTerm, 2> terms_{};
+};
+
+}  // namespace polder::recsys
