@@ -34,6 +34,7 @@ struct Differentiable {
 };
 std::vector<Differentiable> differentiable() {
     return {
+        {"dragon", {{"knn_k", "3"}, {"n_mm_layers", "2"}}},
         {"dualgnn", {}},
         {"dualgnn",
          {{"user_modalities", "visual_and_textual"},

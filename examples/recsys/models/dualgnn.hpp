@@ -113,19 +113,12 @@ public:
           convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
                                                  : Convolution<T>::mean(data)),
           user_graph_(data, values.user_graph_k, values.user_aggr_mode == "softmax", threads),
+          branches_(feature_branches<T>(data, values.embedding_size, model_name)),
           tape_(EigenBackend<T>(threads)) {
-        require_features(data, model_name);
-        const auto add = [&](std::string const& branch, FeatureMatrix const& features) {
-            if (features.empty()) return;
-            modalities_.push_back({FeatureGcn<T>(branch, static_cast<std::size_t>(n_users_),
-                                                 features.columns, values_.embedding_size),
-                                   Features<T>(features)});
-            terms_.push_back(
-                {branch == "v_gcn" ? "reg_embedding_loss_v" : "reg_embedding_loss_t", 0});
-        };
         terms_ = {{"loss_value", 0}, {"reg_loss", 0}};
-        add("v_gcn", data.visual);
-        add("t_gcn", data.textual);
+        for (auto const& branch : branches_)
+            terms_.push_back(
+                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", 0});
         prepare_epoch(0);
     }
 
@@ -138,13 +131,13 @@ public:
     void declare(ParameterArena<T>& parameters) const override {
         parameters.add("weight_u", static_cast<std::size_t>(n_users_), 2);
         parameters.add("weight_i", static_cast<std::size_t>(n_items_), 2);
-        for (auto const& modality : modalities_) modality.gcn.declare(parameters);
+        for (auto const& branch : branches_) branch.gcn.declare(parameters);
     }
 
     void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
         initialise_modality_weights(parameters, "weight_u", seed);
         initialise_modality_weights(parameters, "weight_i", seed);
-        for (auto const& modality : modalities_) modality.gcn.initialise(parameters, seed);
+        for (auto const& branch : branches_) branch.gcn.initialise(parameters, seed);
     }
 
     double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
@@ -158,8 +151,8 @@ public:
         const Matrix w = bound["weight_u"];
         Matrix squares = mean_of_squares(w) + mean_of_squares(bound["weight_i"]);
         preferences_.clear();
-        for (std::size_t m = 0; m < modalities_.size(); ++m) {
-            preferences_.push_back(modalities_[m].gcn.preference(bound));
+        for (std::size_t m = 0; m < branches_.size(); ++m) {
+            preferences_.push_back(branches_[m].gcn.preference(bound));
             const Matrix term = mean_of_squares(gather(preferences_[m], batch.users));
             terms_[2 + m].value = term.scalar();
             squares = squares + term;
@@ -186,8 +179,7 @@ public:
         tape_.reset();
         const BoundParameters<T> bound(tape_, parameters);
         preferences_.clear();
-        for (auto const& modality : modalities_)
-            preferences_.push_back(modality.gcn.preference(bound));
+        for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(bound));
         const auto [users, items] = fuse(bound, bound["weight_u"], Rows::all());
         return {(users + user_graph_(users)).value(), items.value()};
     }
@@ -196,24 +188,18 @@ private:
     using Matrix = Value<EigenBackend<T>>;
     using Smoothed = typename FeatureGcn<T>::Smoothed;
 
-    struct Modality {
-        FeatureGcn<T> gcn;
-        Features<T> features;
-    };
-
     void prepare_epoch(int) override { user_graph_.sample(this->noise_); }
 
     // U' and, in the rows asked for only, I.
     Smoothed fuse(BoundParameters<T> const& bound, Matrix w, Rows item_rows) {
-        const auto branch = [&](std::size_t m) {
-            auto const& modality = modalities_[m];
-            return modality.gcn.smooth(bound, preferences_[m],
-                                       tape_.constant(modality.features.view()), convolution_,
-                                       Rows::all(), item_rows);
+        const auto smoothed = [&](std::size_t m) {
+            return branches_[m].gcn.smooth(bound, preferences_[m],
+                                           tape_.constant(branches_[m].features.view()),
+                                           convolution_, Rows::all(), item_rows);
         };
-        const Smoothed v = branch(0);
-        if (modalities_.size() == 1) return v;
-        const Smoothed t = branch(1);
+        const Smoothed v = smoothed(0);
+        if (branches_.size() == 1) return v;
+        const Smoothed t = smoothed(1);
         const bool of_sum = values_.user_modalities == "sum_and_textual";
         return {scale_rows(slice_columns(w, 0, 1), of_sum ? v.users + t.users : v.users) +
                     scale_rows(slice_columns(w, 1, 1), t.users),
@@ -224,7 +210,7 @@ private:
     std::int32_t n_users_, n_items_;
     Convolution<T> convolution_;
     UserGraph<T> user_graph_;
-    std::vector<Modality> modalities_;
+    std::vector<FeatureBranch<T>> branches_;
     Tape<EigenBackend<T>> tape_;
     RowSet batch_users_, batch_items_;
     std::vector<Matrix> preferences_;

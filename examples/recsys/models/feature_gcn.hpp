@@ -6,12 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 #include <polder/blocks/arena.hpp>
 
+#include "recsys/data/dataset.hpp"
 #include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/convolution.hpp"
+#include "recsys/models/features.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
@@ -115,6 +118,32 @@ private:
     std::string preference_, weight_1_, bias_1_, weight_2_, bias_2_;
     std::size_t n_users_, inputs_, d_;
 };
+
+/// One kind of features of the items, and the branch for it.
+template <class T>
+struct FeatureBranch {
+    bool is_visual;
+    Features<T> features;
+    FeatureGcn<T> gcn;
+};
+
+/// The branches "v_gcn" of visual and "t_gcn" of textual features, as far as `data` has them.
+/// Throws std::invalid_argument, with the model's name, where it has none.
+template <class T>
+std::vector<FeatureBranch<T>> feature_branches(Dataset const& data, int d, std::string_view model) {
+    require_features(data, model);
+    std::vector<FeatureBranch<T>> result;
+    const auto add = [&](bool is_visual, FeatureMatrix const& features) {
+        if (features.empty()) return;
+        result.push_back(
+            {is_visual, Features<T>(features),
+             FeatureGcn<T>(is_visual ? "v_gcn" : "t_gcn", static_cast<std::size_t>(data.n_users),
+                           features.columns, d)});
+    };
+    add(true, data.visual);
+    add(false, data.textual);
+    return result;
+}
 
 /// Weights of the modalities for every row: softmax of N(0, 2 / (rows + cols)), about 1/cols each. They are
 /// normalised here only, not in training.

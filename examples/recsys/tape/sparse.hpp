@@ -72,6 +72,10 @@ Value<B> sum(std::initializer_list<Value<B>> xs, Rows rows = Rows::all()) {
     return detail::add_up(std::span<Value<B> const>(xs.begin(), xs.size()), typename B::Scalar(1),
                           rows);
 }
+template <class B>
+Value<B> sum(std::vector<Value<B>> const& xs, Rows rows = Rows::all()) {
+    return detail::add_up(std::span<Value<B> const>(xs), typename B::Scalar(1), rows);
+}
 
 /// Y = mean of X_0 .. X_n-1, in the rows `rows` only.     dX_k += dY / n
 /// Every X_k was computed in these rows.
