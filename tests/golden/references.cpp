@@ -91,7 +91,19 @@ std::vector<Reference> references() {
                    .own = {"train_embeddings"},
                    .settings = {{"train_embeddings", "true"}}});
     all.push_back({"NGCF", "ngcf"});
-    all.push_back({"SLMRec", "slmrec"});
+    Reference slmrec{"SLMRec",
+                     "slmrec",
+                     {{"embedding_user.weight", "user_embedding"},
+                      {"embedding_item.weight", "item_embedding"},
+                      {"embedding_user_after_GCN.weight", "user_fusion.weight"},
+                      {"embedding_user_after_GCN.bias", "user_fusion.bias"},
+                      {"embedding_item_after_GCN.weight", "item_fusion.weight"},
+                      {"embedding_item_after_GCN.bias", "item_fusion.bias"},
+                      {"g_a_iva.weight", ""},
+                      {"g_a_iva.bias", ""}},
+                     {{"ssl_task", ""}, {"mm_fusion_mode", ""}, {"init", ""}}};
+    slmrec.sigmoid_scores = true;
+    all.push_back(slmrec);
     all.push_back({"SelfCF", "selfcf"});
     all.push_back(
         {"VBPR", "vbpr", {{"u_embedding", "user_embedding"}, {"i_embedding", "item_embedding"}}});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <iterator>
 #include <stdexcept>
@@ -41,6 +42,19 @@ public:
     [[nodiscard]] bool empty() const { return values_.empty(); }
     [[nodiscard]] std::size_t columns() const { return columns_; }
     [[nodiscard]] MatrixView<T const> view() const { return {values_.data(), rows_, columns_}; }
+
+    /// Divides every row by max(its norm, 1e-12).
+    void normalise_rows() {
+        for (std::size_t row = 0; row < rows_; ++row) {
+            T* const values = values_.data() + row * columns_;
+            double squares = 0;
+            for (std::size_t j = 0; j < columns_; ++j)
+                squares += static_cast<double>(values[j]) * static_cast<double>(values[j]);
+            const double norm = std::max(std::sqrt(squares), 1e-12);
+            for (std::size_t j = 0; j < columns_; ++j)
+                values[j] = static_cast<T>(static_cast<double>(values[j]) / norm);
+        }
+    }
 
     /// Writes the values to `to`, a matrix of the same shape.
     void copy_to(MatrixView<T> to) const { std::copy(values_.begin(), values_.end(), to.data); }

@@ -84,4 +84,39 @@ Csr<T> bipartite_adjacency(Csr<T> const& interactions) {
     return result;
 }
 
+/// A + I for a square A with nothing on its diagonal.
+template <class T>
+Csr<T> with_self_loops(Csr<T> const& a) {
+    Csr<T> result{a.rows, a.cols, {0}, {}, {}};
+    for (std::size_t row = 0; row < a.rows; ++row) {
+        const auto diagonal = static_cast<std::int32_t>(row);
+        std::size_t k = a.offsets[row];
+        const auto append_while = [&](auto is_wanted) {
+            for (; k < a.offsets[row + 1] && is_wanted(a.columns[k]); ++k) {
+                result.columns.push_back(a.columns[k]);
+                result.values.push_back(a.values[k]);
+            }
+        };
+        append_while([&](std::int32_t column) { return column < diagonal; });
+        result.columns.push_back(diagonal);
+        result.values.push_back(T(1));
+        append_while([](std::int32_t) { return true; });
+        result.offsets.push_back(result.columns.size());
+    }
+    return result;
+}
+
+/// D^(-1) A, D the sums of the rows of A. A row without entries stays so.
+template <class T>
+Csr<T> normalised_rows(Csr<T> a) {
+    for (std::size_t row = 0; row < a.rows; ++row) {
+        double sum = 0;
+        for (std::size_t k = a.offsets[row]; k < a.offsets[row + 1]; ++k)
+            sum += static_cast<double>(a.values[k]);
+        for (std::size_t k = a.offsets[row]; k < a.offsets[row + 1]; ++k)
+            a.values[k] = static_cast<T>(static_cast<double>(a.values[k]) / sum);
+    }
+    return a;
+}
+
 }  // namespace polder::recsys
