@@ -52,6 +52,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <span>
 #include <string>
@@ -59,6 +60,7 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -166,11 +168,8 @@ public:
         batch_items_.assign(interactions_.cols, {positives, negatives});
 
         tape_.reset();
-        const auto parts = forward(
-            [&](std::string_view name) {
-                return tape_.parameter(parameters[name], gradient[name]);
-            },
-            batch_users_, batch_items_, true);
+        const auto parts = forward(BoundParameters<T>(tape_, parameters, &gradient), batch_users_,
+                                   batch_items_, true);
         const auto rows = [&](std::span<std::int32_t const> index) {
             return [index](Matrix x) { return gather(x, index); };
         };
@@ -199,8 +198,7 @@ public:
         this->noise_.begin_inference();
         tape_.reset();
         const auto parts =
-            forward([&](std::string_view name) { return tape_.constant(parameters[name]); },
-                    Rows::all(), Rows::all(), false);
+            forward(BoundParameters<T>(tape_, parameters), Rows::all(), Rows::all(), false);
         const auto all = [](Matrix x) { return x; };
         const auto users = combined(parts, &Sides::users, all);
         const auto items = combined(parts, &Sides::items, all);
@@ -246,15 +244,14 @@ private:
     };
 
     // C and T_m in these rows; C of the items in all.
-    template <class Parameter>
-    Parts forward(Parameter parameter, Rows user_rows, Rows item_rows, bool training) {
-        const Sides embeddings{parameter("user_embedding"), parameter("item_embedding")};
+    Parts forward(BoundParameters<T> const& bound, Rows user_rows, Rows item_rows, bool training) {
+        const Sides embeddings{bound["user_embedding"], bound["item_embedding"]};
         const Sides collaborative =
             values_.cf_model == "mf"
                 ? embeddings
                 : graph_.mean_of_layers(embeddings, values_.n_ui_layers, user_rows);
         const auto modality = [&](std::size_t m) {
-            return forward(m, parameter(names[m].projection), parameter(names[m].hyperedges),
+            return forward(m, bound[names[m].projection], bound[names[m].hyperedges],
                            collaborative.items, user_rows, item_rows, training);
         };
         return {collaborative, {modality(image), modality(text)}};

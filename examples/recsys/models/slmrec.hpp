@@ -50,9 +50,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -145,27 +147,22 @@ public:
         std::iota(diagonal_.begin(), diagonal_.end(), 0);
 
         tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.parameter(parameters[name], gradient[name]);
-        };
-        const auto apply_layer = [&](Layer layer, Matrix x) {
-            return linear(x, parameter(layer.weight), parameter(layer.bias));
-        };
-        smooth(parameter, apply_layer, batch_nodes_);
+        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        smooth(bound, batch_nodes_);
         const auto u =
-            apply_layer(user_fusion, concatenated([&](Matrix x) { return gather(x, users); }));
+            apply(bound, user_fusion, concatenated([&](Matrix x) { return gather(x, users); }));
         const auto j =
-            apply_layer(item_fusion, concatenated([&](Matrix x) { return gather(x, items); }));
+            apply(bound, item_fusion, concatenated([&](Matrix x) { return gather(x, items); }));
         const auto main = cross_entropy(normalise_rows(u), normalise_rows(j), values_.temp);
 
         // What `concatenated` left: I, V and T of the batch's items.
-        const auto a = apply_layer(g_i_iv, pieces_.front());
+        const auto a = apply(bound, g_i_iv, pieces_.front());
         std::optional<Matrix> v, t;
         if (!visual_.empty())
-            v = cross_entropy(a, apply_layer(g_v_iv, pieces_[1]), values_.ssl_temp);
+            v = cross_entropy(a, apply(bound, g_v_iv, pieces_[1]), values_.ssl_temp);
         if (!textual_.empty())
-            t = cross_entropy(apply_layer(g_iva_ivat, apply_layer(g_iv_iva, a)),
-                              apply_layer(g_t_ivat, pieces_.back()), values_.ssl_temp);
+            t = cross_entropy(apply(bound, g_iva_ivat, apply(bound, g_iv_iva, a)),
+                              apply(bound, g_t_ivat, pieces_.back()), values_.ssl_temp);
         const auto ssl = v && t ? *v + *t : v ? *v : *t;
         const auto total = main + static_cast<T>(values_.ssl_alpha) * ssl;
         tape_.backward(total);
@@ -181,19 +178,15 @@ public:
 
     [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
         tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.constant(parameters[name]);
-        };
-        const auto apply_layer = [&](Layer layer, Matrix x) {
-            return linear(x, parameter(layer.weight), parameter(layer.bias));
-        };
-        smooth(parameter, apply_layer, Rows::all());
+        const BoundParameters<T> bound(tape_, parameters);
+        smooth(bound, Rows::all());
         const auto n_users = static_cast<std::size_t>(n_users_);
         const auto n_items = static_cast<std::size_t>(n_items_);
-        const auto users = apply_layer(
-            user_fusion, concatenated([&](Matrix x) { return slice_rows(x, 0, n_users); }));
-        const auto items = apply_layer(
-            item_fusion, concatenated([&](Matrix x) { return slice_rows(x, n_users, n_items); }));
+        const auto users = apply(bound, user_fusion,
+                                 concatenated([&](Matrix x) { return slice_rows(x, 0, n_users); }));
+        const auto items =
+            apply(bound, item_fusion,
+                  concatenated([&](Matrix x) { return slice_rows(x, n_users, n_items); }));
         return {users.value(), items.value()};
     }
 
@@ -248,18 +241,21 @@ private:
         return type == "gcmc" ? by_degree : with_self_loops(by_degree);
     }
 
+    Matrix apply(BoundParameters<T> const& bound, Layer layer, Matrix x) const {
+        return linear(x, bound[layer.weight], bound[layer.bias]);
+    }
+
     // I, V and T in these rows.
-    template <class Parameter, class ApplyLayer>
-    void smooth(Parameter parameter, ApplyLayer apply_layer, Rows rows) {
-        const auto p = parameter("user_embedding");
+    void smooth(BoundParameters<T> const& bound, Rows rows) {
+        const auto p = bound["user_embedding"];
         const auto from = [&](Matrix items) {
             return graph_.mean_of_layers(concatenate_rows(p, items), values_.layer_num, rows);
         };
-        smoothed_.assign(1, from(parameter("item_embedding")));
+        smoothed_.assign(1, from(bound["item_embedding"]));
         if (!visual_.empty())
-            smoothed_.push_back(from(apply_layer(v_dense, tape_.constant(visual_.view()))));
+            smoothed_.push_back(from(apply(bound, v_dense, tape_.constant(visual_.view()))));
         if (!textual_.empty())
-            smoothed_.push_back(from(apply_layer(t_dense, tape_.constant(textual_.view()))));
+            smoothed_.push_back(from(apply(bound, t_dense, tape_.constant(textual_.view()))));
     }
 
     // [I, V, T] of the rows that `take` takes.
