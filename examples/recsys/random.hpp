@@ -75,6 +75,13 @@ public:
         return radius * std::cos(2.0 * std::numbers::pi * uniform());
     }
 
+    /// Standard normal without its tails: drawn again until it is within [-2, 2].
+    double truncated_normal() {
+        double value = normal();
+        while (std::abs(value) > 2) value = normal();
+        return value;
+    }
+
     /// A uniform random permutation of `values`, in place (Fisher and Yates).
     template <class T>
     void shuffle(std::span<T> values) {

@@ -7,7 +7,12 @@ namespace golden {
 
 std::vector<Reference> references() {
     std::vector<Reference> all;
-    all.push_back({"AMR", "amr"});
+    all.push_back({"AMR",
+                   "amr",
+                   {{"emb_P", "user_embedding"}, {"emb_Q", "item_embedding"}},
+                   {{"emb_K", "embedding_size"}},
+                   {"mode", "reg_weight", "scale_features"},
+                   {{"scale_features", "false"}}});
     all.push_back({"BM3", "bm3"});
     all.push_back({"BPR",
                    "bpr",

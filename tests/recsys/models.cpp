@@ -34,6 +34,8 @@ struct Differentiable {
 };
 std::vector<Differentiable> differentiable() {
     return {
+        {"amr", {{"adv_type", "rand"}, {"epsilon", "0.5"}, {"regs", "[0.1,0.2,0.3]"}}},
+        {"amr", {{"adv_type", "rand"}, {"epsilon", "0.5"}, {"mode", "mmrec"}}},
         {"dragon", {{"knn_k", "3"}, {"n_mm_layers", "2"}}},
         {"dualgnn", {}},
         {"dualgnn",
@@ -51,7 +53,6 @@ std::vector<Settings> small(ModelEntry const& entry) {
         if (known.name == "embedding_size") sizes.emplace_back(known.name, "4");
     std::vector<Settings> result;
     for (auto const& row : differentiable()) {
-        find_model(row.model);
         if (row.model != entry.name) continue;
         result.push_back(sizes);
         result.back().insert(result.back().end(), row.settings.begin(), row.settings.end());
@@ -319,5 +320,46 @@ TEST_CASE("a model takes its hyper-parameters by name and refuses others", "[rec
         CHECK(model->hyper_parameters().size() == defaults.size());
         CHECK_THROWS_AS(make_model<float>(entry.name, data, {{"no such name", "1"}}, 1),
                         std::invalid_argument);
+    }
+}
+
+TEST_CASE("every model that gradients have settings for exists", "[recsys][models]") {
+    for (auto const& row : differentiable()) CHECK_NOTHROW(find_model(row.model));
+}
+
+TEST_CASE("AMR on MMRec's VBPR, as computed by hand", "[recsys][models]") {
+    Dataset data;
+    data.n_users = 2;
+    data.n_items = 3;
+    data.visual = {3, 1, {1, 2, 0}};
+    const auto model = make_model<double>(
+        "amr", data, {{"mode", "mmrec"}, {"embedding_size", "1"}, {"reg_weight", "0.1"}}, 1);
+    ParameterArena<double> parameters;
+    model->declare(parameters);
+    const std::vector<double> start = {1,    0.5, 0.2,          -1, /* items */ 0.3,
+                                       -0.4, 1,   /* W, b */ 2, 0.5};
+    std::copy(start.begin(), start.end(), parameters.begin());
+    auto gradient = parameters;
+    const OwnBatch batch{{0, 1}, {0, 1}, {2, 0}};
+    CHECK(model->loss(parameters, batch, {}, gradient) == Approx(3.504964).margin(1e-6));
+    REQUIRE(model->terms().size() == 3);
+    CHECK(model->terms()[0].value == Approx(1.402794).margin(1e-6));
+    CHECK(model->terms()[1].value == Approx(3.260308 / 2).margin(1e-6));
+    CHECK(model->terms()[2].value == Approx(4.720155).margin(1e-6));
+}
+
+TEST_CASE("AMR moves features where the loss grows", "[recsys][models]") {
+    const auto data = random_dataset(12, 14, 45);
+    const auto batch = random_batch(data, 9, 2);
+    for (const std::string mode : {"official", "mmrec"}) {
+        const auto adversarial_loss = [&](std::string const& type) {
+            const auto model = make_model<double>(
+                "amr", data, {{"mode", mode}, {"adv_type", type}, {"epsilon", "0.01"}}, 1);
+            auto parameters = somewhere(*model, 3), gradient = parameters;
+            model->loss(parameters, batch, {}, gradient);
+            CHECK((type == "rand" || model->terms()[1].value > model->terms()[0].value));
+            return model->terms()[1].value;
+        };
+        CHECK(adversarial_loss("grad") > adversarial_loss("rand"));
     }
 }

@@ -64,6 +64,22 @@ TEST_CASE("uniform and normal numbers have the moments of their laws", "[random]
     CHECK(normal_squares / n == Approx(1).margin(0.02));
 }
 
+TEST_CASE("truncated normal numbers stay within two deviations", "[random]") {
+    Random random(1, "truncated");
+    int const n = 100'000;
+    double sum = 0, squares = 0, largest = 0;
+    for (int k = 0; k < n; ++k) {
+        double const z = random.truncated_normal();
+        sum += z;
+        squares += z * z;
+        largest = std::max(largest, std::abs(z));
+    }
+    CHECK(largest <= 2);
+    CHECK(largest > 1.99);
+    CHECK(sum / n == Approx(0).margin(0.02));
+    CHECK(squares / n == Approx(0.7737).margin(0.01));  // 1 - 4 phi(2) / (2 Phi(2) - 1)
+}
+
 TEST_CASE("shuffle keeps the values and moves them everywhere", "[random]") {
     std::vector<int> values(10);
     std::array<int, 10> first{};

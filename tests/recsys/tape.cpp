@@ -125,6 +125,18 @@ TEST_CASE("gather adds the gradients of repeated rows", "[recsys][tape]") {
                    [&](auto const& x) { return weighted_sum(gather(x[0], index), weights); });
 }
 
+TEST_CASE("scatter adds what has the same place", "[recsys][tape]") {
+    const std::vector<std::int32_t> index = {3, 0, 3, 3, 1};
+    const auto weights = random_matrix<double>(6, 4, 2);
+    check_gradient(random_parameters({{5, 4}}, 3),
+                   [&](auto const& x) { return weighted_sum(scatter(x[0], index, 6), weights); });
+
+    CpuTape<double> tape;
+    const Matrix<double> x{5, 1, {1, 2, 4, 8, 16}};
+    const auto y = scatter(tape.constant(x), index, 5).value();
+    CHECK(std::vector<double>(y.data, y.data + 5) == std::vector<double>{2, 16, 0, 13, 0});
+}
+
 TEST_CASE("mean has the derivative of a mean, also where an operand repeats", "[recsys][tape]") {
     const auto weights = random_matrix<double>(3, 4, 2);
     check_gradient(random_parameters({{3, 4}, {3, 4}}, 3), [&](auto const& x) {

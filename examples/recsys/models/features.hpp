@@ -56,6 +56,14 @@ public:
         }
     }
 
+    /// Divides all values by the largest magnitude among them, if that is not 0.
+    void divide_by_largest() {
+        T largest = 0;
+        for (const T value : values_) largest = std::max(largest, std::abs(value));
+        if (largest == T(0)) return;
+        for (T& value : values_) value /= largest;
+    }
+
     /// Writes the values to `to`, a matrix of the same shape.
     void copy_to(MatrixView<T> to) const { std::copy(values_.begin(), values_.end(), to.data); }
 

@@ -34,6 +34,17 @@ void xavier_normal(ParameterArena<T>& parameters, std::string_view name, std::ui
         matrix.data[k] = static_cast<T>(deviation * random.normal());
 }
 
+/// Normal with mean 0 and this deviation, without what is more than two deviations away, as TensorFlow
+/// draws it.
+template <class T>
+void truncated_normal(ParameterArena<T>& parameters, std::string_view name, double deviation,
+                      std::uint64_t seed) {
+    const auto matrix = parameters[name];
+    Random random(seed, "initial values", name);
+    for (std::size_t k = 0; k < matrix.size(); ++k)
+        matrix.data[k] = static_cast<T>(deviation * random.truncated_normal());
+}
+
 /// 0 everywhere.
 template <class T>
 void zeros(ParameterArena<T>& parameters, std::string_view name) {

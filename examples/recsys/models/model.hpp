@@ -108,7 +108,8 @@ public:
     }
 
     /// The loss of `batch` at `parameters`; overwrites `gradient`, an arena of the same layout, with
-    /// its gradient. After the first call on batches of that size it allocates nothing.
+    /// its gradient. After the first call on batches of that size it allocates nothing, unless a
+    /// model that works on the distinct ids of a batch meets more of them than ever before.
     /// Throws what `check` throws for the batch.
     virtual double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass pass,
                         ParameterArena<T>& gradient) = 0;

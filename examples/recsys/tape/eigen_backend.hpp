@@ -376,6 +376,15 @@ public:
         });
     }
 
+    /// y_b += x_index(b).
+    void gather_add(MatrixView<T const> x, std::span<std::int32_t const> index, MatrixView<T> y) {
+        for_each_row(Rows::all(), y, [&](std::size_t b) {
+            map_row(
+                y.cols, [](T& to, T from) { to += from; }, detail::row_of(y, b),
+                detail::row_of(x, static_cast<std::size_t>(index[b])));
+        });
+    }
+
     /// x_index(b) += y_b, in the order of b: each thread has a range of rows of x.
     void scatter_add(MatrixView<T const> y, std::span<std::int32_t const> index, MatrixView<T> x) {
         const std::size_t parts = static_cast<std::size_t>(threads_for(y.size()));

@@ -97,4 +97,21 @@ Value<B> gather(Value<B> x, std::span<std::int32_t const> index) {
     });
 }
 
+/// Y_r = sum over the b with index(b) = r of X_b, in their order, (rows x cols).     dX_b += dY_index(b)
+/// The transpose of `gather`; `index` has a row of Y for every row of X, and stays where it is until
+/// `backward`.
+template <class B>
+Value<B> scatter(Value<B> x, std::span<std::int32_t const> index, std::size_t rows) {
+    detail::check_present("scatter", {x});
+    if (index.size() != x.rows())
+        throw std::invalid_argument("tape: scatter of " + detail::shape(x) + " to " +
+                                    std::to_string(index.size()) + " places");
+    auto& tape = x.tape();
+    const auto y = tape.make({x}, rows, x.cols());
+    tape.backend().fill(y.result(), Rows::all(), typename B::Scalar(0));
+    tape.backend().scatter_add(x.value(), index, y.result());
+    return tape.on_backward(
+        y, [x, y, index] { x.tape().backend().gather_add(y.gradient(), index, x.gradient_sum()); });
+}
+
 }  // namespace polder::recsys

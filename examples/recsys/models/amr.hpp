@@ -1,0 +1,293 @@
+/// AMR: VBPR that also ranks well when the features are moved where that hurts most.
+///
+/// Tang, Du, He, Yuan, Tian, Chua: Adversarial Training Towards Robust Multimedia Recommender System,
+/// TKDE 2020. Details where the paper leaves a choice: the authors' code (duxy-me/AMR),
+/// src/model/VBPR.py and src/solver/Solver.py.
+///
+///     F (n_items, D)                        features, constant, divided by the largest magnitude in them
+///     P (n_users, d), Q (n_items, d), phi (D, d)
+///     e_i = Q_i + phi^T F_i,     score(u, i) = P_u . e_i
+///
+///     x_b     = P_u . e_p - P_u . e_n       for the rows b = (u, p, n) of a batch
+///     L(x)    = -sum_b log sigma(x_b)
+///     G_i     = dL/dF_i = phi c_i,    c_i = sum_b (1 - sigma(x_b)) P_u ([n = i] - [p = i])
+///     Delta_i = epsilon G_i / sqrt(max(|G_i|^2, 1e-12)),     a constant for the gradient
+///     x'      = x with F_i + Delta_i in place of F_i
+///     loss    = L(x) + lmd L(x') + regs_0 sum_b |P_u|^2 + regs_1 sum_b (|e_p|^2 + |e_n|^2) + regs_2 |phi|^2
+///
+/// With M = phi^T phi (d, d), |G_i|^2 = c_i . M c_i and phi^T Delta_i = epsilon M c_i / |G_i|: nothing
+/// that is adversarial has D columns.
+///
+/// mode = mmrec is the same on MMRec's VBPR (vbpr.hpp), so that the two compare under one protocol. That
+/// is an adaptation, not the authors' model: P (n_users, 2 d), e_i = [Q_i | W F_i + b], features as they
+/// are, c_i with the second half of P_u, W in place of phi^T, and, with the losses of VBPR,
+///
+///     loss = bpr(x) + lmd bpr(x') + reg_weight (|P_u|_F + |e_p|_F + |e_n|_F) / B
+///
+/// Choices that change results, where a reading can go wrong:
+/// - Delta has length epsilon in every row, from a gradient that is summed over all rows of the batch in
+///   which the item occurs. It is neither per row of the batch nor has it one norm for all items.
+/// - 1e-12 bounds the square of the length: a row with |G_i| < 1e-6 gets a shorter Delta. Both modes
+///   take G from the sum over the batch: with the mean, rows fall below that late in training.
+/// - epsilon is relative to features whose largest magnitude is 1; on raw ones it is far weaker.
+/// - Losses and regularisers are sums over the batch, here of squares without 1/2, so that learning
+///   rates of mean losses do not carry over. The authors' are 0.01 for P, 1e-4 for Q and 1e-3 for phi,
+///   each with Adagrad whose sums start at 0.1, on batches of 512.
+/// - regs_1 takes the composed e_i and thereby reaches phi.
+/// - The authors start from the weights of a finished VBPR (adv = false), and measure what is gained.
+///   Initial values here are those that they start VBPR from: normal, deviation 0.01, without tails.
+/// - Their features are visual only. Here textual columns come first where there are any.
+/// - adv_type = rand draws G_i from a normal law instead.
+/// - Scores are those of the features as they are.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/distinct_ids.hpp"
+#include "recsys/models/features.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of AMR.
+struct AMRHyperParameters {
+    std::string mode = "official";
+    int embedding_size = 64;
+    bool adv = true;
+    std::string adv_type = "grad";
+    double epsilon = 0.1;
+    double lmd = 1;
+    std::vector<double> regs = {0.1, 1e-3, 0};
+    double reg_weight = 0.01;  // as VBPR
+    bool scale_features = true;
+
+    using Row = HyperParameter<AMRHyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row::of("mode", &AMRHyperParameters::mode,
+                "the authors' model, or the adaptation of MMRec's VBPR", "official|mmrec"),
+        Row{"embedding_size", &AMRHyperParameters::embedding_size, 1, 65536,
+            "d, numbers per item, and in the mode 'official' per user"},
+        Row::of("adv", &AMRHyperParameters::adv, "whether features are moved; false: VBPR"),
+        Row::of("adv_type", &AMRHyperParameters::adv_type,
+                "features are moved along the gradient or at random", "grad|rand"),
+        Row{"epsilon", &AMRHyperParameters::epsilon, 0, unlimited,
+            "by how much the features of an item are moved"},
+        Row{"lmd", &AMRHyperParameters::lmd, 0, unlimited,
+            "weight of the loss with moved features"},
+        Row{"regs", &AMRHyperParameters::regs, 0, unlimited,
+            "weights of squared norms in the mode 'official': users, items, phi"},
+        Row{"reg_weight", &AMRHyperParameters::reg_weight, 0, unlimited,
+            "weight of the norms of the batch's users and items in the mode 'mmrec'"},
+        Row::of("scale_features", &AMRHyperParameters::scale_features,
+                "whether the mode 'official' divides features by their largest magnitude"),
+    };
+};
+
+/// AMR on one data set with features.
+template <class T>
+class AMR final : public AnyModel<T> {
+public:
+    using HyperParameters = AMRHyperParameters;
+    static constexpr std::string_view model_name = "amr";
+    static constexpr std::string_view source = "Tang et al., TKDE 2020";
+
+    AMR(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), is_official_(values.mode == "official"),
+          n_users_(data.n_users), n_items_(data.n_items),
+          features_(textual_and_visual<T>(data, model_name)), tape_(EigenBackend<T>(threads)) {
+        if (values.regs.size() != 3)
+            detail::refuse(model_name, "regs", detail::text_of(values.regs), "three numbers");
+        if (is_official_ && values.scale_features) features_.divide_by_largest();
+    }
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        const auto n_users = static_cast<std::size_t>(n_users_);
+        parameters.add("user_embedding", n_users, is_official_ ? d : 2 * d);
+        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+        if (is_official_) {
+            parameters.add("phi", features_.columns(), d);
+        } else {
+            parameters.add("item_linear.weight", d, features_.columns());
+            parameters.add("item_linear.bias", 1, d);
+        }
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        if (is_official_) {
+            for (auto const name : {"user_embedding", "item_embedding", "phi"})
+                truncated_normal(parameters, name, 0.01, seed);
+        } else {
+            xavier_uniform(parameters, "user_embedding", seed);
+            xavier_uniform(parameters, "item_embedding", seed);
+            xavier_normal(parameters, "item_linear.weight", seed);
+            zeros(parameters, "item_linear.bias");
+        }
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        this->noise_.begin_batch(batch.number);
+        check(batch, n_users_, n_items_);
+        items_.assign(features_.view().rows, {batch.positives, batch.negatives});
+        tape_.reset();
+        const auto parameter = [&](std::string_view name) {
+            return tape_.parameter(parameters[name], gradient[name]);
+        };
+        const auto p_u = gather(parameter("user_embedding"), batch.users);
+        const auto q = gather(parameter("item_embedding"), items_.ids());
+        const auto f = gather(tape_.constant(features_.view()), items_.ids());
+        const auto w = parameter(is_official_ ? "phi" : "item_linear.weight");
+        auto shown = product(f, Form::plain, w, form_of_w());
+        if (!is_official_) shown = add_row(shown, parameter("item_linear.bias"));
+
+        const auto e = compose(q, shown);
+        const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
+        const auto positive = row_dot(p_u, e_p), negative = row_dot(p_u, e_n);
+        const auto clean = ranking(positive, negative);
+        auto total = clean;
+
+        double adversarial_loss = 0;
+        if (values_.adv) {
+            const auto towards =
+                values_.adv_type == "grad" ? worst(p_u, negative - positive, w) : random(w);
+            const auto moved = compose(q, shown + towards);
+            const auto adversarial = ranking(row_dot(p_u, gather(moved, items_.places(0))),
+                                             row_dot(p_u, gather(moved, items_.places(1))));
+            total = total + static_cast<T>(values_.lmd) * adversarial;
+            adversarial_loss = adversarial.scalar();
+        }
+
+        if (is_official_) {
+            const std::array squares = {sum_of_squares(p_u), sum_of_squares(e_p),
+                                        sum_of_squares(e_n), sum_of_squares(w)};
+            const std::array weights = {values_.regs[0], values_.regs[1], values_.regs[1],
+                                        values_.regs[2]};
+            for (std::size_t k = 0; k < squares.size(); ++k)
+                total = total + static_cast<T>(weights[k]) * squares[k];
+            terms_.assign({{"loss", clean.scalar()},
+                           {"adv_loss", adversarial_loss},
+                           {"sum_p_sq", squares[0].scalar()},
+                           {"sum_q_pos_sq", squares[1].scalar()},
+                           {"sum_q_neg_sq", squares[2].scalar()},
+                           {"sum_phi_sq", squares[3].scalar()}});
+        } else {
+            const auto norms = embedding_loss({p_u, e_p, e_n});
+            total = total + static_cast<T>(values_.reg_weight) * norms;
+            terms_.assign({{"mf_loss", clean.scalar()},
+                           {"adv_loss", adversarial_loss},
+                           {"reg_loss", norms.scalar()}});
+        }
+        tape_.backward(total);
+        return total.scalar();
+    }
+
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const auto w = tape_.constant(parameters[is_official_ ? "phi" : "item_linear.weight"]);
+        auto shown = product(tape_.constant(features_.view()), Form::plain, w, form_of_w());
+        if (!is_official_) shown = add_row(shown, tape_.constant(parameters["item_linear.bias"]));
+        const auto e = compose(tape_.constant(parameters["item_embedding"]), shown);
+        return {parameters["user_embedding"], e.value()};
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+
+    // phi multiplies features from the right, W is transposed first.
+    [[nodiscard]] Form form_of_w() const { return is_official_ ? Form::plain : Form::transposed; }
+
+    // e_i of Q_i and the projected features.
+    Matrix compose(Matrix q, Matrix shown) {
+        if (is_official_) return q + shown;
+        parts_.assign({q, shown});
+        return concatenate_columns(parts_);
+    }
+
+    Matrix ranking(Matrix positive, Matrix negative) {
+        return is_official_ ? softplus_bpr_loss(positive, negative, T(1))
+                            : bpr_loss(positive, negative);
+    }
+
+    // phi^T Delta_i for the items of the batch, along the gradient of the clean loss. z = -x.
+    Matrix worst(Matrix p_u, Matrix z, Matrix w) {
+        const auto push = sigmoid(stop_gradient(z));
+        const auto user = stop_gradient(p_u);
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        const auto pull = scale_rows(push, is_official_ ? user : slice_columns(user, d, d));
+        const std::size_t n = items_.ids().size();
+        const auto c = scatter(pull, items_.places(1), n) - scatter(pull, items_.places(0), n);
+
+        const auto fixed_w = stop_gradient(w);
+        const auto m = product(fixed_w, detail::flip(form_of_w()), w, form_of_w());
+        const auto square_of_g = row_dot(c, product(c, stop_gradient(m)));
+        return product(scale_rows(reach(square_of_g), c), m);
+    }
+
+    // The same with random directions.
+    Matrix random(Matrix w) {
+        const auto ids = items_.ids();
+        const std::size_t columns = features_.columns();
+        auto const* const fixed = this->noise_.fixed("adversarial_delta");
+        if (fixed != nullptr && fixed->size() != features_.view().size())
+            throw std::invalid_argument("noise: 'adversarial_delta' has " +
+                                        std::to_string(fixed->size()) + " values, expected " +
+                                        std::to_string(features_.view().size()));
+        Random stream = this->noise_.of_batch("adversarial_delta");
+        g_.resize(ids.size() * columns);
+        for (std::size_t k = 0; k < ids.size(); ++k)
+            for (std::size_t j = 0; j < columns; ++j)
+                g_[k * columns + j] =
+                    static_cast<T>(fixed ? (*fixed)[static_cast<std::size_t>(ids[k]) * columns + j]
+                                         : stream.truncated_normal());
+        const auto g = tape_.constant({g_.data(), ids.size(), columns});
+        const auto delta = scale_rows(reach(row_dot(g, g)), g);
+        return product(delta, Form::plain, w, form_of_w());
+    }
+
+    // epsilon / |G_i|, of constants only.
+    Matrix reach(Matrix square_of_g) {
+        const T epsilon = static_cast<T>(values_.epsilon);
+        return apply(
+            square_of_g,
+            [epsilon](T square) { return epsilon / std::sqrt(std::max(square, T(1e-12))); },
+            [](T, T) { return T(0); });
+    }
+
+    HyperParameters values_;
+    bool is_official_;
+    std::int32_t n_users_, n_items_;
+    Features<T> features_;  // F
+    Tape<EigenBackend<T>> tape_;
+    DistinctIds items_;
+    std::vector<T> g_;
+    std::vector<Matrix> parts_;
+    std::vector<LossTerm> terms_;
+};
+
+}  // namespace polder::recsys
