@@ -14,6 +14,15 @@ std::vector<Reference> references() {
                    {"mode", "reg_weight", "scale_features"},
                    {{"scale_features", "false"}}});
     all.push_back({"BM3", "bm3"});
+    all.push_back({"AMR", "amr"});
+    all.push_back({"BM3",
+                   "bm3",
+                   {{"user_embedding.weight", "user_embedding"},
+                    {"item_id_embedding.weight", "item_embedding"},
+                    {"image_embedding.weight", "image_embedding"},
+                    {"text_embedding.weight", "text_embedding"}},
+                   {},
+                   {"stop_gradient"}});
     all.push_back({"BPR",
                    "bpr",
                    {{"user_embedding.weight", "user_embedding"},
@@ -110,6 +119,13 @@ std::vector<Reference> references() {
     slmrec.sigmoid_scores = true;
     all.push_back(slmrec);
     all.push_back({"SelfCF", "selfcf"});
+    all.push_back({"SLMRec", "slmrec"});
+    all.push_back({"SelfCF",
+                   "selfcf",
+                   {{"online_encoder.embedding_dict.user_emb", "user_embedding"},
+                    {"online_encoder.embedding_dict.item_emb", "item_embedding"}},
+                   {},
+                   {"stop_gradient"}});
     all.push_back(
         {"VBPR", "vbpr", {{"u_embedding", "user_embedding"}, {"i_embedding", "item_embedding"}}});
     return all;

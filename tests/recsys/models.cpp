@@ -37,12 +37,16 @@ std::vector<Differentiable> differentiable() {
         {"amr", {{"adv_type", "rand"}, {"epsilon", "0.5"}, {"regs", "[0.1,0.2,0.3]"}}},
         {"amr", {{"adv_type", "rand"}, {"epsilon", "0.5"}, {"mode", "mmrec"}}},
         {"dragon", {{"knn_k", "3"}, {"n_mm_layers", "2"}}},
+        {"bm3", {{"stop_gradient", "false"}}},
+        {"bm3", {{"stop_gradient", "false"}, {"n_layers", "2"}, {"dropout", "0"}}},
         {"dualgnn", {}},
         {"dualgnn",
          {{"user_modalities", "visual_and_textual"},
           {"aggr_mode", "mean"},
           {"user_aggr_mode", "mean"},
           {"user_graph_k", "3"}}},
+        {"selfcf", {{"stop_gradient", "false"}}},
+        {"selfcf", {{"stop_gradient", "false"}, {"edge_dropout", "false"}, {"dropout", "0"}}},
     };
 }
 

@@ -43,6 +43,7 @@ TEST_CASE("entry-wise operations have their derivatives", "[recsys][tape]") {
     check({{3, 4}}, [](auto const& x) { return sigmoid(x[0]); });
     check({{3, 4}}, [](auto const& x) { return absolute(x[0]); });
     check({{3, 4}}, [](auto const& x) { return -1.5 * x[0]; });
+    check({{3, 4}}, [](auto const& x) { return 1.5 - x[0]; });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return x[0] + x[1]; });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return x[0] - x[1]; });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return hadamard(x[0], x[1]); });
@@ -108,6 +109,7 @@ TEST_CASE("reductions have their derivatives", "[recsys][tape]") {
         return sum_of_squares_about(m, x[0], 0.3) + sum_of_squares_about(m, x[1], 0.3);
     });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return row_dot(x[0], x[1]); });
+    check({{3, 4}, {3, 4}}, [](auto const& x) { return mean_cosine(x[0], x[1]); });
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0]); });
     check({{3, 4}}, [](auto const& x) { return normalise_rows(x[0], 100.0); });
     check({{3, 4}}, [](auto const& x) { return inverse_row_norms(x[0]); });

@@ -31,8 +31,9 @@ public:
         begins_.push_back(places_.size());
     }
 
-    /// The distinct ids.
+    /// The distinct ids, and the same as a set.
     [[nodiscard]] std::span<std::int32_t const> ids() const { return ids_.members(); }
+    [[nodiscard]] RowSet const& set() const { return ids_; }
 
     /// ids()[places(k)[b]] is entry b of list k.
     [[nodiscard]] std::span<std::int32_t const> places(std::size_t list) const {

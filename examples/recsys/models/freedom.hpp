@@ -45,6 +45,7 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
@@ -135,16 +136,16 @@ public:
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         batch_users_.assign(graph_.interactions().rows, {users});
-        batch_items_.assign(graph_.interactions().cols, {positives, negatives});
+        items_.assign(graph_.interactions().cols, {positives, negatives});
 
         tape_.reset();
         const auto parameter = [&](std::string_view name) {
             return tape_.parameter(parameters[name], gradient[name]);
         };
         const auto p = parameter("user_embedding"), q = parameter("item_embedding");
-        const auto h = similar_items(q, batch_items_);
+        const auto h = similar_items(q, items_.set());
         const auto [u, i] =
-            pruned_.mean_of_layers({p, q}, values_.n_ui_layers, batch_users_, batch_items_);
+            pruned_.mean_of_layers({p, q}, values_.n_ui_layers, batch_users_, items_.set());
         const auto u_b = gather(u, users);
         const auto bpr = ranking_loss(u_b, gather(i, positives) + gather(h, positives),
                                       gather(i, negatives) + gather(h, negatives));
@@ -153,8 +154,9 @@ public:
         terms_ = {{{"batch_mf_loss", bpr.scalar()}, {"mf_v_loss", 0}, {"mf_t_loss", 0}}};
         for (auto const& m : modalities_) {
             const auto f = parameter(m.table), w = parameter(m.weight), b = parameter(m.bias);
-            const auto by_features = ranking_loss(u_b, linear(gather(f, positives), w, b),
-                                                  linear(gather(f, negatives), w, b));
+            const auto t = linear(gather(f, items_.ids()), w, b);
+            const auto by_features =
+                ranking_loss(u_b, gather(t, items_.places(0)), gather(t, items_.places(1)));
             total = total + static_cast<T>(values_.reg_weight) * by_features;
             terms_[m.is_visual ? 1 : 2].value = by_features.scalar();
         }
@@ -201,7 +203,8 @@ private:
     EdgePruning pruning_;
     Smoothing<T> graph_, pruned_;  // R and R'
     Tape<EigenBackend<T>> tape_;
-    RowSet batch_users_, batch_items_;
+    RowSet batch_users_;
+    DistinctIds items_;
     std::array<LossTerm, 3> terms_{};
 };
 

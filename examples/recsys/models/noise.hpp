@@ -65,6 +65,30 @@ public:
             [&](double keep) { return keep != 0 ? kept : T(0); });
     }
 
+    /// The rows `index` of such a matrix with `rows` rows, (index.size() x cols): a row that occurs twice has
+    /// one mask. Valid until the next call for that name.
+    MatrixView<T const> dropout_rows(std::string_view name, std::span<std::int32_t const> index,
+                                     std::size_t rows, std::size_t cols, double rate) {
+        const T kept = static_cast<T>(1 / (1 - rate));
+        auto const* const fixed_values = fixed(name);
+        if (fixed_values != nullptr && fixed_values->size() != rows * cols)
+            refuse_size(name, fixed_values->size(), rows * cols);
+        auto& values = object(name).values;
+        values.resize(index.size() * cols);
+        auto to = values.begin();
+        for (const std::int32_t row : index) {
+            Random random(seed_, "batch", name, epoch_, batch_, row);
+            for (std::size_t j = 0; j < cols; ++j) {
+                const bool is_kept =
+                    fixed_values != nullptr
+                        ? (*fixed_values)[static_cast<std::size_t>(row) * cols + j] != 0
+                        : random.uniform() >= rate;
+                *to++ = is_kept ? kept : T(0);
+            }
+        }
+        return {values.data(), index.size(), cols};
+    }
+
     /// Uniform in [0, 1).
     MatrixView<T const> uniform(std::string_view name, std::size_t rows, std::size_t cols) {
         return matrix(
@@ -92,12 +116,22 @@ private:
         int epoch = -1;
     };
 
+    Object& object(std::string_view name) {
+        const auto at = objects_.find(name);
+        return at != objects_.end() ? at->second : objects_[std::string(name)];
+    }
+
+    [[noreturn]] static void refuse_size(std::string_view name, std::size_t found,
+                                         std::size_t expected) {
+        throw std::invalid_argument("noise: '" + std::string(name) + "' has " +
+                                    std::to_string(found) + " values, expected " +
+                                    std::to_string(expected));
+    }
+
     template <class Draw, class Convert>
     MatrixView<T const> matrix(std::string_view name, std::size_t rows, std::size_t cols, Draw draw,
                                Convert convert) {
-        auto at = objects_.find(name);
-        if (at == objects_.end()) at = objects_.emplace(std::string(name), Object{}).first;
-        Object& object = at->second;
+        Object& object = this->object(name);
         const bool is_new = object.values.size() != rows * cols || object.seed != seed_ ||
                             object.epoch != epoch_ || object.batch != batch_;
         if (is_new) {
@@ -106,10 +140,7 @@ private:
             object.epoch = epoch_;
             object.batch = batch_;
             if (auto const* values = fixed(name)) {
-                if (values->size() != rows * cols)
-                    throw std::invalid_argument("noise: '" + std::string(name) + "' has " +
-                                                std::to_string(values->size()) +
-                                                " values, expected " + std::to_string(rows * cols));
+                if (values->size() != rows * cols) refuse_size(name, values->size(), rows * cols);
                 for (std::size_t k = 0; k < rows * cols; ++k)
                     object.values[k] = convert((*values)[k]);
             } else {

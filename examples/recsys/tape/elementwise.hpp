@@ -65,6 +65,14 @@ Value<B> operator*(typename B::Scalar weight, Value<B> x) {
         x, [weight](T in) { return weight * in; }, [weight](T, T) { return weight; });
 }
 
+/// Y = w - X.     dX -= dY
+template <class B>
+Value<B> operator-(typename B::Scalar w, Value<B> x) {
+    using T = typename B::Scalar;
+    return apply(
+        x, [w](T in) { return w - in; }, [](T, T) { return T(-1); });
+}
+
 namespace detail {
 
 // Y = A + w C

@@ -144,6 +144,12 @@ Value<B> normalise_rows(Value<B> x, typename B::Scalar floor = typename B::Scala
     });
 }
 
+/// The mean cosine of the rows of two matrices: y = (1/B) sum_b X_b . Z_b / (max(|X_b|, floor) max(|Z_b|, floor))
+template <class B>
+Value<B> mean_cosine(Value<B> x, Value<B> z, typename B::Scalar floor = typename B::Scalar(1e-8)) {
+    return mean_of(row_dot(normalise_rows(x, floor), normalise_rows(z, floor)));
+}
+
 /// y_b = 1 / max(|X_b|_2, floor), (rows x 1).     dX_b -= dy_b y_b^3 X_b, and nothing at the floor
 template <class B>
 Value<B> inverse_row_norms(Value<B> x, typename B::Scalar floor = typename B::Scalar(1e-12)) {

@@ -1,0 +1,214 @@
+/// BM3: users, items and features learn to predict each other from views of themselves, without negatives.
+///
+/// Zhou, Zhou, Liu, Zeng, Miao, Wang, You, Jiang: Bootstrap Latent Representations for Multi-modal
+/// Recommendation, WWW 2023. Details where the paper leaves a choice: MMRec (enoche/MMRec),
+/// src/models/bm3.py.
+///
+///     P (n_users, d), Q (n_items, d)             embeddings
+///     F_m (n_items, D_m), W_m (d, D_m), b_m (d)  features of modality m (visual, textual), which are
+///                                                trained, and their projection
+///     W_h (d, d), b_h (d)                        the predictor h(z) = W_h z + b_h, one for all
+///     R (n_users, n_items)                       R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
+///
+///     U^(0) = P,   U^(l+1) = R I^(l)             U = mean over l = 0..L of U^(l)
+///     I^(0) = Q,   I^(l+1) = R^T U^(l)           I = Q + mean over l = 0..L of I^(l)
+///     T_m = F_m W_m^T + b_m
+///     score(u, i) = h(U_u) . h(I_i)
+///
+///     X~ = dropout(X), a constant                the target that X gives: its gradient stops here
+///     D(X, Y~) = 1 - (1/B) sum_b cos(h(X_b), Y~_b)   for the rows b = (u, i) of a batch of B
+///     loss = D(U_u, I~_i) + D(I_i, U~_u)
+///            + cl_weight sum_m (D(T_m,i, I~_i) + D(T_m,i, T~_m,i))
+///            + reg_weight (|U|_F + |I|_F) / n_items
+///
+/// Choices that change results, where the paper differs or a reading can go wrong:
+/// - The regulariser has the norms, not squared, of all users and all items as they come out of the graph,
+///   whatever the batch, both divided by the number of items: its gradient is dense.
+/// - I has Q once more; users have no such term.
+/// - Targets are what comes before the predictor, with dropout and without gradient. stop_gradient = false
+///   lets the gradient through them.
+/// - A row that a batch has twice has one mask, since the reference masks whole matrices. Here the rows of
+///   the batch are masked and projected only: the same law.
+/// - The two passes of a sharpness-aware step on a batch share their masks; the reference draws anew in the
+///   second pass of Mirror Gradient.
+/// - Terms are neither halved nor divided by their number, and those of a missing modality are 0. No term
+///   compares text with image, though the reference's names say so.
+/// - The features are parameters: norms of all parameters, as sharpness-aware methods take them, have these
+///   in them. They are not part of a score.
+/// - Weights start Xavier normal, biases uniform and not at 0.
+/// - The cosine's norms are at least 1e-8. Negative items are ignored.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/graph.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/modalities.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/models/smoothing.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of BM3. The defaults are the authors' best for Baby.
+struct BM3HyperParameters {
+    int embedding_size = 64;
+    int n_layers = 1;
+    double dropout = 0.5;
+    double reg_weight = 0.1;
+    double cl_weight = 2;
+    bool stop_gradient = true;
+
+    using Row = HyperParameter<BM3HyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row{"embedding_size", &BM3HyperParameters::embedding_size, 1, 65536,
+            "d, numbers per user and item"},
+        Row{"n_layers", &BM3HyperParameters::n_layers, 0, 64, "L, propagations over the graph"},
+        Row{"dropout", &BM3HyperParameters::dropout, 0, 0.999,
+            "share of a target's numbers that are set to 0"},
+        Row{"reg_weight", &BM3HyperParameters::reg_weight, 0, unlimited,
+            "weight of the norms of all users and items"},
+        Row{"cl_weight", &BM3HyperParameters::cl_weight, 0, unlimited,
+            "weight of the terms with features"},
+        Row::of("stop_gradient", &BM3HyperParameters::stop_gradient,
+                "whether targets are constants"),
+    };
+};
+
+/// BM3 on one data set with features.
+template <class T>
+class BM3 final : public AnyModel<T> {
+public:
+    using HyperParameters = BM3HyperParameters;
+    static constexpr std::string_view model_name = "bm3";
+    static constexpr std::string_view source = "Zhou et al., WWW 2023";
+
+    BM3(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+          modalities_(modalities<T>(data, model_name)), graph_(normalised_interactions<T>(data)),
+          tape_(EigenBackend<T>(threads)) {}
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
+        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+        parameters.add("predictor.weight", d, d);
+        parameters.add("predictor.bias", 1, d);
+        for (auto const& m : modalities_) m.declare(parameters, d);
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        xavier_uniform(parameters, "user_embedding", seed);
+        xavier_uniform(parameters, "item_embedding", seed);
+        xavier_normal(parameters, "predictor.weight", seed);
+        linear_uniform(parameters, "predictor.bias",
+                       static_cast<std::size_t>(values_.embedding_size), seed);
+        for (auto const& m : modalities_) {
+            m.features.copy_to(parameters[m.table]);
+            xavier_normal(parameters, m.weight, seed);
+            linear_uniform(parameters, m.bias, m.features.columns(), seed);
+        }
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        check(batch, n_users_, n_items_);
+        this->noise_.begin_batch(batch.number);
+        const auto users = batch.users, items = batch.positives;
+
+        tape_.reset();
+        const auto parameter = [&](std::string_view name) {
+            return tape_.parameter(parameters[name], gradient[name]);
+        };
+        const auto p = parameter("user_embedding"), q = parameter("item_embedding");
+        const auto w_h = parameter("predictor.weight"), b_h = parameter("predictor.bias");
+        const auto distance = [&](Matrix x, Matrix target) {
+            return T(1) - mean_cosine(linear(x, w_h, b_h), target);
+        };
+
+        const auto [u, smooth_items] = graph_.mean_of_layers({p, q}, values_.n_layers);
+        const auto i = smooth_items + q;
+        const auto u_b = gather(u, users), i_b = gather(i, items);
+        const auto u_target = target("target_dropout_user", u_b, users, n_users_);
+        const auto i_target = target("target_dropout_item", i_b, items, n_items_);
+        const auto loss_ui = distance(u_b, i_target), loss_iu = distance(i_b, u_target);
+        const auto norms = embedding_loss({u, i});
+        auto total = loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * norms;
+        terms_ = {{{"loss_ui", loss_ui.scalar()},
+                   {"loss_iu", loss_iu.scalar()},
+                   {"reg_loss", norms.scalar()},
+                   {"loss_v", 0},
+                   {"loss_vt", 0},
+                   {"loss_t", 0},
+                   {"loss_tv", 0}}};
+
+        for (auto const& m : modalities_) {
+            const auto f_b = gather(parameter(m.table), items);
+            const auto t_b = linear(f_b, parameter(m.weight), parameter(m.bias));
+            const auto t_target = target(
+                m.is_visual ? "target_dropout_image" : "target_dropout_text", t_b, items, n_items_);
+            const auto inter = distance(t_b, i_target), intra = distance(t_b, t_target);
+            total = total + static_cast<T>(values_.cl_weight) * (inter + intra);
+            terms_[m.is_visual ? 3 : 5].value = inter.scalar();
+            terms_[m.is_visual ? 4 : 6].value = intra.scalar();
+        }
+        tape_.backward(total);
+        return total.scalar();
+    }
+
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const auto constant = [&](std::string_view name) {
+            return tape_.constant(parameters[name]);
+        };
+        const auto p = constant("user_embedding"), q = constant("item_embedding");
+        const auto w_h = constant("predictor.weight"), b_h = constant("predictor.bias");
+        const auto [u, smooth_items] = graph_.mean_of_layers({p, q}, values_.n_layers);
+        return {linear(u, w_h, b_h).value(), linear(smooth_items + q, w_h, b_h).value()};
+    }
+
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+        return {{"interactions", &graph_.interactions()}};
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+
+    // X~ for rows X_b that are the rows `index` of a matrix of n.
+    Matrix target(std::string_view name, Matrix x, std::span<std::int32_t const> index,
+                  std::int32_t n) {
+        const Matrix constant = values_.stop_gradient ? stop_gradient(x) : x;
+        if (values_.dropout == 0) return constant;
+        return hadamard(constant,
+                        tape_.constant(this->noise_.dropout_rows(
+                            name, index, static_cast<std::size_t>(n), x.cols(), values_.dropout)));
+    }
+
+    HyperParameters values_;
+    std::int32_t n_users_, n_items_;
+    std::vector<Modality<T>> modalities_;
+    Smoothing<T> graph_;  // R
+    Tape<EigenBackend<T>> tape_;
+    std::array<LossTerm, 7> terms_{};
+};
+
+}  // namespace polder::recsys
