@@ -13,8 +13,6 @@ std::vector<Reference> references() {
                    {{"emb_K", "embedding_size"}},
                    {"mode", "reg_weight", "scale_features"},
                    {{"scale_features", "false"}}});
-    all.push_back({"BM3", "bm3"});
-    all.push_back({"AMR", "amr"});
     all.push_back({"BM3",
                    "bm3",
                    {{"user_embedding.weight", "user_embedding"},
@@ -118,7 +116,6 @@ std::vector<Reference> references() {
                      {{"ssl_task", ""}, {"mm_fusion_mode", ""}, {"init", ""}}};
     slmrec.sigmoid_scores = true;
     all.push_back(slmrec);
-    all.push_back({"SelfCF", "selfcf"});
     all.push_back({"SLMRec", "slmrec"});
     all.push_back({"SelfCF",
                    "selfcf",
