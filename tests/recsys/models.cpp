@@ -47,6 +47,13 @@ std::vector<Differentiable> differentiable() {
           {"user_graph_k", "3"}}},
         {"selfcf", {{"stop_gradient", "false"}}},
         {"selfcf", {{"stop_gradient", "false"}, {"edge_dropout", "false"}, {"dropout", "0"}}},
+        {"mentor", {{"knn_k", "3"}, {"mask_weight_f", "0"}, {"mask_weight_g", "0.2"}}},
+        {"mentor",
+         {{"knn_k", "3"},
+          {"mask_weight_f", "0"},
+          {"mask_weight_g", "0.2"},
+          {"shared_encoders", "true"}}},
+        {"mentor", {{"knn_k", "3"}, {"mask_weight_f", "0"}, {"mask_weight_g", "0"}}},
     };
 }
 

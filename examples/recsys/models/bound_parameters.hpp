@@ -29,11 +29,15 @@ public:
 
     /// The parameter `name` as a constant, whose gradient is 0.
     [[nodiscard]] Matrix constant(std::string_view name) const {
-        if (gradient_ != nullptr) {
-            const auto zeros = (*gradient_)[name];
-            std::fill_n(zeros.data, zeros.size(), T(0));
-        }
+        leave_out(name);
         return tape_->constant((*parameters_)[name]);
+    }
+
+    /// The gradient by the parameter `name` becomes 0.
+    void leave_out(std::string_view name) const {
+        if (gradient_ == nullptr) return;
+        const auto zeros = (*gradient_)[name];
+        std::fill_n(zeros.data, zeros.size(), T(0));
     }
 
     [[nodiscard]] Tape<EigenBackend<T>>& tape() const { return *tape_; }

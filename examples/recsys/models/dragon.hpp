@@ -211,8 +211,9 @@ private:
 
     // The columns of U' and I' that are those of modality m.
     Smoothed smoothed(BoundParameters<T> const& bound, Matrix w, std::size_t m) {
-        const Smoothed x = branches_[m].gcn.smooth(
-            bound, preferences_[m], tape_.constant(branches_[m].features.view()), convolution_);
+        auto const& gcn = branches_[m].gcn;
+        const Matrix features = tape_.constant(branches_[m].features.view());
+        const Smoothed x = gcn.smooth(gcn.layer_0(bound, preferences_[m], features), convolution_);
         if (branches_.size() == 1) return x;
         return {scale_rows(slice_columns(w, m, 1), x.users), x.items};
     }

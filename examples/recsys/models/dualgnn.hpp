@@ -193,9 +193,10 @@ private:
     // U' and, in the rows asked for only, I.
     Smoothed fuse(BoundParameters<T> const& bound, Matrix w, Rows item_rows) {
         const auto smoothed = [&](std::size_t m) {
-            return branches_[m].gcn.smooth(bound, preferences_[m],
-                                           tape_.constant(branches_[m].features.view()),
-                                           convolution_, Rows::all(), item_rows);
+            auto const& gcn = branches_[m].gcn;
+            const Matrix features = tape_.constant(branches_[m].features.view());
+            return gcn.smooth(gcn.layer_0(bound, preferences_[m], features), convolution_,
+                              Rows::all(), item_rows);
         };
         const Smoothed v = smoothed(0);
         if (branches_.size() == 1) return v;

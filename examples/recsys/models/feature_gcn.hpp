@@ -65,7 +65,8 @@ public:
         linear_uniform(parameters, bias_2_, 4 * d_, seed);
     }
 
-    /// P. To be taken, and read by rows, before `smooth`: so `backward` adds these rows to a gradient that is full.
+    /// P. To be taken, and read by rows, before `layer_0`: so `backward` adds these rows to a gradient that
+    /// is full.
     [[nodiscard]] Matrix preference(BoundParameters<T> const& bound) const {
         return bound[preference_];
     }
@@ -74,25 +75,37 @@ public:
         Matrix users, items;
     };
 
-    /// eta of the two layers.
-    using LayerNoise = std::array<MatrixView<T const>, 2>;
+    /// x^(0) for `preference` = P.
+    [[nodiscard]] Smoothed layer_0(BoundParameters<T> const& bound, Matrix preference,
+                                   Matrix features) const {
+        const Matrix hidden = leaky_relu(linear(features, bound[weight_1_], bound[bias_1_]));
+        return {normalise_rows(preference),
+                normalise_rows(linear(hidden, bound[weight_2_], bound[bias_2_]))};
+    }
 
-    /// X in the rows asked for only.
-    [[nodiscard]] Smoothed smooth(BoundParameters<T> const& bound, Matrix preference,
-                                  Matrix features, Convolution<T> const& convolution,
-                                  Rows user_rows = Rows::all(),
-                                  Rows item_rows = Rows::all()) const {
-        const auto [u0, i0] = layer_0(bound, preference, features);
+    /// The branch takes no part in the loss: its gradient is 0.
+    void leave_out(BoundParameters<T> const& bound) const {
+        for (auto const* name : {&preference_, &weight_1_, &bias_1_, &weight_2_, &bias_2_})
+            bound.leave_out(*name);
+    }
+
+    /// X from x^(0), in the rows asked for only.
+    [[nodiscard]] static Smoothed smooth(Smoothed layer_0, Convolution<T> const& convolution,
+                                         Rows user_rows = Rows::all(),
+                                         Rows item_rows = Rows::all()) {
+        const auto [u0, i0] = layer_0;
         const Matrix u1 = convolution.to_users(i0), i1 = convolution.to_items(u0);
         return {sum({u0, u1, convolution.to_users(i1, user_rows)}, user_rows),
                 sum({i0, i1, convolution.to_items(u1, item_rows)}, item_rows)};
     }
 
-    /// X with perturbed layers.
-    [[nodiscard]] Smoothed smooth(BoundParameters<T> const& bound, Matrix preference,
-                                  Matrix features, Convolution<T> const& convolution,
-                                  LayerNoise const& noise) const {
-        const auto [u0, i0] = layer_0(bound, preference, features);
+    /// eta of the two layers.
+    using LayerNoise = std::array<MatrixView<T const>, 2>;
+
+    /// X from x^(0), every layer perturbed.
+    [[nodiscard]] static Smoothed smooth(Smoothed layer_0, Convolution<T> const& convolution,
+                                         LayerNoise const& noise) {
+        const auto [u0, i0] = layer_0;
         const auto [u1, i1] =
             perturbed({convolution.to_users(i0), convolution.to_items(u0)}, noise[0]);
         const auto [u2, i2] =
@@ -101,12 +114,6 @@ public:
     }
 
 private:
-    Smoothed layer_0(BoundParameters<T> const& bound, Matrix preference, Matrix features) const {
-        const Matrix hidden = leaky_relu(linear(features, bound[weight_1_], bound[bias_1_]));
-        return {normalise_rows(preference),
-                normalise_rows(linear(hidden, bound[weight_2_], bound[bias_2_]))};
-    }
-
     static Smoothed perturbed(Smoothed layer, MatrixView<T const> noise) {
         const auto perturb = [&](Matrix x, std::size_t first) {
             const Matrix eta = x.tape().constant(row_range(noise, first, x.rows()));

@@ -1,0 +1,394 @@
+/// MENTOR: a branch per modality over the graph of users and items, side by side, aligned with each other and with
+/// a branch of item identities by their means and variances, and a contrast of two perturbed copies.
+///
+/// Xu, Chen, Yang, Wang, Wang, Ngai: MENTOR: Multi-level Self-supervised Learning for Multimodal Recommendation,
+/// AAAI 2025. Details where the paper leaves a choice: MENTOR (Jinfeng-Xu/MENTOR), src/models/mentor.py.
+///
+///     X_v, X_t, X_id (n_users + n_items, d)   FeatureGcn of the visual and textual features and of an
+///                                             embedding id_feat (n_items, d); a layer of 4 d each
+///     X_v^k, X_t^k, k = 1, 2                  of four further branches with parameters of their own,
+///                                             whose layers are perturbed by uniform noise
+///     w (n_users, 2)                          weights of the modalities, (w_u1, w_u2) for user u
+///     M (n_items, n_items)                    items with similar features: frozen_item_graph;
+///                                             S(I) = I + M^n I, n = n_mm_layers
+///
+///     tables of 2 d columns        users                     items
+///     r                            [w_u1 X_v , w_u2 X_t]     S([X_v , X_t])
+///     g                            [X_id , X_id]             S([X_id , X_id])
+///     v                            [X_v , X_v]               S([X_v , X_v])
+///     t                            [X_t , X_t]               S([X_t , X_t])
+///     n_k                          [w_u1 X_v^k , w_u2 X_t^k] S([X_v^k , X_t^k])
+///     score(u, i) = r_u . r_i
+///
+///     x_b = r_u . r_p - r_u . r_n    for the rows b = (u, p, n) of a batch of B
+///     loss = -(1/B) sum_b log_2 sigma(x_b)
+///            + reg_weight (mean (P_v)_u^2 + mean (P_t)_u^2 + mean w^2)
+///            + align_weight sum over the pairs a, b of {g, r, v, t} of |var a - var b| + |mean a - mean b|
+///            + mask_weight_f sum over users and items of
+///                  1 - mean over rows of cos(drop(r), r W^T + b),    W (2 d, 2 d): mlp
+///            + mask_weight_g sum over users and items of
+///                  mean over rows j of -log( exp(cos(n_1j, n_2j) / temp) / sum_z exp(cos(n_1j, n_2z) / temp) )
+///
+/// Means of squares are over the entries of the batch's rows (B x d; a user that occurs twice counts twice) and of
+/// the whole table w. mean and var (unbiased) of a table are those of all its entries, users and items together.
+/// drop is inverted dropout.
+///
+/// Choices that change results, where a reading can go wrong:
+/// - The mask term has no gradient in the reference: it only shifts the loss, and mlp keeps its initial values.
+///   mask_gradient = true differentiates the prediction r W^T + b; the target drop(r) is a constant then.
+/// - The perturbed branches are copies with parameters of their own: the contrast reaches the scores through w
+///   only. SimGCL, on which it is modelled, perturbs the one encoder there is: shared_encoders = true.
+/// - So by default X_id and the perturbed branches reach the scores through a few scalars only. With
+///   mask_weight_g = 0 the perturbed branches are left out.
+/// - All parameters but mlp are trained, and count in the norms of sharpness-aware methods.
+/// - The contrast is over all users and all items in every batch: n_users^2 + n_items^2 cosines, in tiles.
+/// - The noise is uniform in [0, 1), so that signs come from the layer alone; its length is 0.1 in every row and
+///   layer, and an entry of 0 stays 0.
+/// - The logarithm of the ranking loss is to base 2, that of the contrast is natural.
+/// - Layers of a branch are summed, not averaged, and two whatever n_layers of the reference says.
+/// - w starts as a softmax (about 1/2 each) and is not normalised again.
+/// - There is no graph of users, unlike in DRAGON: the reference samples one and does not use it. Nor do its
+///   trainable feature tables, weight_i, image_trs, text_trs, MLP_user and dropped items take part.
+/// - Degrees have no guard: a node without train rows keeps its layer 0. A repeated train row is one edge here; the
+///   reference has two.
+/// - Scores are those of the parameters given. The reference scores with the last training batch's vectors, one step
+///   behind.
+/// - It takes both modalities.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <numbers>
+#include <numeric>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/bound_parameters.hpp"
+#include "recsys/models/convolution.hpp"
+#include "recsys/models/feature_gcn.hpp"
+#include "recsys/models/features.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/item_graph.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/models/similar_items.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of MENTOR. The reference searches mask_weight_g in 1e-4, 1e-3 and temp in 0.2, 0.4, 0.6.
+struct MENTORHyperParameters {
+    int embedding_size = 64;
+    double reg_weight = 1e-3;
+    int knn_k = 10;
+    int n_mm_layers = 1;
+    double mm_image_weight = 0.1;
+    double align_weight = 0.1;
+    double mask_weight_f = 1.5;
+    double mask_weight_g = 1e-3;
+    double dropout = 0.5;
+    double temp = 0.4;
+    bool mask_gradient = false;
+    bool shared_encoders = false;
+
+    using Row = HyperParameter<MENTORHyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row{"embedding_size", &MENTORHyperParameters::embedding_size, 1, 65536,
+            "d, numbers per user, item and modality"},
+        Row{"reg_weight", &MENTORHyperParameters::reg_weight, 0, unlimited,
+            "weight of the squares of preferences and of modality weights"},
+        Row{"knn_k", &MENTORHyperParameters::knn_k, 1, 65536,
+            "neighbours of an item in the graph of items, itself included"},
+        Row{"n_mm_layers", &MENTORHyperParameters::n_mm_layers, 0, 64,
+            "n, propagations over the graph of items"},
+        Row{"mm_image_weight", &MENTORHyperParameters::mm_image_weight, 0, 1,
+            "share of the visual modality in the graph of items"},
+        Row{"align_weight", &MENTORHyperParameters::align_weight, 0, unlimited,
+            "weight of the differences of means and variances of modalities"},
+        Row{"mask_weight_f", &MENTORHyperParameters::mask_weight_f, 0, unlimited,
+            "weight of the prediction of vectors with dropout"},
+        Row{"mask_weight_g", &MENTORHyperParameters::mask_weight_g, 0, unlimited,
+            "weight of the contrast of perturbed branches"},
+        Row{"dropout", &MENTORHyperParameters::dropout, 0, 0.99,
+            "share of entries dropped in what is predicted"},
+        Row{"temp", &MENTORHyperParameters::temp, 1e-3, unlimited, "temperature of the contrast"},
+        Row::of("mask_gradient", &MENTORHyperParameters::mask_gradient,
+                "differentiate the prediction of vectors with dropout; the reference does not"),
+        Row::of("shared_encoders", &MENTORHyperParameters::shared_encoders,
+                "perturb the branches that the scores come from; the reference has copies"),
+    };
+};
+
+/// MENTOR on one data set.
+template <class T>
+class MENTOR final : public AnyModel<T> {
+public:
+    using HyperParameters = MENTORHyperParameters;
+    static constexpr std::string_view model_name = "mentor";
+    static constexpr std::string_view source = "Xu et al., AAAI 2025";
+
+    MENTOR(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+          visual_(with_both_features(data).visual), textual_(data.textual),
+          v_(branch("v_gcn", visual_.columns())), t_(branch("t_gcn", textual_.columns())),
+          id_(branch("id_gcn", d())), convolution_(Convolution<T>::symmetric(data)),
+          with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),
+                        values.n_mm_layers),
+          every_row_(static_cast<std::size_t>(std::max(n_users_, n_items_))),
+          tape_(EigenBackend<T>(threads)) {
+        std::iota(every_row_.begin(), every_row_.end(), 0);
+        if (values_.shared_encoders) return;
+        for (const std::string copy : {"_n1", "_n2"}) {
+            copies_.push_back(branch("v_gcn" + copy, visual_.columns()));
+            copies_.push_back(branch("t_gcn" + copy, textual_.columns()));
+        }
+    }
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        parameters.add("weight_u", static_cast<std::size_t>(n_users_), 2);
+        parameters.add("id_feat", static_cast<std::size_t>(n_items_), d());
+        parameters.add("mlp.weight", 2 * d(), 2 * d());
+        parameters.add("mlp.bias", 1, 2 * d());
+        for (auto const* branch : {&v_, &t_, &id_}) branch->declare(parameters);
+        for (auto const& copy : copies_) copy.declare(parameters);
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        initialise_modality_weights(parameters, "weight_u", seed);
+        xavier_normal(parameters, "id_feat", seed);
+        linear_uniform(parameters, "mlp.weight", 2 * d(), seed);
+        linear_uniform(parameters, "mlp.bias", 2 * d(), seed);
+        for (auto const* branch : {&v_, &t_, &id_}) branch->initialise(parameters, seed);
+        for (auto const& copy : copies_) copy.initialise(parameters, seed);
+    }
+
+    [[nodiscard]] std::vector<std::string> frozen() const override {
+        if (values_.mask_gradient) return {};
+        return {"mlp.weight", "mlp.bias"};
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        this->noise_.begin_batch(batch.number);
+        check(batch, n_users_, n_items_);
+        tape_.reset();
+        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const Matrix w = bound["weight_u"];
+        const Matrix p_v = v_.preference(bound), p_t = t_.preference(bound);
+        const Matrix regulariser = static_cast<T>(values_.reg_weight) *
+                                   (mean_of_squares(gather(p_v, batch.users)) +
+                                    mean_of_squares(gather(p_t, batch.users)) + mean_of_squares(w));
+
+        const Matrix f_v = tape_.constant(visual_.view()), f_t = tape_.constant(textual_.view());
+        const Sides v_0 = v_.layer_0(bound, p_v, f_v), t_0 = t_.layer_0(bound, p_t, f_t);
+        const Sides id_0 = id_.layer_0(bound, id_.preference(bound), bound["id_feat"]);
+        const Sides v = smooth(v_0), t = smooth(t_0), id = smooth(id_0);
+        const Table r = side_by_side(w, v, t);
+
+        const Matrix ranking = ranking_loss_of(r, batch);
+        const Matrix alignment =
+            static_cast<T>(values_.align_weight) *
+            differences({moments({id.users, id.items}, 2),
+                         moments({r.users_v, r.users_t, r.items_v, r.items_t}, 1),
+                         moments({v.users, v.items}, 2), moments({t.users, t.items}, 2)});
+        const Matrix masking = mask_loss(bound, r);
+        Matrix total = ranking + regulariser + alignment + masking;
+        terms_ = {{{"loss_value", ranking.scalar()},
+                   {"reg_loss", regulariser.scalar()},
+                   {"align_loss", alignment.scalar()},
+                   {"mask_f_loss", masking.scalar()},
+                   {"mask_g_loss", 0}}};
+
+        if (values_.mask_weight_g > 0) {
+            const auto copy = [&](std::size_t k) {
+                if (values_.shared_encoders)
+                    return side_by_side(w, perturbed(v_0, 2 * k), perturbed(t_0, 2 * k + 1));
+                FeatureGcn<T> const &v_k = copies_[2 * k], &t_k = copies_[2 * k + 1];
+                const Sides of_v = v_k.layer_0(bound, v_k.preference(bound), f_v);
+                const Sides of_t = t_k.layer_0(bound, t_k.preference(bound), f_t);
+                return side_by_side(w, perturbed(of_v, 2 * k), perturbed(of_t, 2 * k + 1));
+            };
+            const Table n_1 = copy(0), n_2 = copy(1);
+            const Matrix contrast =
+                static_cast<T>(values_.mask_weight_g) *
+                (contrast_of(n_1.users_v, n_1.users_t, n_2.users_v, n_2.users_t) +
+                 contrast_of(n_1.items_v, n_1.items_t, n_2.items_v, n_2.items_t));
+            total = total + contrast;
+            terms_[4].value = contrast.scalar();
+        } else {
+            for (auto const& copy : copies_) copy.leave_out(bound);
+        }
+        tape_.backward(total);
+        return total.scalar();
+    }
+
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const BoundParameters<T> bound(tape_, parameters);
+        const auto layer_0 = [&](FeatureGcn<T> const& branch, Features<T> const& features) {
+            return branch.layer_0(bound, branch.preference(bound), tape_.constant(features.view()));
+        };
+        const Table r = side_by_side(bound["weight_u"], smooth(layer_0(v_, visual_)),
+                                     smooth(layer_0(t_, textual_)));
+        return {concatenate_columns({r.users_v, r.users_t}).value(),
+                concatenate_columns({r.items_v, r.items_t}).value()};
+    }
+
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+        return {{"mm_adj", &with_similar_.graph()}};
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+    using Sides = typename FeatureGcn<T>::Smoothed;
+
+    // A table of 2 d columns by its halves.
+    struct Table {
+        Matrix users_v, users_t, items_v, items_t;
+    };
+
+    struct Moments {
+        Matrix mean, variance;
+    };
+
+    static Dataset const& with_both_features(Dataset const& data) {
+        require_both_features(data, model_name);
+        return data;
+    }
+
+    [[nodiscard]] std::size_t d() const { return static_cast<std::size_t>(values_.embedding_size); }
+
+    [[nodiscard]] FeatureGcn<T> branch(std::string const& name, std::size_t inputs) const {
+        return FeatureGcn<T>(name, static_cast<std::size_t>(n_users_), inputs,
+                             values_.embedding_size);
+    }
+
+    // X of users, S(X) of items.
+    Sides smooth(Sides layer_0) {
+        const Sides x = FeatureGcn<T>::smooth(layer_0, convolution_);
+        return {x.users, with_similar_(x.items)};
+    }
+
+    // The same with the noise of copy 1 or 2 of the visual or the textual branch: `copy` is 0 to 3.
+    Sides perturbed(Sides layer_0, std::size_t copy) {
+        static constexpr std::array<std::array<std::string_view, 2>, 4> names{
+            {{"noise_v_gcn_n1_layer1", "noise_v_gcn_n1_layer2"},
+             {"noise_t_gcn_n1_layer1", "noise_t_gcn_n1_layer2"},
+             {"noise_v_gcn_n2_layer1", "noise_v_gcn_n2_layer2"},
+             {"noise_t_gcn_n2_layer1", "noise_t_gcn_n2_layer2"}}};
+        const auto n = static_cast<std::size_t>(n_users_) + static_cast<std::size_t>(n_items_);
+        const Sides x = FeatureGcn<T>::smooth(layer_0, convolution_,
+                                              {this->noise_.uniform(names[copy][0], n, d()),
+                                               this->noise_.uniform(names[copy][1], n, d())});
+        return {x.users, with_similar_(x.items)};
+    }
+
+    static Table side_by_side(Matrix w, Sides v, Sides t) {
+        return {scale_rows(slice_columns(w, 0, 1), v.users),
+                scale_rows(slice_columns(w, 1, 1), t.users), v.items, t.items};
+    }
+
+    static Matrix ranking_loss_of(Table const& r, Batch const& batch) {
+        const Matrix u_v = gather(r.users_v, batch.users), u_t = gather(r.users_t, batch.users);
+        const auto scores = [&](std::span<std::int32_t const> items) {
+            return row_dot(u_v, gather(r.items_v, items)) + row_dot(u_t, gather(r.items_t, items));
+        };
+        const Matrix positive = scores(batch.positives), negative = scores(batch.negatives);
+        return softplus_bpr_loss(
+            positive, negative,
+            static_cast<T>(1 / (std::numbers::ln2 * static_cast<double>(batch.users.size()))));
+    }
+
+    // Of all entries of the parts, each of which stands in the table `times` times.
+    static Moments moments(std::initializer_list<Matrix> parts, double times) {
+        double n = 0;
+        for (const Matrix part : parts) n += times * static_cast<double>(part.value().size());
+        const auto of_mean = static_cast<T>(times / n),
+                   of_variance = static_cast<T>(times / (n - 1));
+        Matrix mean = sum(*parts.begin(), of_mean);
+        for (auto part = parts.begin() + 1; part != parts.end(); ++part)
+            mean = mean + sum(*part, of_mean);
+        Matrix variance = sum_of_squares_about(mean, *parts.begin(), of_variance);
+        for (auto part = parts.begin() + 1; part != parts.end(); ++part)
+            variance = variance + sum_of_squares_about(mean, *part, of_variance);
+        return {mean, variance};
+    }
+
+    Matrix differences(std::array<Moments, 4> const& of) {
+        differences_.clear();
+        for (std::size_t a = 0; a < of.size(); ++a) {
+            for (std::size_t b = a + 1; b < of.size(); ++b) {
+                differences_.push_back(absolute(of[a].variance - of[b].variance));
+                differences_.push_back(absolute(of[a].mean - of[b].mean));
+            }
+        }
+        return sum(differences_);
+    }
+
+    Matrix mask_loss(BoundParameters<T> const& bound, Table const& r) {
+        const bool learns = values_.mask_gradient;
+        const Matrix weight = learns ? bound["mlp.weight"] : bound.constant("mlp.weight");
+        const Matrix bias = learns ? bound["mlp.bias"] : bound.constant("mlp.bias");
+        const auto mean_cosine = [&](Matrix half_v, Matrix half_t, std::string_view noise) {
+            if (!learns) {
+                half_v = stop_gradient(half_v);
+                half_t = stop_gradient(half_t);
+            }
+            const Matrix rows = concatenate_columns({half_v, half_t});
+            Matrix target = stop_gradient(rows);
+            if (values_.dropout > 0)
+                target =
+                    hadamard(target, tape_.constant(this->noise_.dropout(
+                                         noise, target.rows(), target.cols(), values_.dropout)));
+            constexpr T floor = T(1e-8);
+            return mean_of(row_dot(normalise_rows(target, floor),
+                                   normalise_rows(linear(rows, weight, bias), floor)));
+        };
+        const Matrix cosines = mean_cosine(r.users_v, r.users_t, "mask_dropout_user") +
+                               mean_cosine(r.items_v, r.items_t, "mask_dropout_item");
+        const T factor = static_cast<T>(values_.mask_weight_f);
+        return apply(
+            cosines, [factor](T sum) { return factor * (T(2) - sum); },
+            [factor](T, T) { return -factor; });
+    }
+
+    // The mean over rows of the contrast of [a_v, a_t] with [b_v, b_t].
+    Matrix contrast_of(Matrix a_v, Matrix a_t, Matrix b_v, Matrix b_t) {
+        const Matrix a = normalise_rows(concatenate_columns({a_v, a_t}));
+        const Matrix b = normalise_rows(concatenate_columns({b_v, b_t}));
+        return info_nce(a, b, std::span<std::int32_t const>(every_row_).first(a.rows()),
+                        static_cast<T>(values_.temp), T(1) / static_cast<T>(a.rows()));
+    }
+
+    HyperParameters values_;
+    std::int32_t n_users_, n_items_;
+    Features<T> visual_, textual_;
+    FeatureGcn<T> v_, t_, id_;
+    std::vector<FeatureGcn<T>> copies_;  // v 1, t 1, v 2, t 2; none where the encoders are shared
+    Convolution<T> convolution_;
+    SimilarItems<T> with_similar_;
+    std::vector<std::int32_t> every_row_;  // 0, 1, 2, ...
+    Tape<EigenBackend<T>> tape_;
+    std::vector<Matrix> differences_;
+    std::array<LossTerm, 5> terms_{};
+};
+
+}  // namespace polder::recsys
