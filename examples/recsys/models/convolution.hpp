@@ -1,4 +1,5 @@
-/// What users receive from their items and items from their users: one step over the graph of the train rows.
+/// What users receive from their items and items from their users: one step over the graph of the train
+/// rows.
 #pragma once
 
 #include "recsys/data/dataset.hpp"

@@ -1,8 +1,9 @@
-/// DRAGON: a branch per modality over the graph of users and items, kept side by side; then users learn from
-/// users who chose the same items, and items from items with similar features.
+/// DRAGON: a branch per modality over the graph of users and items, kept side by side; then users learn
+/// from users who chose the same items, and items from items with similar features.
 ///
-/// Zhou, Zhou, Zhang, Shen: Enhancing Dyadic Relations with Homogeneous Graphs for Multimodal Recommendation,
-/// ECAI 2023. Details where the paper leaves a choice: MMRec (enoche/MMRec), src/models/dragon.py.
+/// Zhou, Zhou, Zhang, Shen: Enhancing Dyadic Relations with Homogeneous Graphs for Multimodal
+/// Recommendation, ECAI 2023. Details where the paper leaves a choice: MMRec (enoche/MMRec),
+/// src/models/dragon.py.
 ///
 ///     X_v, X_t (n_users + n_items, d)     of the visual and the textual branch: FeatureGcn, with
 ///                                         preferences P_v, P_t (n_users, d) and a layer of 4 d each
@@ -18,13 +19,13 @@
 ///     loss = -(1/B) sum_b log_2 sigma(x_b)
 ///            + reg_weight (mean (P_v)_u^2 + mean (P_t)_u^2 + mean w^2)
 ///
-/// The means are over the entries of the batch's rows (B x d; a user that occurs twice counts twice), and of
-/// the whole table w. With one modality, U' and I' are its X alone, unweighted.
+/// The means are over the entries of the batch's rows (B x d; a user that occurs twice counts twice), and
+/// of the whole table w. With one modality, U' and I' are its X alone, unweighted.
 ///
 /// Choices that change results, where a reading can go wrong:
 /// - The logarithm is to base 2: the ranking loss is 1.4427 times the usual one against the regulariser.
-/// - Layers of a branch are summed, not averaged; modalities are put side by side as they are, and only users
-///   weigh them.
+/// - Layers of a branch are summed, not averaged; modalities are put side by side as they are, and only
+///   users weigh them.
 /// - w starts as a softmax (about 1/2 each) and is not normalised again.
 /// - Features are constants. The reference registers trainable tables of them, weights of items and layers
 ///   image_trs, text_trs, MLP_v, MLP_t and MLP_user, none of which takes part: they do not exist here. Nor
@@ -64,8 +65,8 @@
 
 namespace polder::recsys {
 
-/// Hyper-parameters of DRAGON. The reference searches reg_weight in 1e-1 .. 1e-5; the default is that of the
-/// authors' runs on Baby and Sports.
+/// Hyper-parameters of DRAGON. The reference searches reg_weight in 1e-1 .. 1e-5; the default is that of
+/// the authors' runs on Baby and Sports.
 struct DRAGONHyperParameters {
     int embedding_size = 64;
     double reg_weight = 1e-3;

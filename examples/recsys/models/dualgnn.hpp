@@ -1,5 +1,5 @@
-/// DualGNN: a branch per modality over the graph of users and items, users fuse the modalities by weights of
-/// their own, and then learn from users who chose the same items.
+/// DualGNN: a branch per modality over the graph of users and items, users fuse the modalities by weights
+/// of their own, and then learn from users who chose the same items.
 ///
 /// Wang, Wei, Yin, Wu, Song, Nie: DualGNN: Dual Graph Neural Network for Multimedia Recommendation, IEEE
 /// Transactions on Multimedia 25, 2023 (online 2021). Details where the paper leaves a choice: MMRec
@@ -19,26 +19,27 @@
 ///     loss = -(1/B) sum_b log_2 sigma(x_b)
 ///            + reg_weight (mean (P_v)_u^2 + mean (P_t)_u^2 + mean w^2 + mean w_i^2)
 ///
-/// The means are over the entries of the batch's rows (B x d; a user that occurs twice counts twice), and of the
-/// whole tables w and w_i (n_items, 2). With one modality, U' and I are its X alone.
+/// The means are over the entries of the batch's rows (B x d; a user that occurs twice counts twice), and
+/// of the whole tables w and w_i (n_items, 2). With one modality, U' and I are its X alone.
 ///
 /// Choices that change results, where a reading can go wrong:
-/// - The reference adds X_t to X_v in place before users are fused, so w_u1 multiplies the sum of both. The paper
-///   means U'_u = w_u1 X_v,u + w_u2 X_t,u: user_modalities = visual_and_textual.
+/// - The reference adds X_t to X_v in place before users are fused, so w_u1 multiplies the sum of both.
+///   The paper means U'_u = w_u1 X_v,u + w_u2 X_t,u: user_modalities = visual_and_textual.
 /// - The logarithm is to base 2: the ranking loss is 1.4427 times the usual one against the regulariser.
 /// - w starts as a softmax (about 1/2 each) and is not normalised again.
 /// - w_i weighs nothing: it is in the regulariser only, and so in the norms of sharpness-aware methods.
-/// - The layers of a branch are summed, not averaged; there are two whatever n_layers of the reference says, and
-///   the branch's width and embedding_size are the same number here (both 64 there).
-/// - Degrees have no guard: a node without train rows keeps its layer 0. A repeated train row is one edge here; the
-///   reference has two.
-/// - The reference keeps 200 users with items in common per user and uses 40. For most users the 40th and the
-///   41st count are equal, so the order among equal counts, which it leaves open, decides; here lower ids are first.
+/// - The layers of a branch are summed, not averaged; there are two whatever n_layers of the reference
+///   says, and the branch's width and embedding_size are the same number here (both 64 there).
+/// - Degrees have no guard: a node without train rows keeps its layer 0. A repeated train row is one edge
+///   here; the reference has two.
+/// - The reference keeps 200 users with items in common per user and uses 40. For most users the 40th and
+///   the 41st count are equal, so the order among equal counts, which it leaves open, decides; here lower
+///   ids are first.
 /// - The softmax over plain counts is sharp: one more item in common weighs e times as much.
-/// - Items that the reference drops from a modality are never used there and do not exist here. Its layers MLP_v,
-///   MLP_t and MLP_user take no part either.
-/// - Scores are those of the parameters given. The reference scores with the last training batch's vectors, one
-///   step behind.
+/// - Items that the reference drops from a modality are never used there and do not exist here. Its
+///   layers MLP_v, MLP_t and MLP_user take no part either.
+/// - Scores are those of the parameters given. The reference scores with the last training batch's
+///   vectors, one step behind.
 #pragma once
 
 #include <array>
@@ -67,8 +68,8 @@
 
 namespace polder::recsys {
 
-/// Hyper-parameters of DualGNN. The reference searches reg_weight in 1e-1 .. 1e-5; the default is that of the
-/// authors' own code.
+/// Hyper-parameters of DualGNN. The reference searches reg_weight in 1e-1 .. 1e-5; the default is that of
+/// the authors' own code.
 struct DualGNNHyperParameters {
     int embedding_size = 64;
     double reg_weight = 0.1;

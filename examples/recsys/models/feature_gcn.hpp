@@ -31,7 +31,7 @@ namespace polder::recsys {
 ///     X = x^(0) + x^(1) + x^(2)
 ///
 /// With noise eta^(l) >= 0, (n_users + n_items, d), users first, every layer is perturbed before it goes on
-/// (Yu et al., SimGCL, SIGIR 2022, eq. (9)):
+/// (Yu et al., SimGCL, SIGIR 2022):
 ///
 ///     x^(l) = A x^(l-1) + 0.1 sign(A x^(l-1)) eta^(l) / |eta^(l)|     by rows; sign is a constant for the
 ///                                                                     gradient, sign(0) = 0

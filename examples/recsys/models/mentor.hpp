@@ -1,8 +1,10 @@
-/// MENTOR: a branch per modality over the graph of users and items, side by side, aligned with each other and with
-/// a branch of item identities by their means and variances, and a contrast of two perturbed copies.
+/// MENTOR: a branch per modality over the graph of users and items, side by side, aligned with each other
+/// and with a branch of item identities by their means and variances, and a contrast of two perturbed
+/// copies.
 ///
-/// Xu, Chen, Yang, Wang, Wang, Ngai: MENTOR: Multi-level Self-supervised Learning for Multimodal Recommendation,
-/// AAAI 2025. Details where the paper leaves a choice: MENTOR (Jinfeng-Xu/MENTOR), src/models/mentor.py.
+/// Xu, Chen, Yang, Li, Wang, Ngai: MENTOR: Multi-level Self-supervised Learning for Multimodal
+/// Recommendation, AAAI 2025. Details where the paper leaves a choice: MENTOR (Jinfeng-Xu/MENTOR),
+/// src/models/mentor.py.
 ///
 ///     X_v, X_t, X_id (n_users + n_items, d)   FeatureGcn of the visual and textual features and of an
 ///                                             embedding id_feat (n_items, d); a layer of 4 d each
@@ -27,32 +29,35 @@
 ///            + mask_weight_f sum over users and items of
 ///                  1 - mean over rows of cos(drop(r), r W^T + b),    W (2 d, 2 d): mlp
 ///            + mask_weight_g sum over users and items of
-///                  mean over rows j of -log( exp(cos(n_1j, n_2j) / temp) / sum_z exp(cos(n_1j, n_2z) / temp) )
+///                  mean over rows j of -log( exp(c_jj / temp) / sum_z exp(c_jz / temp) ),
+///                  c_jz = cos(n_1,j , n_2,z)
 ///
-/// Means of squares are over the entries of the batch's rows (B x d; a user that occurs twice counts twice) and of
-/// the whole table w. mean and var (unbiased) of a table are those of all its entries, users and items together.
-/// drop is inverted dropout.
+/// Means of squares are over the entries of the batch's rows (B x d; a user that occurs twice counts
+/// twice) and of the whole table w. mean and var (unbiased) of a table are those of all its entries,
+/// users and items together. drop is inverted dropout.
 ///
 /// Choices that change results, where a reading can go wrong:
-/// - The mask term has no gradient in the reference: it only shifts the loss, and mlp keeps its initial values.
-///   mask_gradient = true differentiates the prediction r W^T + b; the target drop(r) is a constant then.
-/// - The perturbed branches are copies with parameters of their own: the contrast reaches the scores through w
-///   only. SimGCL, on which it is modelled, perturbs the one encoder there is: shared_encoders = true.
+/// - The mask term has no gradient in the reference: it only shifts the loss, and mlp keeps its initial
+///   values. mask_gradient = true differentiates the prediction r W^T + b; the target drop(r) is a
+///   constant then.
+/// - The perturbed branches are copies with parameters of their own: the contrast reaches the scores
+///   through w only. SimGCL, on which it is modelled, perturbs the encoder there is:
+///   shared_encoders = true.
 /// - So by default X_id and the perturbed branches reach the scores through a few scalars only. With
 ///   mask_weight_g = 0 the perturbed branches are left out.
 /// - All parameters but mlp are trained, and count in the norms of sharpness-aware methods.
 /// - The contrast is over all users and all items in every batch: n_users^2 + n_items^2 cosines, in tiles.
-/// - The noise is uniform in [0, 1), so that signs come from the layer alone; its length is 0.1 in every row and
-///   layer, and an entry of 0 stays 0.
+/// - The noise is uniform in [0, 1), so that signs come from the layer alone; its length is 0.1 in every
+///   row and layer, and an entry of 0 stays 0.
 /// - The logarithm of the ranking loss is to base 2, that of the contrast is natural.
 /// - Layers of a branch are summed, not averaged, and two whatever n_layers of the reference says.
 /// - w starts as a softmax (about 1/2 each) and is not normalised again.
-/// - There is no graph of users, unlike in DRAGON: the reference samples one and does not use it. Nor do its
-///   trainable feature tables, weight_i, image_trs, text_trs, MLP_user and dropped items take part.
-/// - Degrees have no guard: a node without train rows keeps its layer 0. A repeated train row is one edge here; the
-///   reference has two.
-/// - Scores are those of the parameters given. The reference scores with the last training batch's vectors, one step
-///   behind.
+/// - There is no graph of users, unlike in DRAGON: the reference samples one and does not use it. Nor do
+///   its trainable feature tables, weight_i, image_trs, text_trs, MLP_user and dropped items take part.
+/// - Degrees have no guard: a node without train rows keeps its layer 0. A repeated train row is one edge
+///   here; the reference has two.
+/// - Scores are those of the parameters given. The reference scores with the last training batch's
+///   vectors, one step behind.
 /// - It takes both modalities.
 #pragma once
 
@@ -85,7 +90,8 @@
 
 namespace polder::recsys {
 
-/// Hyper-parameters of MENTOR. The reference searches mask_weight_g in 1e-4, 1e-3 and temp in 0.2, 0.4, 0.6.
+/// Hyper-parameters of MENTOR. The reference searches mask_weight_g in 1e-4, 1e-3 and temp in 0.2, 0.4,
+/// 0.6.
 struct MENTORHyperParameters {
     int embedding_size = 64;
     double reg_weight = 1e-3;

@@ -30,8 +30,8 @@ namespace polder::recsys {
 ///     alpha_a = softmax over the slots of the counts c_a,nb(a, j), or 1/k each
 ///
 /// Only users with fewer than k such others change from epoch to epoch.
-/// Wang et al., DualGNN, IEEE TMM 2021, section III-C; as computed by MMRec, src/models/dualgnn.py. There, the
-/// order among equal counts is whatever the sort leaves, here it is fixed.
+/// Wang et al., DualGNN, IEEE TMM 2021; as computed by MMRec, src/models/dualgnn.py. There, the order among
+/// equal counts is whatever the sort leaves, here it is fixed.
 template <class T>
 class UserGraph {
 public:
@@ -41,8 +41,8 @@ public:
           neighbours_(common_items(UserItems::distinct(data.train, data.n_users), data.n_items, k_,
                                    threads)) {}
 
-    /// Draws the slots of the epoch of `noise`. The name of the draw is "sampled_user_graph"; what is fixed are
-    /// "sampled_user_graph.index" and "sampled_user_graph.weight", (n_users, k) each.
+    /// Draws the slots of the epoch of `noise`. The name of the draw is "sampled_user_graph"; what is
+    /// fixed are "sampled_user_graph.index" and "sampled_user_graph.weight", (n_users, k) each.
     void sample(Noise<T> const& noise) {
         constexpr std::string_view name = "sampled_user_graph";
         const std::size_t n_users = neighbours_.size();
