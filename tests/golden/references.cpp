@@ -102,7 +102,18 @@ std::vector<Reference> references() {
                    .hyper_parameters = {{"n_layers", ""}},
                    .own = {"train_embeddings"},
                    .settings = {{"train_embeddings", "true"}}});
-    all.push_back({"NGCF", "ngcf"});
+    all.push_back({"NGCF",
+                   "ngcf",
+                   {{"user_embedding.weight", "user_embedding"},
+                    {"item_embedding.weight", "item_embedding"}}});
+    for (const std::string l : {"0", "1", "2"}) {
+        auto& names = all.back().parameters;
+        for (const std::string kind : {".weight", ".bias"}) {
+            names["GNNlayers." + l + ".linear" + kind] = "layers." + l + ".linear" + kind;
+            names["GNNlayers." + l + ".interActTransform" + kind] =
+                "layers." + l + ".interaction" + kind;
+        }
+    }
     Reference slmrec{"SLMRec",
                      "slmrec",
                      {{"embedding_user.weight", "user_embedding"},
