@@ -49,6 +49,8 @@ std::vector<Differentiable> differentiable() {
         {"ngcf",
          {{"hidden_size_list", "[5,3]"}, {"message_dropout", "0.3"}, {"reg_weight", "0.1"}}},
         {"ngcf", {{"hidden_size_list", "[4,4,4]"}, {"node_dropout", "0.25"}}},
+        {"grcn", {}},
+        {"grcn", {{"route_to_users", "true"}, {"edge_dropout", "0.3"}, {"reg_weight", "0.1"}}},
         {"selfcf", {{"stop_gradient", "false"}}},
         {"selfcf", {{"stop_gradient", "false"}, {"edge_dropout", "false"}, {"dropout", "0"}}},
         {"mentor", {{"knn_k", "3"}, {"mask_weight_f", "0"}, {"mask_weight_g", "0.2"}}},

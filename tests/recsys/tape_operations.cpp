@@ -164,3 +164,29 @@ TEST_CASE("operations along edges have their derivatives", "[recsys][tape]") {
     check({{n, 1}}, [&](auto const& x) { return edge_softmax(pattern, x[0], 1e-16); });
     check({{n, 1}}, [&](auto const& x) { return edge_row_sum(pattern, x[0]); });
 }
+
+TEST_CASE("a pattern can become another one without some entries", "[recsys][tape]") {
+    const auto matrix = random_sparse<double>(6, 5, 0.6, 3);
+    const Pattern all(matrix);
+    Csr<double> thinned{6, 5, {0}, {}, {}};
+    std::vector<std::int32_t> number(all.size(), -1);
+    for (std::size_t row = 0; row < 6; ++row) {
+        for (std::size_t k = matrix.offsets[row]; k < matrix.offsets[row + 1]; ++k) {
+            if (k % 3 == 1) continue;
+            number[k] = static_cast<std::int32_t>(thinned.columns.size());
+            thinned.columns.push_back(matrix.columns[k]);
+            thinned.values.push_back(matrix.values[k]);
+        }
+        thinned.offsets.push_back(thinned.columns.size());
+    }
+    const Pattern expected(thinned);
+    Pattern found(random_sparse<double>(9, 9, 0.9, 4));
+    found.assign(all, number);
+    CHECK(found.rows == 6);
+    CHECK(found.cols == 5);
+    for (const auto side : {&Pattern::by_row, &Pattern::by_column}) {
+        CHECK((found.*side).offsets == (expected.*side).offsets);
+        CHECK((found.*side).ends == (expected.*side).ends);
+        CHECK((found.*side).entry == (expected.*side).entry);
+    }
+}

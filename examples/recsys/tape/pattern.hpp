@@ -41,6 +41,32 @@ struct Pattern {
             transpose(Csr<std::int32_t>{rows, cols, by_row.offsets, by_row.ends, by_row.entry});
         by_column = {turned.offsets, turned.columns, turned.values};
     }
+
+    /// Becomes `all` without some entries: number[e] is the new number of its entry e, counted in their
+    /// order, or negative where the entry is left out. Allocates in the first call for `all` only.
+    void assign(Pattern const& all, std::span<std::int32_t const> number) {
+        rows = all.rows;
+        cols = all.cols;
+        for (const auto side : {&Pattern::by_row, &Pattern::by_column}) {
+            Side const& from = all.*side;
+            Side& to = this->*side;
+            to.offsets.assign(1, 0);
+            to.offsets.reserve(from.offsets.size());
+            for (auto* list : {&to.ends, &to.entry}) {
+                list->clear();
+                list->reserve(all.size());
+            }
+            for (std::size_t r = 0; r + 1 < from.offsets.size(); ++r) {
+                for (std::size_t k = from.offsets[r]; k < from.offsets[r + 1]; ++k) {
+                    const std::int32_t entry = number[static_cast<std::size_t>(from.entry[k])];
+                    if (entry < 0) continue;
+                    to.ends.push_back(from.ends[k]);
+                    to.entry.push_back(entry);
+                }
+                to.offsets.push_back(to.ends.size());
+            }
+        }
+    }
 };
 
 /// The row of every entry of `pattern`.
