@@ -4,12 +4,17 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include <polder/state/safetensors.hpp>
+
 #include "recsys/finite_differences.hpp"
 #include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace {
 
@@ -103,6 +108,80 @@ TEST_CASE("more neighbours than items are refused", "[recsys][item_graph]") {
     CHECK_THROWS_AS(nearest_neighbours<float>(x, 0, 1), std::invalid_argument);
 }
 
+TEST_CASE("neighbours are kept on disk by the content of the features", "[recsys][item_graph]") {
+    const TemporaryDirectory directory;
+    const auto folder = directory / "some" / "where";
+    const auto files = [&] {
+        std::vector<std::filesystem::path> result;
+        for (auto const& entry : std::filesystem::directory_iterator(folder))
+            result.push_back(entry.path());
+        std::sort(result.begin(), result.end());
+        return result;
+    };
+    auto x = test::random_matrix<float>(40, 3, 1);
+    const auto expected = nearest_neighbours<float>(x, 4, 1);
+    const auto check = [&](std::string const& what) {
+        INFO(what);
+        const auto found = cached_neighbours<float>(folder, x, 4, 1);
+        CHECK(found.rows == 40);
+        CHECK(found.cols == 40);
+        CHECK(found.offsets == expected.offsets);
+        CHECK(found.columns == expected.columns);
+        CHECK(found.values == expected.values);
+    };
+    check("made");
+    REQUIRE(files().size() == 1);
+    const auto file = files().front();
+    CHECK(file.filename().string().starts_with("neighbours-float32-40x3-k4-"));
+    check("read");
+
+    // That it is read and not computed shows where it holds something else.
+    auto other = expected.columns;
+    std::fill(other.begin(), other.end(), 0);
+    for (std::size_t e = 0; e < other.size(); ++e) other[e] = static_cast<std::int32_t>(e % 4);
+    const auto replace = [&](std::vector<std::int32_t> const& columns) {
+        polder::SafetensorsWriter writer;
+        writer.add("items", {40, 4}, columns);
+        writer.add("cosines", {40, 4}, expected.values);
+        writer.write(file);
+    };
+    replace(other);
+    CHECK(cached_neighbours<float>(folder, x, 4, 1).columns == other);
+
+    // What cannot be the neighbours of 40 items is computed again, and so is a damaged file.
+    other[3] = 40;
+    replace(other);
+    check("an item that there is not");
+    other[3] = 2;
+    replace(other);
+    check("an item twice");
+    check("replaced");
+    std::string bytes = directory.read(file.string());
+    bytes[bytes.size() - 2] ^= 1;
+    directory.write(file.string(), bytes);
+    check("a changed bit");
+    CHECK(directory.read(file.string()) != bytes);
+    for (const std::size_t size : {0U, 5U, 60U, 200U}) {
+        directory.write(file.string(), bytes.substr(0, size));
+        check("truncated");
+    }
+    directory.write(file.string(), "something else");
+    check("something else");
+    CHECK(files().size() == 1);
+
+    cached_neighbours<float>(folder, x, 3, 1);
+    CHECK(files().size() == 2);
+    x.values[7] = -x.values[7];
+    x.values[9] = -x.values[9];
+    cached_neighbours<float>(folder, x, 3, 1);
+    CHECK(files().size() == 3);
+    const auto wide = test::random_matrix<double>(40, 3, 1);
+    cached_neighbours<double>(folder, wide, 3, 1);
+    CHECK(files().size() == 4);
+    CHECK_THROWS_AS(cached_neighbours<float>(folder, x, 41, 1), std::invalid_argument);
+    CHECK_THROWS_AS(cached_neighbours<float>(file, x, 3, 1), polder::FileError);
+}
+
 TEST_CASE("the frozen item graph mixes the neighbours of both modalities", "[recsys][item_graph]") {
     // Nearest others: visual 0 - 1, 2 - 1, textual 0 - 2, 1 - 2.
     Dataset data;
@@ -124,4 +203,10 @@ TEST_CASE("the frozen item graph mixes the neighbours of both modalities", "[rec
     CHECK(only.values == std::vector<double>(6, one));
     std::swap(data.visual, data.textual);
     CHECK(frozen_item_graph<double>(data, 2, 0.1, 1).columns == only.columns);
+
+    const TemporaryDirectory directory;
+    data.cache_folder = directory.path().string();
+    for (int again = 0; again < 2; ++again)
+        CHECK(frozen_item_graph<double>(data, 2, 0.1, 1).columns == only.columns);
+    CHECK(!std::filesystem::is_empty(directory.path()));
 }

@@ -39,6 +39,9 @@ struct Dataset {
     std::vector<Interaction> train, valid, test;
     FeatureMatrix visual, textual;  ///< n_items rows each, or empty
 
+    /// A folder where graphs of the features may be kept from one run to the next; none where empty.
+    std::string cache_folder;
+
     /// Rows of valid and test that were left out because their user has no row in train.
     std::size_t dropped_valid = 0, dropped_test = 0;
 };

@@ -18,6 +18,7 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/features.hpp"
+#include "recsys/models/graph_cache.hpp"
 #include "recsys/tape/csr.hpp"
 
 namespace polder::recsys {
@@ -161,6 +162,14 @@ Csr<T> weighted_sum(T w_a, Csr<T> const& a, T w_c, Csr<T> const& c) {
     return result;
 }
 
+/// nearest_neighbours of a modality of `data`, kept in data.cache_folder where there is one.
+template <class T>
+Csr<T> nearest_neighbours(Dataset const& data, FeatureMatrix const& features, int k, int threads) {
+    const Features<T> x(features);
+    return data.cache_folder.empty() ? nearest_neighbours(x.view(), k, threads)
+                                     : cached_neighbours(data.cache_folder, x.view(), k, threads);
+}
+
 /// The frozen item graph of FREEDOM, DRAGON and MENTOR, (n_items x n_items), of raw features:
 ///
 ///     M = w M_visual + (1 - w) M_textual,     or M of the only modality there is
@@ -173,7 +182,7 @@ Csr<T> weighted_sum(T w_a, Csr<T> const& a, T w_c, Csr<T> const& c) {
 template <class T>
 Csr<T> frozen_item_graph(Dataset const& data, int k, double w, int threads) {
     const auto of = [&](FeatureMatrix const& features) {
-        auto graph = nearest_neighbours(Features<T>(features).view(), k, threads);
+        auto graph = nearest_neighbours<T>(data, features, k, threads);
         std::fill(graph.values.begin(), graph.values.end(), static_cast<T>(1 / (k + 1e-7)));
         return graph;
     };
