@@ -54,6 +54,7 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -154,15 +155,11 @@ public:
         check(batch, n_users_, n_items_);
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
         tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.parameter(parameters[name], gradient[name]);
-        };
-        const auto p_u = gather(parameter("user_embedding"), batch.users);
-        const auto q = gather(parameter("item_embedding"), items_.ids());
-        const auto f = gather(tape_.constant(features_.view()), items_.ids());
-        const auto w = parameter(is_official_ ? "phi" : "item_linear.weight");
-        auto shown = product(f, Form::plain, w, form_of_w());
-        if (!is_official_) shown = add_row(shown, parameter("item_linear.bias"));
+        const BoundParameters<T> of(tape_, parameters, &gradient);
+        const auto p_u = gather(of["user_embedding"], batch.users);
+        const auto q = gather(of["item_embedding"], items_.ids());
+        const auto w = of[name_of_w()];
+        const auto shown = project(of, w, gather(tape_.constant(features_.view()), items_.ids()));
 
         const auto e = compose(q, shown);
         const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
@@ -209,10 +206,9 @@ public:
 
     [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
         tape_.reset();
-        const auto w = tape_.constant(parameters[is_official_ ? "phi" : "item_linear.weight"]);
-        auto shown = product(tape_.constant(features_.view()), Form::plain, w, form_of_w());
-        if (!is_official_) shown = add_row(shown, tape_.constant(parameters["item_linear.bias"]));
-        const auto e = compose(tape_.constant(parameters["item_embedding"]), shown);
+        const BoundParameters<T> of(tape_, parameters);
+        const auto shown = project(of, of[name_of_w()], tape_.constant(features_.view()));
+        const auto e = compose(of["item_embedding"], shown);
         return {parameters["user_embedding"], e.value()};
     }
 
@@ -221,6 +217,16 @@ private:
 
     // phi multiplies features from the right, W is transposed first.
     [[nodiscard]] Form form_of_w() const { return is_official_ ? Form::plain : Form::transposed; }
+
+    [[nodiscard]] std::string_view name_of_w() const {
+        return is_official_ ? "phi" : "item_linear.weight";
+    }
+
+    // phi^T F_i, or W F_i + b.
+    Matrix project(BoundParameters<T> const& of, Matrix w, Matrix f) {
+        const auto shown = product(f, Form::plain, w, form_of_w());
+        return is_official_ ? shown : add_row(shown, of["item_linear.bias"]);
+    }
 
     // e_i of Q_i and the projected features.
     Matrix compose(Matrix q, Matrix shown) {

@@ -34,6 +34,7 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -98,13 +99,10 @@ public:
         check(batch, n_users_, n_items_);
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
         tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.parameter(parameters[name], gradient[name]);
-        };
-        const auto p_u = gather(parameter("user_embedding"), batch.users);
-        const auto e = compose(gather(parameter("item_embedding"), items_.ids()),
-                               gather(tape_.constant(features_.view()), items_.ids()),
-                               parameter("item_linear.weight"), parameter("item_linear.bias"));
+        const BoundParameters<T> of(tape_, parameters, &gradient);
+        const auto p_u = gather(of["user_embedding"], batch.users);
+        const auto e = compose(of, gather(of["item_embedding"], items_.ids()),
+                               gather(tape_.constant(features_.view()), items_.ids()));
         const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
 
         const auto bpr = bpr_loss(row_dot(p_u, e_p), row_dot(p_u, e_n));
@@ -120,10 +118,8 @@ public:
 
     [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
         tape_.reset();
-        const auto e =
-            compose(tape_.constant(parameters["item_embedding"]), tape_.constant(features_.view()),
-                    tape_.constant(parameters["item_linear.weight"]),
-                    tape_.constant(parameters["item_linear.bias"]));
+        const BoundParameters<T> of(tape_, parameters);
+        const auto e = compose(of, of["item_embedding"], tape_.constant(features_.view()));
         return {parameters["user_embedding"], e.value()};
     }
 
@@ -131,8 +127,8 @@ private:
     using Matrix = Value<EigenBackend<T>>;
 
     // e_i for rows of Q and F that belong to the same items.
-    Matrix compose(Matrix q, Matrix f, Matrix weight, Matrix bias) {
-        parts_.assign({q, linear(f, weight, bias)});
+    Matrix compose(BoundParameters<T> const& of, Matrix q, Matrix f) {
+        parts_.assign({q, linear(f, of["item_linear.weight"], of["item_linear.bias"])});
         return concatenate_columns(parts_);
     }
 
