@@ -100,7 +100,7 @@ std::vector<Reference> references() {
     all.push_back({.model = "MMGCN",
                    .registry = "mmgcn",
                    .hyper_parameters = {{"n_layers", ""}},
-                   .own = {"train_embeddings"},
+                   .own = {"train_embeddings", "concatenate"},
                    .settings = {{"train_embeddings", "true"}}});
     all.push_back({"NGCF",
                    "ngcf",

@@ -56,6 +56,8 @@ std::vector<Differentiable> differentiable() {
         {"mentor", {{"knn_k", "3"}, {"mask_weight_f", "0"}, {"mask_weight_g", "0.2"}}},
         {"mentor", {{"mask_weight_f", "0"}, {"mask_weight_g", "0.2"}, {"shared_encoders", "true"}}},
         {"mentor", {{"mask_weight_f", "0"}, {"mask_weight_g", "0"}}},
+        {"mmgcn", {{"dim_latent", "5"}}},
+        {"mmgcn", {{"dim_latent", "5"}, {"train_embeddings", "true"}, {"concatenate", "false"}}},
         {"mentor", {{"mask_gradient", "true"}}, {"mlp.weight", "mlp.bias"}},
     };
 }
