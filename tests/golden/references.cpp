@@ -66,7 +66,14 @@ std::vector<Reference> references() {
                                   {"model_specific_conf", "confidence"}},
                    .own = {"route_to_users", "edge_dropout_at_inference"},
                    .settings = {{"edge_dropout_at_inference", "true"}}});
-    all.push_back({"LATTICE", "lattice"});
+    all.push_back({"LATTICE",
+                   "lattice",
+                   {{"user_embedding.weight", "user_embedding"},
+                    {"item_id_embedding.weight", "item_embedding"},
+                    {"image_embedding.weight", "image_embedding"},
+                    {"text_embedding.weight", "text_embedding"}},
+                   {},
+                   {"mess_dropout"}});
     all.push_back({"LGMRec",
                    "lgmrec",
                    {{"user_embedding.weight", "user_embedding"},

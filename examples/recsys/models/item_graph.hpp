@@ -170,6 +170,24 @@ Csr<T> nearest_neighbours(Dataset const& data, FeatureMatrix const& features, in
                                      : cached_neighbours(data.cache_folder, x.view(), k, threads);
 }
 
+/// D^(-1/2) A D^(-1/2), D the sums of the rows of A, for both sides also where A is not symmetric. Rows
+/// and columns whose sum is not positive become 0.
+template <class T>
+Csr<T> normalised_by_row_sums(Csr<T> a) {
+    std::vector<double> scaling(a.rows);
+    for (std::size_t row = 0; row < a.rows; ++row) {
+        double sum = 0;
+        for (std::size_t k = a.offsets[row]; k < a.offsets[row + 1]; ++k)
+            sum += static_cast<double>(a.values[k]);
+        scaling[row] = sum > 0 ? 1 / std::sqrt(sum) : 0;
+    }
+    for (std::size_t row = 0; row < a.rows; ++row)
+        for (std::size_t k = a.offsets[row]; k < a.offsets[row + 1]; ++k)
+            a.values[k] = static_cast<T>(scaling[row] * static_cast<double>(a.values[k]) *
+                                         scaling[static_cast<std::size_t>(a.columns[k])]);
+    return a;
+}
+
 /// The frozen item graph of FREEDOM, DRAGON and MENTOR, (n_items x n_items), of raw features:
 ///
 ///     M = w M_visual + (1 - w) M_textual,     or M of the only modality there is

@@ -1,0 +1,447 @@
+/// LATTICE: items are also smoothed over a graph of similar items, which is learned from the features.
+///
+/// Zhang, Zhu, Liu, Wu, Wang, Wang: Mining Latent Structures for Multimedia Recommendation, MM 2021.
+/// Details where the paper leaves a choice: MMRec (enoche/MMRec), src/models/lattice.py, src/utils/utils.py.
+///
+///     P (n_users, d), Q (n_items, d)              embeddings
+///     F_m (n_items, D_m), m = image, text         features, trained
+///     W_m (f, D_m), b_m (1, f)                    projections
+///     a (1, 2)                                    w = softmax(a), weights of the modalities
+///     A = D^(-1) (B + I)                          B the binary adjacency of users and items, D row sums
+///     near(X)                                     cosines of every row of X with the k rows most similar
+///                                                 to it, itself among them; 0 elsewhere
+///     lap(M) = D^(-1/2) M D^(-1/2)                D the row sums of M
+///     S_m = lap(near(F_m)) of the features as they are in the data; constant
+///
+/// The item graph, with n_layers hops over it:
+///     L = lap(sum over m of w_m near(F_m W_m^T + b_m)),   O = sum over m of w_m S_m
+///     G = (1 - lambda_coeff) L + lambda_coeff O,   H = G^n_layers Q
+/// Users and items, with l hops over the graph of interactions, l the length of weight_size:
+///     lightgcn:  E = mean over k = 0..l of A^k [P; Q]
+///     mf:        E = [P; Q]
+///     ngcf:      e^(0) = [P; Q],  s = A e^(k),
+///                e^(k+1) = drop(lrelu(s V_k^T + c_k) + lrelu((e^(k) o s) V'_k^T + c'_k)),
+///                E = mean of e^(0) and the unit rows of e^(1) .. e^(l)
+/// Scores:
+///     U = E of the users,   I = E of the items + H / row norms of H,   score(u, i) = U_u . I_i
+///
+///     loss = -(1/B) sum_b log sigma(U_u . I_p - U_u . I_n)
+///            + reg_weight / (2 train_batch_size) sum_b (|U_u|^2 + |I_p|^2 + |I_n|^2)
+///
+/// Choices that change results, where the paper differs or a reading can go wrong:
+/// - G is built once per epoch. The first batch of an epoch, both batches of a "+" method, and in them
+///   every pass of a sharpness-aware step, build it from the parameters they are given and learn through
+///   it: F_m, W_m, b_m and a. All later batches take the first of these graphs as a constant. (In the
+///   reference a second pass of the first batch takes the constant, too: then a sharpness-aware step
+///   never moves these parameters.) Scores always build it anew.
+/// - In later batches these parameters have gradient 0, and not none: Adam goes on moving them by their
+///   momentum, as in the reference with the PyTorch that it pins.
+/// - The learned graphs of the modalities are mixed first and normalised once, the original ones are
+///   normalised and then mixed. The paper joins learned and original graph of each modality first.
+/// - near is not symmetric; lap divides by row sums on both sides all the same. A row whose sum is not
+///   positive has no entries then. Negative cosines among the k count.
+/// - Gradients pass through cosines, row sums and w, not through the choice of neighbours. Of equally
+///   similar items the lowest comes first.
+/// - A is normalised by rows and has self-loops, unlike in LightGCN.
+/// - The regulariser has the squares of final vectors, and divides by train_batch_size, also in a
+///   last batch that is shorter. Other code has norms that are not squared.
+/// - n_layers counts hops over the item graph; weight_size counts those over the interactions by its
+///   length. mess_dropout and V, V' belong to ngcf alone.
+/// - With one modality only, w and a are left out.
+/// - The reference's learning rate is multiplied by 0.96^(1/50) after every epoch; that is the trainer's.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "recsys/data/dataset.hpp"
+#include "recsys/models/bound_parameters.hpp"
+#include "recsys/models/features.hpp"
+#include "recsys/models/graph.hpp"
+#include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/item_graph.hpp"
+#include "recsys/models/model.hpp"
+#include "recsys/models/node_graph.hpp"
+#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/tape/operations.hpp"
+#include "recsys/tape/tape.hpp"
+
+namespace polder::recsys {
+
+/// Hyper-parameters of LATTICE. No choice is published for reg_weight; the default is that of the paper's
+/// own code.
+struct LATTICEHyperParameters {
+    int embedding_size = 64;
+    int feat_embed_dim = 64;
+    std::string cf_model = "lightgcn";
+    std::vector<int> weight_size = {64, 64};
+    std::vector<double> mess_dropout = {0.1, 0.1};
+    int n_layers = 1;
+    int knn_k = 10;
+    double lambda_coeff = 0.9;
+    double reg_weight = 1e-5;
+    int train_batch_size = 2048;
+
+    using Row = HyperParameter<LATTICEHyperParameters>;
+    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    static constexpr std::array table{
+        Row{"embedding_size", &LATTICEHyperParameters::embedding_size, 1, 65536,
+            "d, numbers per user and item"},
+        Row{"feat_embed_dim", &LATTICEHyperParameters::feat_embed_dim, 1, 65536,
+            "f, numbers that a projection of features has"},
+        Row::of("cf_model", &LATTICEHyperParameters::cf_model, "what E is", "lightgcn|mf|ngcf"),
+        Row{"weight_size", &LATTICEHyperParameters::weight_size, 1, 65536,
+            "its length: hops over the interactions; for ngcf, each is d"},
+        Row{"mess_dropout", &LATTICEHyperParameters::mess_dropout, 0, 0.99,
+            "ngcf: probability that an entry of a layer is left out, of each layer"},
+        Row{"n_layers", &LATTICEHyperParameters::n_layers, 0, 64, "hops over the item graph"},
+        Row{"knn_k", &LATTICEHyperParameters::knn_k, 1, 65536, "k, neighbours of an item"},
+        Row{"lambda_coeff", &LATTICEHyperParameters::lambda_coeff, 0, 1,
+            "share of the original graph"},
+        Row{"reg_weight", &LATTICEHyperParameters::reg_weight, 0, unlimited,
+            "weight of the squares of the batch's vectors"},
+        Row{"train_batch_size", &LATTICEHyperParameters::train_batch_size, 1, 1e9,
+            "what the squares are divided by"},
+    };
+};
+
+/// LATTICE on one data set with visual or textual features.
+template <class T>
+class LATTICE final : public AnyModel<T> {
+public:
+    using HyperParameters = LATTICEHyperParameters;
+    static constexpr std::string_view model_name = "lattice";
+    static constexpr std::string_view source = "Zhang et al., MM 2021";
+
+    LATTICE(Dataset const& data, HyperParameters const& values, int threads)
+        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+          threads_(threads),
+          graph_(
+              normalised_rows(with_self_loops(bipartite_adjacency(binary_interactions<T>(data))))),
+          tape_(EigenBackend<T>(threads)) {
+        require_features(data, model_name);
+        if (!data.visual.empty()) modalities_.push_back(modality("image", data, data.visual));
+        if (!data.textual.empty()) modalities_.push_back(modality("text", data, data.textual));
+        if (values_.cf_model == "ngcf") add_ngcf_layers();
+    }
+
+    [[nodiscard]] std::string_view name() const override { return model_name; }
+
+    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+        return list(values_);
+    }
+
+    void declare(ParameterArena<T>& parameters) const override {
+        const auto d = static_cast<std::size_t>(values_.embedding_size);
+        const auto f = static_cast<std::size_t>(values_.feat_embed_dim);
+        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
+        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+        for (auto const& layer : ngcf_layers_) {
+            for (auto const* of : {&layer.sum, &layer.product}) {
+                parameters.add(of->weight, d, d);
+                parameters.add(of->bias, 1, d);
+            }
+        }
+        for (auto const& m : modalities_) {
+            parameters.add(m.embedding, m.features.view().rows, m.features.columns());
+            parameters.add(m.projection.weight, f, m.features.columns());
+            parameters.add(m.projection.bias, 1, f);
+        }
+        if (mixes()) parameters.add("modal_weight", 1, modalities_.size());
+    }
+
+    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
+        xavier_uniform(parameters, "user_embedding", seed);
+        xavier_uniform(parameters, "item_embedding", seed);
+        const auto initialise_layer = [&](Layer const& layer) {
+            const std::size_t inputs = parameters[layer.weight].cols;
+            linear_uniform(parameters, layer.weight, inputs, seed);
+            linear_uniform(parameters, layer.bias, inputs, seed);
+        };
+        for (auto const& layer : ngcf_layers_) {
+            initialise_layer(layer.sum);
+            initialise_layer(layer.product);
+        }
+        for (auto const& m : modalities_) {
+            m.features.copy_to(parameters[m.embedding]);
+            initialise_layer(m.projection);
+        }
+        if (mixes()) std::fill_n(parameters["modal_weight"].data, modalities_.size(), T(0.5));
+    }
+
+    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
+                ParameterArena<T>& gradient) override {
+        check(batch, n_users_, n_items_);
+        this->noise_.begin_batch(batch.number);
+        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
+        positive_nodes_.assign(positives.begin(), positives.end());
+        negative_nodes_.assign(negatives.begin(), negatives.end());
+        for (auto* const nodes : {&positive_nodes_, &negative_nodes_})
+            for (auto& node : *nodes) node += n_users_;
+        batch_nodes_.assign(graph_.adjacency().rows, {users, positive_nodes_, negative_nodes_});
+        batch_items_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
+
+        tape_.reset();
+        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const bool learns_graph = batch.number < 2;
+        if (learns_graph || kept_.rows == 0)
+            build_item_graph(learns_graph ? bound : BoundParameters<T>(tape_, parameters));
+        if (kept_.rows == 0) keep_item_graph();
+        if (!learns_graph) no_gradient_of_item_graph(gradient);
+
+        const auto q = bound["item_embedding"];
+        const auto e =
+            interactions(bound, concatenate_rows(bound["user_embedding"], q), batch_nodes_, true);
+        const auto h = learns_graph ? over_built_graph(q) : over_kept_graph(q);
+        const auto item = [&](std::span<std::int32_t const> node,
+                              std::span<std::int32_t const> index) {
+            return gather(e, node) + normalise_rows(gather(h, index));
+        };
+        const auto u = gather(e, users), p = item(positive_nodes_, positives),
+                   n = item(negative_nodes_, negatives);
+        const auto bpr = ranking_loss(u, p, n);
+        const auto squares = static_cast<T>(values_.reg_weight / (2.0 * values_.train_batch_size)) *
+                             (sum_of_squares(u) + sum_of_squares(p) + sum_of_squares(n));
+        const auto total = bpr + squares;
+        tape_.backward(total);
+
+        terms_ = {{{"batch_mf_loss", bpr.scalar()}, {"batch_emb_loss", squares.scalar()}}};
+        return total.scalar();
+    }
+
+    /// "batch_emb_loss" has its weight already.
+    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+
+    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+        tape_.reset();
+        const BoundParameters<T> bound(tape_, parameters);
+        build_item_graph(bound);
+        const auto q = bound["item_embedding"];
+        const auto e =
+            interactions(bound, concatenate_rows(bound["user_embedding"], q), Rows::all(), false);
+        const auto n_users = static_cast<std::size_t>(n_users_);
+        const auto users = slice_rows(e, 0, n_users);
+        const auto items = slice_rows(e, n_users, static_cast<std::size_t>(n_items_)) +
+                           normalise_rows(over_built_graph(q));
+        return {users.value(), items.value()};
+    }
+
+    /// "item_adj_used" is the graph that the epoch keeps, after its first loss.
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+        std::vector<NamedGraph<T>> all = {{"norm_adj", &graph_.adjacency()},
+                                          {"item_adj_used", &kept_}};
+        for (auto const& m : modalities_) all.push_back({m.graph_name, &m.original});
+        return all;
+    }
+
+private:
+    using Matrix = Value<EigenBackend<T>>;
+
+    struct Layer {
+        std::string weight, bias;
+    };
+    struct NgcfLayer {
+        Layer sum, product;
+        std::string dropout;
+        double rate;
+    };
+    struct Modality {
+        std::string embedding, graph_name;
+        Layer projection;
+        Features<T> features;
+        Csr<T> original, original_transposed;  // S_m
+        Pattern neighbours;                    // of the graph that was built last
+    };
+
+    [[nodiscard]] bool mixes() const { return modalities_.size() > 1; }
+
+    static Layer layer(std::string const& name) { return {name + ".weight", name + ".bias"}; }
+
+    Modality modality(std::string const& name, Dataset const& data,
+                      FeatureMatrix const& from) const {
+        auto original =
+            normalised_by_row_sums(nearest_neighbours<T>(data, from, values_.knn_k, threads_));
+        auto transposed = transpose(original);
+        return {name + "_embedding",
+                name + "_original_adj",
+                layer(name + "_trs"),
+                Features<T>(from),
+                std::move(original),
+                std::move(transposed),
+                {}};
+    }
+
+    void add_ngcf_layers() {
+        for (std::size_t k = 0; k < values_.weight_size.size(); ++k) {
+            if (values_.weight_size[k] != values_.embedding_size ||
+                k >= values_.mess_dropout.size())
+                throw std::invalid_argument(
+                    "lattice: cf_model = ngcf, expected weight_size of numbers that are "
+                    "embedding_size (" +
+                    std::to_string(values_.embedding_size) + ") and as many in mess_dropout");
+            const auto number = std::to_string(k);
+            ngcf_layers_.push_back({layer("GC_Linear_list." + number),
+                                    layer("Bi_Linear_list." + number),
+                                    "message_dropout_layer" + number, values_.mess_dropout[k]});
+        }
+    }
+
+    // A graph that is fixed under the name "item_adj_used" is that of every epoch.
+    void prepare_epoch(int) override {
+        kept_ = {};
+        auto const* const fixed = this->noise_.fixed("item_adj_used");
+        if (fixed == nullptr) return;
+        const auto n = static_cast<std::size_t>(n_items_);
+        if (fixed->size() != n * n)
+            throw std::invalid_argument("lattice: 'item_adj_used' has " +
+                                        std::to_string(fixed->size()) + " values, expected " +
+                                        std::to_string(n * n));
+        Csr<T> graph{n, n, {0}, {}, {}};
+        for (std::size_t row = 0; row < n; ++row) {
+            for (std::size_t column = 0; column < n; ++column) {
+                if ((*fixed)[row * n + column] == 0) continue;
+                graph.columns.push_back(static_cast<std::int32_t>(column));
+                graph.values.push_back(static_cast<T>((*fixed)[row * n + column]));
+            }
+            graph.offsets.push_back(graph.columns.size());
+        }
+        keep(std::move(graph));
+    }
+
+    // E in these rows.
+    Matrix interactions(BoundParameters<T> const& bound, Matrix e, Rows rows, bool training) {
+        if (values_.cf_model == "mf") return e;
+        if (values_.cf_model == "lightgcn")
+            return graph_.mean_of_layers(e, static_cast<int>(values_.weight_size.size()), rows);
+        layers_.assign(1, e);
+        for (auto const& l : ngcf_layers_) {
+            const auto s = graph_.next_layer(e);
+            const auto apply_layer = [&](Layer const& of, Matrix x) {
+                return leaky_relu(linear(x, bound[of.weight], bound[of.bias]));
+            };
+            e = apply_layer(l.sum, s) + apply_layer(l.product, hadamard(e, s));
+            if (training && l.rate > 0)
+                e = hadamard(
+                    e, tape_.constant(this->noise_.dropout(l.dropout, e.rows(), e.cols(), l.rate)));
+            layers_.push_back(normalise_rows(e));
+        }
+        return mean(layers_, rows);
+    }
+
+    // Puts on the tape what G is made of: w, the cosines of near, and D^(-1/2) of their mixture.
+    void build_item_graph(BoundParameters<T> const& bound) {
+        weights_.clear();
+        if (mixes()) {
+            const auto w = softmax_rows(bound["modal_weight"]);
+            for (std::size_t m = 0; m < modalities_.size(); ++m)
+                weights_.push_back(slice_columns(w, m, 1));
+        }
+        cosines_.clear();
+        for (auto& m : modalities_) {
+            const auto x =
+                linear(bound[m.embedding], bound[m.projection.weight], bound[m.projection.bias]);
+            m.neighbours = Pattern(nearest_neighbours(x.value(), values_.knn_k, threads_));
+            const auto unit = normalise_rows(x);
+            cosines_.push_back(edge_dot(m.neighbours, unit, unit));
+        }
+        const auto row_sums = mixed(
+            [&](std::size_t m) { return edge_row_sum(modalities_[m].neighbours, cosines_[m]); });
+        scaling_ = apply(
+            row_sums, [](T sum) { return sum > T(0) ? T(1) / std::sqrt(sum) : T(0); },
+            [](T, T root) { return T(-0.5) * root * root * root; });
+    }
+
+    // sum over m of w_m f(m)
+    template <class F>
+    Matrix mixed(F f) {
+        if (!mixes()) return f(0);
+        return scale(weights_[0], f(0)) + scale(weights_[1], f(1));
+    }
+
+    // H
+    Matrix over_built_graph(Matrix h) {
+        for (int hop = 0; hop < values_.n_layers; ++hop) {
+            const auto scaled = scale_rows(*scaling_, h);
+            const auto learned = scale_rows(*scaling_, mixed([&](std::size_t m) {
+                return propagate(modalities_[m].neighbours, cosines_[m], scaled);
+            }));
+            const auto original = mixed([&](std::size_t m) {
+                return propagate(modalities_[m].original, modalities_[m].original_transposed, h);
+            });
+            h = static_cast<T>(1 - values_.lambda_coeff) * learned +
+                static_cast<T>(values_.lambda_coeff) * original;
+        }
+        return h;
+    }
+
+    Matrix over_kept_graph(Matrix h) {
+        for (int hop = 1; hop <= values_.n_layers; ++hop)
+            h = propagate(kept_, kept_transposed_, h,
+                          hop == values_.n_layers ? Rows(batch_items_) : Rows::all());
+        return h;
+    }
+
+    // G of the values that build_item_graph left on the tape.
+    void keep_item_graph() {
+        const auto learned = [&](std::size_t m) {
+            auto const& neighbours = modalities_[m].neighbours;
+            const auto values = cosines_[m].value();
+            return Csr<T>{neighbours.rows,
+                          neighbours.cols,
+                          neighbours.by_row.offsets,
+                          neighbours.by_row.ends,
+                          {values.data, values.data + values.size()}};
+        };
+        const auto mix = [&](Csr<T> const& first, auto second) {
+            return mixes()
+                       ? weighted_sum(weights_[0].scalar(), first, weights_[1].scalar(), second())
+                       : first;
+        };
+        keep(weighted_sum(static_cast<T>(1 - values_.lambda_coeff),
+                          normalised_by_row_sums(mix(learned(0), [&] { return learned(1); })),
+                          static_cast<T>(values_.lambda_coeff),
+                          mix(modalities_[0].original, [&] { return modalities_[1].original; })));
+    }
+
+    void keep(Csr<T> graph) {
+        kept_ = std::move(graph);
+        kept_transposed_ = transpose(kept_);
+    }
+
+    void no_gradient_of_item_graph(ParameterArena<T>& gradient) const {
+        if (mixes()) zeros(gradient, "modal_weight");
+        for (auto const& m : modalities_) {
+            zeros(gradient, m.embedding);
+            zeros(gradient, m.projection.weight);
+            zeros(gradient, m.projection.bias);
+        }
+    }
+
+    HyperParameters values_;
+    std::int32_t n_users_, n_items_;
+    int threads_;
+    NodeGraph<T> graph_;  // A
+    std::vector<Modality> modalities_;
+    std::vector<NgcfLayer> ngcf_layers_;
+    Csr<T> kept_, kept_transposed_;  // G of this epoch; no rows before it is built
+    Tape<EigenBackend<T>> tape_;
+    RowSet batch_nodes_, batch_items_;
+    std::vector<std::int32_t> positive_nodes_, negative_nodes_;
+    std::vector<Matrix> layers_, weights_, cosines_;
+    std::optional<Matrix> scaling_;
+    std::array<LossTerm, 2> terms_{};
+};
+
+}  // namespace polder::recsys
