@@ -389,7 +389,7 @@ void set_parameters(std::vector<Parameter> const& from, Reference const& referen
         }
         if (missing.erase(here) == 0)
             throw std::runtime_error("'parameters' has '" + parameter.name +
-                                     "', which is unknown or a repetition");
+                                     "', which is a repetition");
         const auto matrix = arena[here];
         if (without_ones(parameter.shape) != without_ones({matrix.rows, matrix.cols}))
             throw std::runtime_error(fmt::format("the shape of '{}' is {}, expected {} x {}",

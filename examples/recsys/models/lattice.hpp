@@ -193,13 +193,19 @@ public:
         batch_nodes_.assign(graph_.adjacency().rows, {users, positive_nodes_, negative_nodes_});
         batch_items_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
 
+        const bool learns_graph = batch.number < 2;
+        if (!learns_graph && kept_.rows == 0) {  // the first batch of the epoch was left out
+            tape_.reset();
+            build_item_graph(BoundParameters<T>(tape_, parameters));
+            keep_item_graph();
+        }
         tape_.reset();
         const BoundParameters<T> bound(tape_, parameters, &gradient);
-        const bool learns_graph = batch.number < 2;
-        if (learns_graph || kept_.rows == 0)
-            build_item_graph(learns_graph ? bound : BoundParameters<T>(tape_, parameters));
+        if (learns_graph)
+            build_item_graph(bound);
+        else
+            no_gradient_of_item_graph(gradient);
         if (kept_.rows == 0) keep_item_graph();
-        if (!learns_graph) no_gradient_of_item_graph(gradient);
 
         const auto q = bound["item_embedding"];
         const auto e =
