@@ -375,12 +375,21 @@ private:
             static_assert(
                 !std::is_same_v<scalar_t<C>, detail::Mixed>,
                 "polder: the blocks of the parameters mix float and double; use one of them");
+            static_assert(!std::is_same_v<memory_space_t<C>, detail::Mixed>,
+                          "polder: the blocks of the parameters lie on different devices; keep all "
+                          "of them on one");
+            // Nothing else is said of blocks that are known, but cannot be stepped.
+            constexpr bool on_host =
+                std::is_void_v<scalar_t<C>> || std::is_same_v<memory_space_t<C>, HostMemory>;
+            static_assert(on_host || std::is_same_v<memory_space_t<C>, detail::Mixed>,
+                          "polder: the parameters lie on a device; copy them to the host, where "
+                          "steps are taken");
             static_assert(
                 !detail::eigen_like<C> || parameter_container<C>,
                 "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
                 "without strides");
             static_assert(
-                detail::eigen_like<C> || std::is_same_v<scalar_t<C>, detail::Mixed> ||
+                detail::eigen_like<C> || std::is_same_v<scalar_t<C>, detail::Mixed> || !on_host ||
                     parameter_container<C>,
                 "polder: not a parameter container; pass contiguous float or double (std::vector, "
                 "std::span, Eigen, ParameterArena), a nest of these, or specialise "

@@ -2,6 +2,8 @@
 
 #include <map>
 #include <string>
+#include <tuple>
+#include <type_traits>
 
 #include <thrust/device_vector.h>
 #include <thrust/host_vector.h>
@@ -13,8 +15,13 @@ static_assert(parameter_container<thrust::host_vector<double>>);
 static_assert(parameter_container<std::vector<thrust::host_vector<float>>>);
 static_assert(!parameter_container<thrust::host_vector<int>>);
 static_assert(!parameter_container<thrust::host_vector<double> const>);
-// Its memory may be the device's.
+
+static_assert(std::is_same_v<memory_space_t<thrust::host_vector<double>>, HostMemory>);
+static_assert(std::is_same_v<memory_space_t<thrust::device_vector<double>>, DeviceMemory>);
+static_assert(std::is_same_v<scalar_t<thrust::device_vector<float>>, float>);
 static_assert(!parameter_container<thrust::device_vector<double>>);
+static_assert(
+    !parameter_container<std::tuple<thrust::host_vector<double>, thrust::device_vector<double>>>);
 
 TEST_CASE("every method on thrust::host_vector", "[containers][thrust]") {
     thrust::host_vector<double> x(31);

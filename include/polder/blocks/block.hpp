@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <polder/blocks/block_shape.hpp>
+#include <polder/blocks/memory_space.hpp>
 
 namespace polder::detail {
 
@@ -126,6 +127,13 @@ concept pointer_range = has_data<C> && requires(C& c) {
     { *c.begin() } -> std::same_as<decltype(*c.data())>;
 };
 
+// thrust::device_vector and thrust::universal_vector: their pointers wrap raw ones.
+template <class C>
+concept device_vector_like = requires(C& c) {
+    { c.size() } -> std::convertible_to<std::size_t>;
+    requires scalar_pointer<decltype(c.data().get())>;
+};
+
 template <class C>
 concept plain_block =
     has_data<C> && !eigen_like<C> && !xtensor_like<C> &&
@@ -231,3 +239,8 @@ View view_of(T* memory, View const& view) {
 }
 
 }  // namespace polder::detail
+
+template <polder::detail::device_vector_like B>
+struct polder::MemorySpace<B> {
+    using type = polder::DeviceMemory;
+};

@@ -11,6 +11,8 @@
 ///                containers
 /// A user's own type joins by specialising polder::Members.
 ///
+/// Blocks may say where their memory lies (polder/blocks/memory_space.hpp); all of a container lie in the host's.
+///
 /// Refused, since their memory has gaps or may have: views (Eigen::Block, Eigen::Ref, xt::view,
 /// arma::subview). Refused too are hash maps, whose order may change from one copy to the next.
 #pragma once
@@ -164,54 +166,69 @@ constexpr void visit_leaves(C& c, F const& f, At const& at) {
     }
 }
 
-// The scalar of a container: float, double, void where it is no container, or Mixed.
+// What all blocks of a container have in common: their scalar, and where their memory lies. Void where it is no
+// container, Mixed where they differ.
 struct Mixed {};
 
+template <class Scalar_, class Space_>
+struct Kind {
+    using Scalar = Scalar_;
+    using Space = Space_;
+};
+using NoKind = Kind<void, void>;
+
+template <class A, class B>
+using Common = std::conditional_t<std::is_same_v<A, B>, A, Mixed>;
+
+// What containers of two kinds have in common.
+template <class ScalarA, class SpaceA, class ScalarB, class SpaceB>
+constexpr auto operator+(Kind<ScalarA, SpaceA>, Kind<ScalarB, SpaceB>) {
+    if constexpr (std::is_void_v<ScalarA> || std::is_void_v<ScalarB>) {
+        return NoKind{};
+    } else {
+        return Kind<Common<ScalarA, ScalarB>, Common<SpaceA, SpaceB>>{};
+    }
+}
+
 template <class C>
-constexpr auto scalar_of();
+constexpr auto kind_of();
 
 template <class... Cs>
-constexpr auto scalar_of_all(std::tuple<Cs...> const*) {
+constexpr auto kind_of_all(std::tuple<Cs...> const*) {
     if constexpr (sizeof...(Cs) == 0) {
-        return std::type_identity<void>{};
+        return NoKind{};
     } else {
-        return
-            []<class First, class... Rest>(std::type_identity<First>, std::type_identity<Rest>...) {
-                if constexpr ((std::is_void_v<First> || ... || std::is_void_v<Rest>)) {
-                    return std::type_identity<void>{};
-                } else if constexpr ((std::is_same_v<First, Rest> && ...)) {
-                    return std::type_identity<First>{};
-                } else {
-                    return std::type_identity<Mixed>{};
-                }
-            }(scalar_of<std::remove_reference_t<Cs>>()...);
+        return (kind_of<std::remove_reference_t<Cs>>() + ...);
     }
 }
 
 template <class A, class B>
-constexpr auto scalar_of_all(std::pair<A, B> const*) {
-    return scalar_of_all(static_cast<std::tuple<A, B> const*>(nullptr));
+constexpr auto kind_of_all(std::pair<A, B> const*) {
+    return kind_of_all(static_cast<std::tuple<A, B> const*>(nullptr));
 }
 
 template <class C>
-constexpr auto scalar_of() {
+constexpr auto kind_of() {
+    using Space = typename MemorySpace<C>::type;
     if constexpr (has_members<C>) {
         using Tied = decltype(Members<C>::of(std::declval<C&>()));
-        return scalar_of_all(static_cast<Tied const*>(nullptr));
+        return kind_of_all(static_cast<Tied const*>(nullptr));
     } else if constexpr (visits_blocks<C>) {
-        return std::type_identity<typename C::value_type>{};
+        return Kind<typename C::value_type, Space>{};
     } else if constexpr (block<C>) {
-        return std::type_identity<std::remove_cvref_t<decltype(*data_of(std::declval<C&>()))>>{};
+        return Kind<std::remove_cvref_t<decltype(*data_of(std::declval<C&>()))>, Space>{};
+    } else if constexpr (device_vector_like<C>) {
+        return Kind<std::remove_cvref_t<decltype(*std::declval<C&>().data().get())>, Space>{};
     } else if constexpr (dense<C> || has_data<C> || eigen_like<C>) {
-        return std::type_identity<void>{};
+        return NoKind{};
     } else if constexpr (tuple_like<C>) {
-        return scalar_of_all(static_cast<C const*>(nullptr));
+        return kind_of_all(static_cast<C const*>(nullptr));
     } else if constexpr (map_like<C>) {
-        return scalar_of<typename C::mapped_type>();
+        return kind_of<typename C::mapped_type>();
     } else if constexpr (container_range<C>) {
-        return scalar_of<std::remove_reference_t<std::ranges::range_reference_t<C>>>();
+        return kind_of<std::remove_reference_t<std::ranges::range_reference_t<C>>>();
     } else {
-        return std::type_identity<void>{};
+        return NoKind{};
     }
 }
 
@@ -219,14 +236,19 @@ constexpr auto scalar_of() {
 
 /// float or double, as it lies in the blocks of C; void where C is no container polder knows.
 template <class C>
-using scalar_t = typename decltype(detail::scalar_of<C>())::type;
+using scalar_t = typename decltype(detail::kind_of<C>())::Scalar;
 
-/// A container whose blocks polder can find, read and write: all float or all double.
+/// HostMemory or another type, which says where the blocks of C lie; void where C is no container polder knows.
+template <class C>
+using memory_space_t = typename decltype(detail::kind_of<C>())::Space;
+
+/// A container whose blocks polder can find, read and write: all float or all double, in the host's memory.
 template <class C>
 concept parameter_container =
     !std::is_const_v<C> &&
     (std::same_as<scalar_t<C>, float> ||
-     std::same_as<scalar_t<C>, double>)&&(std::copy_constructible<C> || std::is_bounded_array_v<C>);
+     std::same_as<scalar_t<C>, double>)&&std::same_as<memory_space_t<C>, HostMemory> &&
+    (std::copy_constructible<C> || std::is_bounded_array_v<C>);
 
 /// Calls f(pointer, size) for each contiguous block of a container, in order.
 template <parameter_container C, class F>
