@@ -9,10 +9,11 @@
 
 #include "support/any_method.hpp"
 #include "support/count_allocations.hpp"
-#include "support/methods.hpp"
 
 using namespace polder;
 using polder::test::all_methods;
+using polder::test::AnyContainer;
+using polder::test::AnyMethod;
 
 namespace {
 
@@ -21,6 +22,9 @@ double bowl(std::vector<double> const& at, std::vector<double>& gradient, Pass) 
     std::copy(at.begin(), at.end(), gradient.begin());
     gradient[0] = 0.1;
     return 1;
+}
+double any_bowl(AnyContainer<double> const& at, AnyContainer<double>& gradient, Pass pass) {
+    return bowl(at.as<std::vector<double>>(), gradient.as<std::vector<double>>(), pass);
 }
 
 struct BowlOfBlocks {
@@ -35,10 +39,12 @@ struct BowlOfBlocks {
 
 TEST_CASE("after the first step a step allocates nothing", "[methods][engine]") {
     for (auto method : all_methods<double>({}, true)) {
-        std::vector<double> x(5 * Layout::chunk_size);
-        method->step(x, bowl);
+        std::vector<double> memory(5 * Layout::chunk_size);
+        auto x = AnyContainer<double>::of(memory);
+        const AnyMethod<double>::ContainerClosure closure = any_bowl;
+        method->step(x, closure);
         const std::size_t before = allocations();
-        for (int t = 0; t < 4; ++t) method->step(x, bowl);
+        for (int t = 0; t < 4; ++t) method->step(x, closure);
         const std::size_t after = allocations();
         CAPTURE(method.name());
         CHECK(after == before);
@@ -63,7 +69,8 @@ TEST_CASE("after the first step a step of many blocks allocates nothing", "[meth
 
 TEST_CASE("after the first step a step in place allocates nothing", "[methods][engine]") {
     for (auto method : all_methods<double>({}, true)) {
-        std::vector<double> x(1000), gradient(1000, 0.1);
+        std::vector<double> memory(1000), ones(1000, 0.1);
+        auto x = AnyContainer<double>::of(memory), gradient = AnyContainer<double>::of(ones);
         const std::function<double(Pass)> closure = [](Pass) { return 1.0; };
         method->step_in_place(x, gradient, closure);
         const std::size_t before = allocations();

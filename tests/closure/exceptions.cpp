@@ -2,6 +2,9 @@
 
 #include "support/catch.hpp"
 
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <stdexcept>
 #include <vector>
@@ -9,11 +12,16 @@
 #include <polder/polder.hpp>
 
 #include "support/any_method.hpp"
+#include "support/cases.hpp"
 #include "support/valley.hpp"
 
 using namespace polder;
 using polder::test::all_methods;
+using polder::test::AnyContainer;
 using polder::test::AnyMethod;
+using polder::test::Case;
+using polder::test::cases;
+using polder::test::flat;
 using polder::test::same_bits;
 using polder::test::Valley;
 
@@ -24,6 +32,9 @@ const Adam adam{.learning_rate = 0.02};
 struct Interrupted : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
+
+template <class T>
+using Closure = typename AnyMethod<T>::ContainerClosure;
 
 // Valley, but at its n-th call from now `spoil(loss, gradient)`.
 template <class Spoil>
@@ -43,83 +54,135 @@ SpoiledAt(int, Spoil) -> SpoiledAt<Spoil>;
 
 const auto interrupt = [](double&, auto&) { throw Interrupted("interrupted"); };
 const auto bad_loss = [](double& loss, auto&) { loss = std::numeric_limits<double>::quiet_NaN(); };
-const auto bad_gradient = [](double&, auto& gradient) {
-    gradient[gradient.size() - 1] = std::numeric_limits<double>::infinity();
+
+// One coordinate of the gradient becomes `value`.
+struct BadGradient {
+    std::size_t coordinate;
+    double value;
+
+    template <class C>
+    void operator()(double&, C& gradient) const {
+        std::size_t i = 0;
+        for_each_block(gradient, [&]<class T>(T* data, std::size_t size) {
+            if (i <= coordinate && coordinate < i + size) data[coordinate - i] = T(value);
+            i += size;
+        });
+    }
 };
 
-using Vector = std::vector<double>;
-using Closure = AnyMethod<double>::Closure;
+BadGradient bad_gradient(Case& drawn) {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    constexpr double values[] = {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()};
+    return {drawn.random.integer(0, drawn.coordinates() - 1), values[drawn.random.integer(0, 2)]};
+}
 
-// Steps, spoils the n-th evaluation of one, asks that x and state are as before, and that the optimizer
-// goes on as if nothing had been. step(method, x, closure) asks that it fails.
-template <class Spoil, class Step>
-void spoil_each_evaluation(AnyMethod<double> method, Spoil const& spoil, Step const& step) {
-    Vector x(30);
-    test::set_start(x);
-    // The fourth step is one with an ascent for all methods.
-    for (int t = 0; t < 3; ++t) method->step(x, Valley{});
-    auto undisturbed = method;
-    auto expected = x;
-    const int evaluations = undisturbed->step(expected, Valley{}).evaluations;
+// What a fresh method has become after some steps, and where one step more would lead.
+template <class T>
+struct Before {
+    AnyMethod<T> method;
+    AnyContainer<T> x;
+    std::vector<T> expected;
+    int evaluations;
 
-    for (int call = 1; call <= evaluations; ++call) {
-        auto spoiled = method;
+    Before(AnyMethod<T> const& fresh, Case const& drawn, std::uint64_t steps)
+        : method(fresh), x(drawn.parameters<T>()) {
+        method->bind(x);
+        for (std::uint64_t t = 0; t < steps; ++t) method->step(x, Valley{});
+        auto undisturbed = method;
         auto y = x;
-        CAPTURE(method.name(), call);
+        evaluations = undisturbed->step(y, Valley{}).evaluations;
+        expected = flat(y);
+    }
+};
+
+// Spoils the n-th evaluation of a step, asks that x and state are as before, and that the optimizer goes on
+// as if nothing had been. step(method, x, closure) asks that it fails.
+template <class T, class Spoil, class Step>
+void spoil_each_evaluation(Before<T>& before, Spoil const& spoil, Step const& step) {
+    for (int call = 1; call <= before.evaluations; ++call) {
+        auto spoiled = before.method;
+        auto y = before.x;
+        CAPTURE(before.method.name(), call);
         step(spoiled, y, SpoiledAt{call, spoil});
-        CHECK(same_bits(y, x));
-        CHECK(spoiled->state() == method->state());
+        CHECK(same_bits(flat(y), flat(before.x)));
+        const bool same_state = spoiled->state() == before.method->state();
+        CHECK(same_state);
         spoiled->step(y, Valley{});
-        CHECK(same_bits(y, expected));
+        CHECK(same_bits(flat(y), before.expected));
+    }
+}
+
+// A step that ends with the exception.
+template <class Exception>
+constexpr auto step_that_throws =
+    []<class T>(AnyMethod<T>& method, AnyContainer<T>& x, Closure<T> const& closure) {
+        CHECK_THROWS_AS(method->step(x, closure), Exception);
+    };
+template <class Exception>
+constexpr auto step_in_place_that_throws =
+    []<class T>(AnyMethod<T>& method, AnyContainer<T>& weights, Closure<T> const& closure) {
+        auto gradient = weights;
+        CHECK_THROWS_AS(
+            method->step_in_place(weights, gradient,
+                                  [&](Pass pass) { return closure(weights, gradient, pass); }),
+            Exception);
+    };
+
+template <class T>
+bool is_plain(AnyMethod<T> const& method) {
+    return !method.traits().perturbs && !method.traits().mirrors;
+}
+
+// f(drawn, before) with every method after a few steps; the count reaches every phase of an interval.
+template <class T, class F>
+void for_each_drawn_method(bool plain, F const& f) {
+    for (Case drawn : cases(20)) {
+        CAPTURE(drawn);
+        const std::uint64_t steps = drawn.random.integer(0, 4);
+        for (AnyMethod<T> const& method : all_methods<T>(drawn.settings, plain)) {
+            CAPTURE(method.name(), steps);
+            Before<T> before(method, drawn, steps);
+            f(drawn, before);
+        }
     }
 }
 
 }  // namespace
 
-TEST_CASE("a closure that throws at any evaluation leaves x and state as they were", "[closure]") {
-    const auto step = [](AnyMethod<double>& method, Vector& x, Closure const& closure) {
-        CHECK_THROWS_AS(method->step(x, closure), Interrupted);
-    };
-    for (auto const& method : all_methods<double>({.rho = 0.1}, true)) {
-        spoil_each_evaluation(method, interrupt, step);
-    }
+TEMPLATE_TEST_CASE("a closure that throws at any evaluation leaves x and state as they were",
+                   "[closure]", float, double) {
+    for_each_drawn_method<TestType>(true, [](Case&, auto& before) {
+        spoil_each_evaluation(before, interrupt, step_that_throws<Interrupted>);
+        spoil_each_evaluation(before, interrupt, step_in_place_that_throws<Interrupted>);
+    });
 }
 
-TEST_CASE("a closure that throws at any evaluation leaves a model as it was", "[closure]") {
-    const auto step = [](AnyMethod<double>& method, Vector& weights, Closure const& closure) {
-        auto gradient = weights;
-        CHECK_THROWS_AS(
-            method->step_in_place(weights, gradient,
-                                  [&](Pass pass) { return closure(weights, gradient, pass); }),
-            Interrupted);
+TEMPLATE_TEST_CASE("a closure that throws while a perturbation is measured changes nothing",
+                   "[closure]", float, double) {
+    using T = TestType;
+    const auto measure = [](AnyMethod<T>& method, AnyContainer<T>& x, Closure<T> const& closure) {
+        auto eps = x;
+        CHECK_THROWS_AS(method->perturbation(x, closure, eps), Interrupted);
     };
-    for (auto const& method : all_methods<double>({.rho = 0.1}, true)) {
-        spoil_each_evaluation(method, interrupt, step);
-    }
+    for_each_drawn_method<T>(false, [&](Case&, Before<T>& before) {
+        if (!before.method.traits().perturbs) return;
+        auto eps = before.x;
+        before.evaluations = before.method->perturbation(before.x, Valley{}, eps).evaluations;
+        spoil_each_evaluation(before, interrupt, measure);
+    });
 }
 
-TEST_CASE("a loss or gradient that is not finite raises at every evaluation", "[closure]") {
-    const auto step = [](AnyMethod<double>& method, Vector& x, Closure const& closure) {
-        CHECK_THROWS_AS(method->step(x, closure), NonFiniteError);
-    };
-    for (auto const& method : all_methods<double>({.rho = 0.1}, true)) {
-        spoil_each_evaluation(method, bad_loss, step);
-        spoil_each_evaluation(method, bad_gradient, step);
-    }
-}
-
-TEST_CASE("a model is as it was where a loss or gradient of it is not finite", "[closure]") {
-    const auto step = [](AnyMethod<double>& method, Vector& weights, Closure const& closure) {
-        auto gradient = weights;
-        CHECK_THROWS_AS(
-            method->step_in_place(weights, gradient,
-                                  [&](Pass pass) { return closure(weights, gradient, pass); }),
-            NonFiniteError);
-    };
-    for (auto const& method : all_methods<double>({.rho = 0.1})) {
-        spoil_each_evaluation(method, bad_loss, step);
-        spoil_each_evaluation(method, bad_gradient, step);
-    }
+TEMPLATE_TEST_CASE("a loss or gradient that is not finite raises at every evaluation", "[closure]",
+                   float, double) {
+    for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
+        spoil_each_evaluation(before, bad_loss, step_that_throws<NonFiniteError>);
+        spoil_each_evaluation(before, bad_loss, step_in_place_that_throws<NonFiniteError>);
+        // A step of a base optimizer alone in several runs is another matter: see the last tests.
+        if (is_plain(before.method) && drawn.blocks.size() > 1) return;
+        spoil_each_evaluation(before, bad_gradient(drawn), step_that_throws<NonFiniteError>);
+        spoil_each_evaluation(before, bad_gradient(drawn),
+                              step_in_place_that_throws<NonFiniteError>);
+    });
 }
 
 TEST_CASE("the message of NonFiniteError names step and evaluation", "[closure]") {
@@ -131,6 +194,7 @@ TEST_CASE("the message of NonFiniteError names step and evaluation", "[closure]"
         SpoiledAt closure{call, spoil};
         CHECK_THROWS_WITH(optimizer.step(x, closure), expected);
     };
+    const BadGradient bad_gradient{2, std::numeric_limits<double>::infinity()};
     message(1, bad_loss, "polder: step 2: the loss is not finite");
     message(1, bad_gradient, "polder: step 2: the gradient is not finite");
     message(2, bad_loss, "polder: step 2: the loss at the perturbed point is not finite");
@@ -139,37 +203,68 @@ TEST_CASE("the message of NonFiniteError names step and evaluation", "[closure]"
     message(3, bad_gradient, "polder: step 2: the gradient of the second batch is not finite");
 }
 
-TEST_CASE("NonFinite::skip leaves the step out and counts it", "[closure]") {
-    for (auto method : all_methods<double>({.rho = 0.1}, true)) {
+TEMPLATE_TEST_CASE("NonFinite::skip leaves the step out and counts it", "[closure]", float,
+                   double) {
+    for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
+        auto& method = before.method;
+        auto& x = before.x;
+        const auto unchanged = flat(x);
+        const std::uint64_t steps = method->steps();
         method->set_non_finite(NonFinite::skip);
-        Vector x(30);
-        test::set_start(x);
-        method->step(x, Valley{});
-        auto undisturbed = method;
-        auto y = x;
-        const int evaluations = undisturbed->step(y, Valley{}).evaluations;
         std::uint64_t skipped = 0;
-        for (int call = 1; call <= evaluations; ++call) {
-            const auto before = x;
-            CAPTURE(method.name(), call);
-            CHECK(method->step(x, SpoiledAt{call, bad_gradient}).skipped);
+        for (int call = 1; call <= before.evaluations; ++call) {
+            CAPTURE(call);
+            CHECK(method->step(x, SpoiledAt{call, bad_gradient(drawn)}).skipped);
             CHECK(method->step(x, SpoiledAt{call, bad_loss}).skipped);
-            CHECK(same_bits(x, before));
+            CHECK(same_bits(flat(x), unchanged));
             CHECK(method->skipped_steps() == (skipped += 2));
-            CHECK(method->steps() == 1);
+            CHECK(method->steps() == steps);
         }
         CHECK_FALSE(method->step(x, Valley{}).skipped);
-    }
+        CHECK(same_bits(flat(x), before.expected));
+    });
 }
 
-TEST_CASE("NonFinite::propagate lets the values through", "[closure]") {
-    SAM optimizer{adam};
-    optimizer.set_non_finite(NonFinite::propagate);
-    std::vector<double> x(3);
-    test::set_start(x);
-    CHECK_NOTHROW(optimizer.step(x, SpoiledAt{2, bad_gradient}));
-    CHECK(std::isnan(x[2]));
-    CHECK(optimizer.steps() == 1);
+TEMPLATE_TEST_CASE("NonFinite::propagate lets the values through", "[closure]", float, double) {
+    for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
+        const auto step = [&](int call, auto const& spoil) {
+            auto method = before.method;
+            auto x = before.x;
+            method->set_non_finite(NonFinite::propagate);
+            const std::uint64_t steps = method->steps();
+            CHECK_FALSE(method->step(x, SpoiledAt{call, spoil}).skipped);
+            CHECK(method->steps() == steps + 1);
+            CHECK(method->skipped_steps() == 0);
+            return flat(x);
+        };
+        for (int call = 1; call <= before.evaluations; ++call) {
+            CAPTURE(call);
+            CHECK(same_bits(step(call, bad_loss), before.expected));
+            const BadGradient bad = bad_gradient(drawn);
+            const auto x = step(call, bad);
+            // What the base optimizer is given last reaches the parameter.
+            if (call == before.evaluations) CHECK_FALSE(std::isfinite(x[bad.coordinate]));
+        }
+    });
+}
+
+TEMPLATE_TEST_CASE("a plain step that raises takes no step with what is not finite", "[closure]",
+                   float, double) {
+    // There is no pass that looks first: runs of coordinates that are finite may have been updated.
+    for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
+        if (!is_plain(before.method)) return;
+        const BadGradient bad = bad_gradient(drawn);
+        const auto unchanged = flat(before.x);
+        const std::uint64_t steps = before.method->steps();
+        CHECK_THROWS_AS(before.method->step(before.x, SpoiledAt{1, bad}), NonFiniteError);
+        const auto x = flat(before.x);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            const bool stayed = x[i] == unchanged[i];
+            const bool moved = x[i] == before.expected[i] && i != bad.coordinate;
+            CHECK((stayed || moved));
+        }
+        CHECK(before.method->steps() == steps);
+    });
 }
 
 TEST_CASE("a plain step that raises does not write what is not finite", "[closure]") {
@@ -177,6 +272,7 @@ TEST_CASE("a plain step that raises does not write what is not finite", "[closur
     Plain optimizer{SGD{.learning_rate = 1}};
     std::vector<double> x(3 * Layout::chunk_size);
     test::set_start(x);
-    CHECK_THROWS_AS(optimizer.step(x, SpoiledAt{1, bad_gradient}), NonFiniteError);
+    CHECK_THROWS_AS(optimizer.step(x, SpoiledAt{1, BadGradient{x.size() - 1, std::nan("")}}),
+                    NonFiniteError);
     for (double value : x) REQUIRE(std::isfinite(value));
 }

@@ -23,3 +23,10 @@ TEMPLATE_TEST_CASE("every method on a nest of Eigen's types", "[containers][eige
           Eigen::Map<Eigen::Matrix<T, 3, 4>>(memory.data())};
     check_every_method(x);
 }
+
+TEMPLATE_TEST_CASE("every method on an array of maps", "[containers][eigen]", float, double) {
+    using Map = Eigen::Map<Eigen::Matrix<TestType, 3, 4>>;
+    std::array<TestType, 24> memory;
+    std::array<Map, 2> x{Map(memory.data()), Map(memory.data() + 12)};
+    check_every_method(x);
+}

@@ -50,7 +50,7 @@ template <class C>
 void check_every_method(C& x) {
     using T = scalar_t<C>;
     std::vector<T> vector(flat(x).size());
-    PlainBlocks<T> same_blocks(x);
+    auto same_blocks = PlainBlocks<T>::like(x);
     for (auto const& method : all_methods<T>({.rho = 0.1}, true)) {
         CAPTURE(method.name());
         const auto expected = method.traits().reads_blocks ? trace_any<T>(method, same_blocks)

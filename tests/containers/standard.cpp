@@ -53,3 +53,11 @@ TEMPLATE_TEST_CASE("every method on a nest with structures of the user's own", "
     std::get<1>(x).resize(3);
     check_every_method(x);
 }
+
+TEMPLATE_TEST_CASE("every method on a tuple of standard containers", "[containers]", float,
+                   double) {
+    using T = TestType;
+    std::tuple<std::vector<T>, std::array<T, 4>, std::map<int, std::vector<T>>> x{
+        std::vector<T>(8), {}, {{1, std::vector<T>(5)}, {2, std::vector<T>(7)}}};
+    check_every_method(x);
+}

@@ -1,335 +1,513 @@
-// What holds for every method, whatever the problem.
+// What holds for every method, whatever the parameters and hyper-parameters: they are drawn at random, and a
+// failure says how to draw them again.
 
 #include "support/catch.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <polder/polder.hpp>
 
 #include "support/any_method.hpp"
-#include "support/methods.hpp"
+#include "support/cases.hpp"
 #include "support/valley.hpp"
 
 using namespace polder;
 using polder::test::all_methods;
+using polder::test::AnyContainer;
 using polder::test::AnyMethod;
+using polder::test::Case;
+using polder::test::cases;
+using polder::test::flat;
+using polder::test::one_method;
 using polder::test::same_bits;
+using polder::test::Settings;
 using polder::test::Valley;
 
 namespace {
 
-constexpr int steps = 12;
-const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
-const SGD heavy_ball{.learning_rate = 0.5, .momentum = 0.9};
+constexpr int steps = 8;
+constexpr int epoch = 4;  // steps of it
 
-template <class T, class Optimizer, class Closure = Valley>
-std::vector<T> run(Optimizer optimizer, std::size_t size = 37, Closure const& closure = {}) {
-    std::vector<T> x(size);
-    test::set_start(x);
-    for (int t = 0; t < steps; ++t) optimizer.step(x, closure);
-    return x;
+template <class T>
+using Closure = typename AnyMethod<T>::ContainerClosure;
+
+// The parameters after 8 steps in 2 epochs. Optimizer: AnyMethod, or a class of the library.
+template <class T, class Optimizer>
+std::vector<T> run(Optimizer optimizer, Case const& drawn, Closure<T> const& closure = Valley{}) {
+    auto x = drawn.parameters<T>();
+    const auto go = [&](auto& method) {
+        for (int t = 0; t < steps; ++t) {
+            if (t % epoch == 0) method.begin_epoch();
+            method.step(x, closure);
+        }
+    };
+    if constexpr (std::is_same_v<Optimizer, AnyMethod<T>>) {
+        go(*optimizer.operator->());
+    } else {
+        go(optimizer);
+    }
+    return flat(x);
 }
 
-// The second batch in the place of the first.
-struct SecondBatch {
-    template <class C>
-    double operator()(C const& x, C& gradient) const {
-        return Valley{}(x, gradient, Pass{Batch::second, false});
-    }
-};
-
-// The Euclidean norm.
 template <class T>
-double norm(std::vector<T> const& eps) {
+std::vector<T> run(char const* name, Settings const& with, Case const& drawn) {
+    return run<T>(one_method<T>(name, with), drawn);
+}
+
+// The drawn settings with some of them changed.
+template <class Change>
+Settings changed(Case const& drawn, Change const& change) {
+    Settings with = drawn.settings;
+    change(with);
+    return with;
+}
+
+// Writes the values, counted through all blocks.
+template <class T>
+void assign(AnyContainer<T>& container, std::vector<T> const& values) {
+    auto next = values.begin();
+    for_each_block(container, [&](T* data, std::size_t size) {
+        for (std::size_t i = 0; i < size; ++i) data[i] = *next++;
+    });
+}
+
+// Valley, its gradient times a weight.
+template <class T>
+Closure<T> weighted(double weight) {
+    return [weight](auto const& x, auto& gradient, Pass pass) {
+        const double loss = Valley{}(x, gradient, pass);
+        for_each_block(gradient, [&](T* data, std::size_t size) {
+            for (std::size_t i = 0; i < size; ++i) data[i] *= static_cast<T>(weight);
+        });
+        return loss;
+    };
+}
+
+template <class T>
+double flat_loss(AnyContainer<T> const&, AnyContainer<T>& gradient, Pass) {
+    for_each_block(gradient, [](T* data, std::size_t size) { std::fill_n(data, size, T(0)); });
+    return 1;
+}
+
+std::vector<double> in_double(auto const& v) { return {v.begin(), v.end()}; }
+
+double norm(std::vector<double> const& v) {
     double sum = 0;
-    for (T e : eps) sum += static_cast<double>(e) * static_cast<double>(e);
+    for (double value : v) sum += value * value;
     return std::sqrt(sum);
 }
 
-// 12 steps of one of all_methods.
+// A Fisher ball's estimate from the gradients at x, step by step.
 template <class T>
-std::vector<T> run_any(AnyMethod<T> method) {
-    std::vector<T> x(37);
-    test::set_start(x);
-    for (int t = 0; t < steps; ++t) method->step(x, Valley{});
-    return x;
-}
+class Fisher {
+public:
+    Fisher(std::string name, Settings const& with) : name_(std::move(name)), with_(with) {}
+
+    std::vector<double> next(AnyContainer<T> const& x) {
+        if (name_ == "FisherSAM of samples") {
+            std::vector<double> mean;
+            for (int k = 0; k < with_.samples; ++k) add(mean, squares(x, k), 1.0 / with_.samples);
+            return mean;
+        }
+        if (name_ != "FisherSAM running") return squares(x, -1);
+        const double decay = running_.empty() ? 0 : *with_.lambda;
+        for (double& f : running_) f *= decay;
+        add(running_, squares(x, -1), 1 - decay);
+        return running_;
+    }
+
+private:
+    static std::vector<double> squares(AnyContainer<T> const& x, int sample) {
+        auto gradient = x;
+        Valley{}(x, gradient, Pass{Batch::first, false, sample});
+        auto g = in_double(flat(gradient));
+        for (double& value : g) value *= value;
+        return g;
+    }
+    static void add(std::vector<double>& sum, std::vector<double> const& more, double weight) {
+        sum.resize(more.size());
+        for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += weight * more[i];
+    }
+
+    std::string name_;
+    Settings with_;
+    std::vector<double> running_;
+};
 
 }  // namespace
 
-// The way the methods are written.
-static_assert(
-    std::is_same_v<decltype(BSAM{Adam{.learning_rate = 1e-3}, {.rho = 0.1, .lambda = 0.6}}),
-                   BSAM<Adam>>);
-static_assert(std::is_same_v<decltype(BSAM{SGD{}, {.rho = 0.1}, Cosine{}}), BSAM<SGD, Cosine>>);
-static_assert(std::is_same_v<decltype(SAM{SGD{}}), SAM<SGD>>);
-static_assert(std::is_base_of_v<Sharpness<EuclideanBall, NoDistance, NoMix, SGD>, SAM<SGD>>);
-static_assert(std::is_base_of_v<
-              Sharpness<EuclideanBall, DistanceTo<MovingAverage, Manhattan>, TwoBatches, Adam>,
-              BSAMPlus<Adam>>);
-// Policies are a few numbers.
-static_assert(std::is_empty_v<Manhattan> && std::is_empty_v<Cosine> && std::is_empty_v<NoMix>);
-static_assert(sizeof(EuclideanBall) == 2 * sizeof(double) && std::is_trivially_copyable_v<Adam>);
-
-TEMPLATE_TEST_CASE("rho = 0 is the base optimizer bit for bit", "[methods]", float, double) {
-    const auto base = run<TestType>(Plain{adam});
-    for (auto const& method : all_methods<TestType>({.rho = 0, .kappa = 1})) {
-        CAPTURE(method.name());
-        // A mirror's two steps, and what LookSAM uses again, are there whatever rho.
-        if (method.traits().mirrors || method.traits().reuses) continue;
-        CHECK(same_bits(run_any(method), base));
+TEMPLATE_TEST_CASE("the perturbation has norm rho in the ball's own norm", "[methods][perturb]",
+                   float, double) {
+    using T = TestType;
+    const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        const Settings with = changed(drawn, [](Settings& s) { s.norm_guard = 0; });
+        for (AnyMethod<T>& method : all_methods<T>(with)) {
+            if (!method.traits().perturbs) continue;
+            auto x = drawn.parameters<T>();
+            auto eps = x, gradient = x;
+            Fisher<T> fisher(method.name(), with);
+            typename AnyMethod<T>::Measured at;
+            for_each_block(x, [&](T*, std::size_t size) { at.blocks.push_back(size); });
+            for (int t = 0; t < steps; ++t) {
+                CAPTURE(method.name(), t);
+                if (t % epoch == 0) method->begin_epoch();
+                const Report report = method->perturbation(x, Valley{}, eps);
+                Valley{}(x, gradient, {});
+                at.x = in_double(flat(x));
+                at.g = in_double(flat(gradient));
+                at.fisher = fisher.next(x);
+                at.eps = in_double(flat(eps));
+                CHECK(report.perturbation_norm == Approx(norm(at.eps)).epsilon(accuracy));
+                for (double own : method->own_norms(at)) {
+                    CHECK(own == Approx(with.rho).epsilon(accuracy));
+                }
+                if (method.traits().shortens) CHECK(norm(at.eps) <= with.rho * (1 + accuracy));
+                method->step(x, Valley{});
+            }
+        }
     }
 }
 
-TEST_CASE("kappa = 1 is the method without the second batch", "[methods]") {
-    CHECK(same_bits(run<double>(SAMPlus{adam, {.rho = 0.1, .kappa = 1}}),
-                    run<double>(SAM{adam, {.rho = 0.1}})));
-    CHECK(same_bits(run<double>(FSAMPlus{adam, {.kappa = 1}}), run<double>(FSAM{adam})));
-    CHECK(
-        same_bits(run<double>(BSAMPlus{heavy_ball, {.kappa = 1}}), run<double>(BSAM{heavy_ball})));
+TEST_CASE("centralised and repeated ascents are those of the Euclidean ball",
+          "[methods][perturb]") {
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        auto x = drawn.parameters<double>();
+        auto eps = x, sam = x, second = x, there = x;
+        const auto perturb = [&](char const* name, AnyContainer<double>& at,
+                                 AnyContainer<double>& into) {
+            one_method<double>(name, drawn.settings)->perturbation(at, Valley{}, into);
+            return flat(into);
+        };
+        const auto first = perturb("SAM", x, sam);
+
+        // eps plus the means of its rows that were taken off is SAM's.
+        const auto centralised = perturb("SAM centralised", x, eps);
+        std::size_t begin = 0;
+        for (BlockShape const& shape : drawn.blocks) {
+            const std::size_t row_step = shape.row_major ? shape.cols : 1;
+            const std::size_t col_step = shape.row_major ? 1 : shape.rows;
+            for (std::size_t row = 0; row < shape.rows; ++row) {
+                const auto at = [&](std::size_t col) {
+                    return begin + row * row_step + col * col_step;
+                };
+                double mean = 0;
+                for (std::size_t col = 0; col < shape.cols; ++col) mean += first[at(col)];
+                mean = shape.cols < 2 ? 0 : mean / static_cast<double>(shape.cols);
+                for (std::size_t col = 0; col < shape.cols; ++col) {
+                    CHECK(centralised[at(col)] + mean ==
+                          Approx(first[at(col)]).margin(1e-15 * drawn.settings.rho));
+                }
+            }
+            begin += shape.rows * shape.cols;
+        }
+
+        // Two ascents: SAM's move, and SAM's move from there.
+        const auto twice = perturb("SAM in two ascents", x, eps);
+        auto reached = flat(x);
+        for (std::size_t i = 0; i < reached.size(); ++i) reached[i] += first[i];
+        assign(there, reached);
+        const auto again = perturb("SAM", there, second);
+        for (std::size_t i = 0; i < reached.size(); ++i) {
+            CHECK(twice[i] == Approx(first[i] + again[i]).margin(1e-15));
+        }
+    }
 }
 
-TEST_CASE("GNP is SAM for alpha = 1 and the base optimizer for alpha = 0", "[methods]") {
-    CHECK(same_bits(run<double>(GNP{adam, {.rho = 0.1, .alpha = 1}}),
-                    run<double>(SAM{adam, {.rho = 0.1}})));
-    CHECK(same_bits(run<double>(GNP{adam, {.rho = 0.1, .alpha = 0}}), run<double>(Plain{adam})));
+TEMPLATE_TEST_CASE("rho = 0 is the base optimizer bit for bit", "[methods]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        const Settings with = changed(drawn, [](Settings& s) {
+            s.rho = 0;
+            s.kappa = 1;
+            s.alpha = 0;    // of GSAM, and of what LookSAM uses again
+            s.gamma = 0.5;  // WSAM: the weight 1
+        });
+        const auto base = run<T>("plain", with, drawn);
+        for (AnyMethod<T> const& method : all_methods<T>(with)) {
+            CAPTURE(method.name());
+            // The two steps of a mirror are there whatever rho.
+            if (method.traits().mirrors) continue;
+            CHECK(same_bits(run<T>(method, drawn), base));
+        }
+        CHECK(same_bits(run<T>("SGBD", with, drawn),
+                        run<T>(
+                            [&] {
+                                auto mirror = one_method<T>("MG", with);
+                                mirror->set_interval({.every = with.every});
+                                return mirror;
+                            }(),
+                            drawn)));
+    }
+}
+
+TEMPLATE_TEST_CASE("kappa = 1 is the method without the second batch", "[methods]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        const Settings with = changed(drawn, [](Settings& s) { s.kappa = 1; });
+        const auto methods = all_methods<T>(with);
+        for (AnyMethod<T> const& method : methods) {
+            if (!method.traits().second_batch) continue;
+            CAPTURE(method.name());
+            std::string name = method.name();
+            name.erase(name.find('+'), 1);
+            if (name == "BSAM") name = "BSAM Manhattan";
+            CHECK(same_bits(run<T>(method, drawn), run<T>(name.c_str(), with, drawn)));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("kappa = 0 is the base optimizer on the second batch", "[methods]", float,
+                   double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        const Settings with = changed(drawn, [](Settings& s) { s.kappa = 0; });
+        const auto base =
+            run<T>(one_method<T>("plain", with), drawn, [](auto const& x, auto& gradient, Pass) {
+                return Valley{}(x, gradient, Pass{Batch::second, false});
+            });
+        for (AnyMethod<T> const& method : all_methods<T>(with)) {
+            CAPTURE(method.name());
+            if (method.traits().second_batch) CHECK(same_bits(run<T>(method, drawn), base));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("methods that are special cases of others agree bit for bit", "[methods]", float,
+                   double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        const auto sam = run<T>("SAM", drawn.settings, drawn);
+        const auto base = run<T>("plain", drawn.settings, drawn);
+        const auto is = [&](std::vector<T> const& expected, char const* name, auto const& change) {
+            CAPTURE(name);
+            CHECK(same_bits(run<T>(name, changed(drawn, change), drawn), expected));
+        };
+        const auto no_sigma = [](Settings& s) { s.sigma = 0; };
+        is(sam, "FSAM", no_sigma);
+        is(sam, "FSAM after update", no_sigma);
+        is(sam, "FSAM reduced", no_sigma);
+        is(sam, "BSAM constant", no_sigma);
+        is(sam, "BSAM none", [](Settings&) {});
+        const auto no_eta = [](Settings& s) { s.eta = 0; };
+        is(sam, "FisherSAM", no_eta);
+        is(sam, "FisherSAM running", no_eta);
+        is(sam, "FisherSAM of samples", no_eta);
+        is(sam, "FisherSAM of Euclidean length", no_eta);
+        is(sam, "GSAM", [](Settings& s) { s.alpha = 0; });
+        is(sam, "GNP", [](Settings& s) { s.kappa = 1; });
+        is(base, "GNP", [](Settings& s) { s.kappa = 0; });
+        is(base, "WSAM", [](Settings& s) { s.gamma = 0; });
+        is(base, "WSAM coupled", [](Settings& s) { s.gamma = 0; });
+        is(sam, "WSAM coupled", [](Settings& s) { s.gamma = 0.5; });
+        is(sam, "LookSAM", [](Settings& s) { s.every = 1; });
+        is(sam, "LookSAM per block", [](Settings& s) { s.every = 1; });
+        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant", [](Settings&) {});
+    }
+}
+
+TEMPLATE_TEST_CASE("a mask of ones is the method without a mask", "[methods][perturb]", float,
+                   double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        const Settings with = changed(drawn, [](Settings& s) { s.sparsity = s.drop_rate = 0; });
+        CHECK(same_bits(run<T>("SSAM-D", with, drawn), run<T>("SAM", with, drawn)));
+        // SSAM-F moves nothing before it has looked at a batch.
+        auto late = one_method<T>("SAM", with);
+        late->set_interval({.warm_up = 1});
+        CHECK(same_bits(run<T>("SSAM-F", with, drawn), run<T>(late, drawn)));
+    }
+}
+
+TEST_CASE("a fixed mask of ones is any ball without a mask", "[methods][perturb]") {
+    for (Case const& drawn : cases(20)) {
+        CAPTURE(drawn);
+        Settings const& s = drawn.settings;
+        const auto masked = [&](auto const& ball, auto const& distance, auto const& mix) {
+            CHECK(same_bits(
+                run<double>(Sharpness{Masked<std::decay_t<decltype(ball)>, FixedMask>{ball, {}},
+                                      distance, mix, s.base},
+                            drawn),
+                run<double>(Sharpness{ball, distance, mix, s.base}, drawn)));
+        };
+        masked(InfinityBall{s.rho}, NoDistance{}, NoMix{});
+        masked(FisherBall<RunningFisher>{.rho = s.rho, .eta = *s.eta, .estimate = {*s.lambda}},
+               NoDistance{}, SurrogateGap{*s.alpha});
+        masked(AdaptiveBall{s.rho, *s.eta, s.norm_guard},
+               DistanceTo<MovingAverage, Cosine>{{*s.lambda}, {}}, TwoBatches{s.kappa, {}});
+    }
+}
+
+TEMPLATE_TEST_CASE("a masked move is that of the ball where the mask is 1, and 0 elsewhere",
+                   "[methods][perturb]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        test::Random random = drawn.random;
+        std::vector<std::uint8_t> mask(drawn.coordinates());
+        for (auto& m : mask) m = random.coin() ? 1 : 0;
+        auto x = drawn.parameters<T>();
+        auto eps = x, expected = x;
+        one_method<T>("SAM", drawn.settings)->perturbation(x, Valley{}, expected);
+        for (char const* name : {"SSAM-F", "SSAM-D"}) {
+            CAPTURE(name);
+            auto method = one_method<T>(name, drawn.settings);
+            method->set_mask(x, mask);
+            method->perturbation(x, Valley{}, eps);
+            auto product = flat(expected);
+            for (std::size_t i = 0; i < mask.size(); ++i) product[i] *= mask[i];
+            CHECK(flat(eps) == product);
+        }
+    }
 }
 
 TEST_CASE("ASAM does not see two layers rescaled against each other", "[methods][perturb]") {
-    // L(x, y) = f(x y) for scalars: with eta = 0 the loss at the perturbed point is the same for
-    // (k x, y / k).
-    const auto product = [](std::vector<double> const& at, std::vector<double>& gradient) {
-        const double slope = std::sin(at[0] * at[1]);
-        gradient = {slope * at[1], slope * at[0]};
-        return 1 - std::cos(at[0] * at[1]);
-    };
-    std::vector<double> expected;
-    for (double k : {1.0, 4.0, 0.25}) {
-        ASAM optimizer{SGD{}, {.rho = 0.2, .eta = 0, .norm_guard = 0}};
-        std::vector<double> x{0.7 * k, 1.3 / k};
-        expected.push_back(optimizer.step(x, product).perturbed_loss);
-    }
-    CHECK(expected[1] == Approx(expected[0]).epsilon(1e-13));
-    CHECK(expected[2] == Approx(expected[0]).epsilon(1e-13));
-}
-
-TEST_CASE("kappa = 0 is the base optimizer on the second batch", "[methods]") {
-    const auto base = run<double>(Plain{adam}, 37, SecondBatch{});
-    for (auto const& method : all_methods<double>({.rho = 0.1, .kappa = 0})) {
-        CAPTURE(method.name());
-        if (method.traits().second_batch) CHECK(same_bits(run_any(method), base));
-    }
-}
-
-TEST_CASE("methods that are special cases of others agree bit for bit", "[methods]") {
-    const auto sam = run<double>(SAM{heavy_ball, {.rho = 0.1}});
-    CHECK(same_bits(run<double>(FSAM{heavy_ball, {.rho = 0.1, .sigma = 0}}), sam));
-    CHECK(same_bits(run<double>(BSAM{heavy_ball, {.rho = 0.1}, Constant{0}}), sam));
-    CHECK(same_bits(run<double>(GSAM{heavy_ball, {.rho = 0.1, .alpha = 0}}), sam));
-    CHECK(same_bits(run<double>(FisherSAM{heavy_ball, {.rho = 0.1, .eta = 0}}), sam));
-    CHECK(same_bits(run<double>(BSAM{heavy_ball, {.rho = 0.1}, NoDistance{}}), sam));
-    CHECK(same_bits(run<double>(BSAM{heavy_ball, {.rho = 0.1, .lambda = 0.6}, Constant{0.5}}),
-                    run<double>(FSAM<SGD, MovingAverage>{
-                        heavy_ball, {.rho = 0.1, .sigma = 0.5, .lambda = 0.6}})));
-}
-
-TEST_CASE("the two conventions of FSAM agree for sigma = 1 after the first step", "[methods]") {
-    // e_t - g = lambda (e_{t-1} - g): the factor cancels when v is normalised. Started from the same
-    // average, which a first gradient of zero is.
-    struct FromZero {
-        int* t;
-        double operator()(std::vector<double> const& x, std::vector<double>& gradient,
-                          Pass pass) const {
-            const double loss = Valley{}(x, gradient, pass);
-            if (*t == 0) std::fill(gradient.begin(), gradient.end(), 0.0);
-            return loss;
-        }
-    };
-    const auto trajectory = [](auto optimizer) {
-        std::vector<double> x(11);
-        test::set_start(x);
-        for (int t = 0; t < steps; ++t) optimizer.step(x, FromZero{&t});
-        return x;
-    };
-    const SGD sgd{.learning_rate = 0.3};
-    const auto lagged =
-        trajectory(FSAM{sgd, {.rho = 0.1, .sigma = 1, .lambda = 0.6, .norm_guard = 0}});
-    const auto moving = trajectory(
-        FSAM<SGD, MovingAverage>{sgd, {.rho = 0.1, .sigma = 1, .lambda = 0.6, .norm_guard = 0}});
-    for (std::size_t i = 0; i < lagged.size(); ++i)
-        CHECK(lagged[i] == Approx(moving[i]).epsilon(1e-12));
-}
-
-TEMPLATE_TEST_CASE("the perturbation has norm rho in the ball's own norm", "[methods][perturb]",
-                   float, double) {
-    const double accuracy = std::is_same_v<TestType, float> ? 1e-5 : 1e-12;
-    const auto in_double = [](std::vector<TestType> const& v) {
-        return std::vector<double>(v.begin(), v.end());
-    };
-    for (auto method : all_methods<TestType>({.rho = 0.3, .norm_guard = 0})) {
-        if (!method.traits().perturbs) continue;
-        std::vector<TestType> x(53), g(53), eps(53);
-        test::set_start(x);
-        for (int t = 0; t < steps; ++t) {
-            CAPTURE(method.name(), t);
-            const Report report = method->perturbation(x, Valley{}, eps);
-            Valley{}(x, g, {});
-            CHECK(report.perturbation_norm == Approx(norm(eps)).epsilon(accuracy));
-            if (auto own = method->own_norm(in_double(x), in_double(g), in_double(eps))) {
-                CHECK(*own == Approx(0.3).epsilon(accuracy));
+    // L = sum of (1 - cos(p - 0.3)) over the elements p of the product of U (m x k) and V (k x n): with eta = 0
+    // it is the same at the perturbed point of (c U, V / c).
+    for (Case drawn : cases(50)) {
+        const std::size_t m = drawn.random.integer(1, 8), k = drawn.random.integer(1, 8),
+                          n = drawn.random.integer(1, 8);
+        drawn.blocks = {{m, k, true}, {k, n, true}};
+        drawn.settings.eta = 0;
+        drawn.settings.norm_guard = 0;
+        CAPTURE(drawn);
+        const auto loss = [&](AnyContainer<double> const& at, AnyContainer<double>& gradient,
+                              Pass) {
+            const auto w = flat(at);
+            const auto u = [&](std::size_t i, std::size_t j) { return i * k + j; };
+            const auto v = [&](std::size_t i, std::size_t j) { return m * k + i * n + j; };
+            std::vector<double> g(w.size());
+            double sum = 0;
+            for (std::size_t i = 0; i < m; ++i) {
+                for (std::size_t j = 0; j < n; ++j) {
+                    double p = -0.3;
+                    for (std::size_t l = 0; l < k; ++l) p += w[u(i, l)] * w[v(l, j)];
+                    sum += 1 - std::cos(p);
+                    for (std::size_t l = 0; l < k; ++l) {
+                        g[u(i, l)] += std::sin(p) * w[v(l, j)];
+                        g[v(l, j)] += std::sin(p) * w[u(i, l)];
+                    }
+                }
             }
-            if (method.traits().shortens) CHECK(norm(eps) <= 0.3 * (1 + accuracy));
-            method->step(x, Valley{});
-        }
-    }
-}
-
-TEST_CASE("a direction that nearly cancels still has norm rho", "[methods][perturb]") {
-    // The same gradient at every step: with sigma = 1 all but a rounding error of v = g - e goes away.
-    const auto constant_gradient = [](std::vector<double> const& x, std::vector<double>& gradient) {
-        for (std::size_t i = 0; i < x.size(); ++i) gradient[i] = 1 + 1e-9 * test::start(i);
-        return 0.0;
-    };
-    FSAM<SGD, MovingAverage> optimizer{SGD{}, {.rho = 0.3, .sigma = 1, .lambda = 0.1}};
-    std::vector<double> x(100), eps(100);
-    for (int t = 0; t < 9; ++t) {
-        optimizer.perturbation(x, constant_gradient, eps);
-        double square = 0;
-        for (double e : eps) square += e * e;
-        CHECK(std::sqrt(square) == Approx(0.3).epsilon(1e-3));
-        optimizer.step(x, constant_gradient);
-    }
-}
-
-TEST_CASE("a zero gradient moves nothing and gives no not-a-number", "[methods]") {
-    const auto flat_loss = [](std::vector<float> const&, std::vector<float>& gradient, Pass) {
-        std::fill(gradient.begin(), gradient.end(), 0.0f);
-        return 1.0;
-    };
-    for (auto method : all_methods<float>({.rho = 0.1})) {
-        std::vector<float> x(20);
-        const auto before = x;  // zeros, which weight decay leaves alone
-        for (int t = 0; t < 3; ++t) {
-            const Report report = method->step(x, flat_loss);
-            CAPTURE(method.name(), t);
-            // Not-a-number on steps without a perturbation.
-            CHECK_FALSE(report.perturbation_norm > 0);
-            CHECK_FALSE(std::abs(report.sharpness()) > 0);
-            CHECK(same_bits(x, before));
-        }
-    }
-}
-
-TEST_CASE("no guard on the norm and a zero gradient give no not-a-number", "[methods][perturb]") {
-    SAM optimizer{SGD{}, {.rho = 0.1, .norm_guard = 0}};
-    std::vector<double> x{1, 2};
-    optimizer.step(x, [](std::vector<double> const&, std::vector<double>& g) {
-        g = {0, 0};
-        return 0.0;
-    });
-    CHECK(x == std::vector<double>{1, 2});
-}
-
-TEST_CASE("no coordinates and empty blocks are fine", "[methods]") {
-    test::for_each_kind_of_method(adam, {}, [&](char const* name, auto optimizer) {
-        CAPTURE(name);
-        std::vector<std::vector<double>> x{{}, {1.0}, {}};
-        CHECK_NOTHROW(optimizer.step(x, Valley{}));
-    });
-    for (auto method : all_methods<double>()) {
-        CAPTURE(method.name());
-        std::vector<double> none;
-        // Without coordinates a mean over them is not a number.
-        if (method.name().find("BSAM") != std::string::npos) continue;
-        CHECK_NOTHROW(method->step(none, [](auto const&, auto&, Pass) { return 1.0; }));
-    }
-}
-
-TEST_CASE("the report says what was measured", "[methods][closure]") {
-    std::vector<double> x(10);
-    test::set_start(x);
-    const auto before = x;
-    BSAMPlus optimizer{SGD{.learning_rate = 0.1}, {.rho = 0.1, .lambda = 0.6}, Euclidean{}};
-    const Report report = optimizer.step(x, Valley{});
-
-    std::vector<double> g(10);
-    CHECK(report.loss == Valley{}(before, g, {}));
-    double gg = 0;
-    for (double value : g) gg += value * value;
-    CHECK(report.gradient_norm == Approx(std::sqrt(gg)));
-    // At the first step e = (1 - lambda) g, so that d = lambda ||g||.
-    CHECK(report.distance == Approx(0.6 * std::sqrt(gg)));
-    CHECK(report.cosine == Approx(1));
-    CHECK(report.perturbation_norm == Approx(0.1));
-    CHECK(report.sharpness() == report.perturbed_loss - report.loss);
-    CHECK(report.sharpness() > 0);
-    CHECK(report.second_loss == Valley{}(before, g, {Batch::second, false}));
-    CHECK(report.evaluations == 3);
-    CHECK_FALSE(report.skipped);
-
-    std::vector<double> y(10);
-    Plain plain{SGD{}};
-    const Report lone = plain.step(y, Valley{});
-    CHECK(lone.evaluations == 1);
-    CHECK(std::isnan(lone.perturbed_loss));
-    CHECK(std::isnan(lone.second_loss));
-}
-
-TEST_CASE("the literal Manhattan distance can turn the ascent into a descent",
-          "[methods][distance]") {
-    // At the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1.
-    const auto steep = [](std::vector<double> const& x, std::vector<double>& gradient) {
-        std::fill(gradient.begin(), gradient.end(), 1.0);
-        return x[0];
-    };
-    std::vector<double> x(100);
-    BSAM literal{SGD{}, {.lambda = 0.6}};
-    const Report report = literal.step(x, steep);
-    CHECK(report.distance == Approx(60));
-    CHECK(report.cosine == Approx(-1));
-    CHECK(report.sharpness() < 0);
-    BSAM mean{SGD{}, {.lambda = 0.6}, ManhattanMean{}};
-    std::vector<double> y(100);
-    CHECK(mean.step(y, steep).cosine == Approx(1));
-}
-
-TEST_CASE("passes come in their order, each on its batch and point", "[methods][closure]") {
-    std::vector<double> x(5);
-    test::set_start(x);
-    const auto before = x;
-    std::vector<Pass> passes;
-    const auto record = [&](std::vector<double> const& at, std::vector<double>& gradient,
-                            Pass pass) {
-        passes.push_back(pass);
-        CHECK((at == before) == !pass.perturbed);
-        return Valley{}(at, gradient, pass);
-    };
-    BSAMPlus{adam}.step(x, record);
-    CHECK(passes ==
-          std::vector<Pass>{{Batch::first, false}, {Batch::first, true}, {Batch::second, false}});
-    passes.clear();
-    x = before;
-    SAM{adam}.step(x, record);
-    CHECK(passes == std::vector<Pass>{{Batch::first, false}, {Batch::first, true}});
-}
-
-TEST_CASE("two closures are the two batches of one", "[methods][closure]") {
-    const auto batch = [](Batch which) {
-        return [which](std::vector<double> const& at, std::vector<double>& gradient) {
-            return Valley{}(at, gradient, Pass{which, false});
+            assign(gradient, g);
+            return sum;
         };
-    };
-    std::vector<double> x(9), y(9);
-    test::set_start(x);
-    test::set_start(y);
-    SAMPlus one{adam}, two{adam};
-    for (int t = 0; t < 3; ++t) {
-        one.step(x, Valley{});
-        two.step(y, batch(Batch::first), batch(Batch::second));
+        const auto perturbed_loss = [&](char const* name, double c) {
+            auto x = drawn.parameters<double>();
+            auto values = flat(x);
+            for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i < m * k ? c : 1 / c;
+            assign(x, values);
+            return one_method<double>(name, drawn.settings)->step(x, loss).perturbed_loss;
+        };
+        const double c = drawn.random.log_uniform(0.1, 10);
+        const double power = std::exp2(static_cast<double>(drawn.random.integer(0, 16)) - 8);
+        for (char const* name : {"ASAM", "ASAM+"}) {
+            CAPTURE(name, c, power);
+            const double expected = perturbed_loss(name, 1);
+            CHECK(perturbed_loss(name, c) == Approx(expected).epsilon(1e-12));
+            CHECK(perturbed_loss(name, power) == expected);  // nothing is rounded
+        }
     }
-    CHECK(same_bits(x, y));
+}
+
+TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        Settings const& s = drawn.settings;
+        // MG mirrors batches 0, beta, 2 beta, ... of an epoch, SGBD counts through.
+        const auto by_hand = [&](std::uint64_t beta, bool by_epoch, bool ascends) {
+            auto x = drawn.parameters<T>();
+            auto eps = x, point = x;
+            auto base = one_method<T>("plain", s), ascent = one_method<T>("SAM", s);
+            for (int t = 0; t < steps; ++t) {
+                if (static_cast<std::uint64_t>(by_epoch ? t % epoch : t) % beta != 0) {
+                    base->step(x, Valley{});
+                    continue;
+                }
+                auto reached = flat(x);
+                if (ascends) {
+                    ascent->perturbation(x, Valley{}, eps);
+                    const auto move = flat(eps);
+                    for (std::size_t i = 0; i < move.size(); ++i) reached[i] += move[i];
+                }
+                assign(point, reached);
+                base->step(x, [&](auto const&, auto& gradient, Pass pass) {
+                    return weighted<T>(s.alpha1)(point, gradient, pass);
+                });
+                base->step(x, weighted<T>(-s.alpha2));
+            }
+            return flat(x);
+        };
+        CHECK(same_bits(run<T>("MG", s, drawn), by_hand(s.every, true, false)));
+        CHECK(same_bits(run<T>("SGBD", s, drawn), by_hand(s.every, false, true)));
+
+        // A beta that is larger than the run: as the paper counts, no step is mirrored. As the authors'
+        // trainer counts, the first batch of every epoch still is.
+        const auto rare = changed(drawn, [](Settings& with) { with.every = steps + 1; });
+        CHECK(same_bits(run<T>("MG", rare, drawn), by_hand(rare.every, true, false)));
+        auto as_in_paper = one_method<T>("MG", rare);
+        as_in_paper->set_interval({.every = rare.every, .phase = Phase::last});
+        CHECK(same_bits(run<T>(as_in_paper, drawn), run<T>("plain", s, drawn)));
+    }
+}
+
+TEMPLATE_TEST_CASE("zero gradients move nothing and give no not-a-number", "[methods]", float,
+                   double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        // Weight decay is the only thing that moves then: it is left out, or x is zero.
+        const auto without = changed(drawn, [](Settings& s) { s.base.weight_decay = 0; });
+        for (bool at_zero : {false, true}) {
+            for (AnyMethod<T>& method :
+                 all_methods<T>(at_zero ? drawn.settings : without, at_zero)) {
+                auto x = drawn.parameters<T>();
+                if (at_zero) assign(x, std::vector<T>(drawn.coordinates()));
+                const auto before = flat(x);
+                for (int t = 0; t < steps; ++t) {
+                    CAPTURE(method.name(), at_zero, t);
+                    if (t % epoch == 0) method->begin_epoch();
+                    const Report report = method->step(x, flat_loss<T>);
+                    // Not-a-number on steps without a perturbation.
+                    CHECK_FALSE(report.perturbation_norm > 0);
+                    CHECK_FALSE(std::abs(report.sharpness()) > 0);
+                    CHECK(same_bits(flat(x), before));
+                }
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("gradients that become zero give no not-a-number", "[methods]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        for (AnyMethod<T>& method : all_methods<T>(drawn.settings, true)) {
+            CAPTURE(method.name());
+            auto x = drawn.parameters<T>();
+            for (int t = 0; t < steps; ++t) {
+                if (t < 3) {
+                    method->step(x, Valley{});
+                } else {
+                    method->step(x, flat_loss<T>);
+                }
+            }
+            const auto values = flat(x);
+            CHECK(std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); }));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -64,11 +65,9 @@ TEST_CASE("the table of methods says what is measured", "[methods]") {
     const double base = bytes(plain);
     methods.push_back(plain);
     for (AnyMethod<float>& method : methods) {
-        // Another distance changes neither number.
-        if (method.name() == "BSAM constant" || method.name() == "BSAM none" ||
-            method.name() == "BSAM+ cosine") {
-            continue;
-        }
+        // Another distance changes neither number, and the method of the other page is the reader's.
+        const auto unlisted = {"BSAM constant", "BSAM none", "BSAM+ cosine", test::written_name};
+        if (std::count(unlisted.begin(), unlisted.end(), method.name()) > 0) continue;
         CAPTURE(method.name());
         const auto row = rows.find(method.name());
         REQUIRE(row != rows.end());

@@ -22,7 +22,22 @@ public:
     static AnyContainer of(C& container) {
         return AnyContainer(std::make_unique<Reference<C>>(container));
     }
+    /// With memory of its own.
+    template <parameter_container C>
+    static AnyContainer copy_of(C const& container) {
+        return AnyContainer(std::make_unique<Copy<C>>(container));
+    }
     AnyContainer(AnyContainer const& other) : held_(other.held_->clone()) {}
+
+    /// The container itself. Throws std::bad_cast where it is not of type C.
+    template <class C>
+    C& as() {
+        return dynamic_cast<HeldOf<C>&>(*held_).get();
+    }
+    template <class C>
+    C const& as() const {
+        return dynamic_cast<HeldOf<C>&>(*held_).get();
+    }
 
     /// As polder does it.
     template <class F>
@@ -39,18 +54,22 @@ private:
     template <class C>
     struct Copy;
     template <class C>
-    struct Reference final : Held {
-        C& container;
-        explicit Reference(C& c) : container(c) {}
-        std::unique_ptr<Held> clone() override { return std::make_unique<Copy<C>>(container); }
-        void visit(Visit const& visit) override { for_each_named_block(container, visit); }
+    struct HeldOf : Held {
+        virtual C& get() = 0;
+        std::unique_ptr<Held> clone() final { return std::make_unique<Copy<C>>(get()); }
+        void visit(Visit const& visit) final { for_each_named_block(get(), visit); }
     };
     template <class C>
-    struct Copy final : Held {
+    struct Reference final : HeldOf<C> {
+        C& container;
+        explicit Reference(C& c) : container(c) {}
+        C& get() override { return container; }
+    };
+    template <class C>
+    struct Copy final : HeldOf<C> {
         Twin<C> twin;
         explicit Copy(C const& c) : twin(c) {}
-        std::unique_ptr<Held> clone() override { return std::make_unique<Copy>(twin.get()); }
-        void visit(Visit const& visit) override { for_each_named_block(twin.get(), visit); }
+        C& get() override { return twin.get(); }
     };
 
     explicit AnyContainer(std::unique_ptr<Held> held) : held_(std::move(held)) {}
@@ -58,19 +77,27 @@ private:
     std::unique_ptr<Held> held_;
 };
 
-/// The blocks of another container in plain memory: the same names and shapes.
+/// Blocks of any names and shapes in plain memory.
 template <class T>
 class PlainBlocks {
 public:
     using value_type = T;
 
-    template <class C>
-    explicit PlainBlocks(C& like) {
-        for_each_named_block(like,
-                             [&](std::string const& name, T*, std::size_t size, BlockShape shape) {
-                                 blocks_.push_back({name, std::vector<T>(size), shape});
-                             });
+    /// Named by their positions.
+    static PlainBlocks of(std::vector<BlockShape> const& shapes) {
+        PlainBlocks made;
+        for (BlockShape const& shape : shapes) made.add(std::to_string(made.blocks_.size()), shape);
+        return made;
     }
+    /// Those of another container.
+    template <class C>
+    static PlainBlocks like(C& container) {
+        PlainBlocks made;
+        for_each_named_block(container, [&](std::string const& name, T*, std::size_t,
+                                            BlockShape shape) { made.add(name, shape); });
+        return made;
+    }
+
     template <class F>
     void visit_blocks(F const& f) {
         for (Block& block : blocks_)
@@ -78,6 +105,11 @@ public:
     }
 
 private:
+    PlainBlocks() = default;
+    void add(std::string const& name, BlockShape shape) {
+        blocks_.push_back({name, std::vector<T>(shape.rows * shape.cols), shape});
+    }
+
     struct Block {
         std::string name;
         std::vector<T> values;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <type_traits>
 
 #include <polder/polder.hpp>
@@ -18,50 +19,59 @@ namespace polder::test {
 
 namespace {
 
-double p_norm(std::vector<double> const& eps, double p) {
+[[maybe_unused]] double p_norm(std::span<double const> eps, double p) {
     double sum = 0;
     for (double e : eps) sum += std::pow(std::abs(e), p);
     return std::pow(sum, 1 / p);
 }
 
-// The norm of eps that a ball keeps to, or nothing where a test cannot know it.
-template <class Perturb>
-std::optional<double> own_norm_of([[maybe_unused]] Perturb const& ball,
-                                  [[maybe_unused]] std::vector<double> const& x,
-                                  [[maybe_unused]] std::vector<double> const& g,
-                                  std::vector<double> eps) {
+template <class Ball>
+inline constexpr bool is_fisher = false;
+template <class Estimate, class Norm>
+inline constexpr bool is_fisher<FisherBall<Estimate, Norm>> = !std::is_same_v<Norm, EuclideanNorm>;
+
+template <class Perturb, class Measured>
+std::vector<double> own_norms_of([[maybe_unused]] Perturb const& ball, Measured const& at) {
+    std::vector<double> eps = at.eps;
     if constexpr (std::is_same_v<Perturb, EuclideanBall> ||
                   std::is_same_v<Perturb, FisherBall<BatchFisher, EuclideanNorm>>) {
-        return p_norm(eps, 2);
+        return {p_norm(eps, 2)};
+    } else if constexpr (std::is_same_v<Perturb, Mirror<EuclideanBall>>) {
+        return {p_norm(eps, 2)};
     } else if constexpr (std::is_same_v<Perturb, InfinityBall>) {
         double largest = 0;
         for (double e : eps) largest = std::max(largest, std::abs(e));
-        return largest;
+        return {largest};
     } else if constexpr (std::is_same_v<Perturb, ManhattanBall>) {
-        return p_norm(eps, 1);
+        return {p_norm(eps, 1)};
     } else if constexpr (std::is_same_v<Perturb, PNormBall>) {
-        return p_norm(eps, ball.p);
+        return {p_norm(eps, ball.p)};
     } else if constexpr (std::is_same_v<Perturb, AdaptiveBall>) {
         // ||T^-1 eps||,   T = |x| + eta
-        for (std::size_t i = 0; i < eps.size(); ++i) eps[i] /= std::abs(x[i]) + ball.eta;
-        return p_norm(eps, 2);
-    } else if constexpr (std::is_same_v<Perturb, FisherBall<>> ||
-                         std::is_same_v<Perturb, FisherBall<BatchFisher, MetricNormPerBlock>>) {
-        // sqrt(eps' F eps),   F = damping + eta g^2
+        for (std::size_t i = 0; i < eps.size(); ++i) eps[i] /= std::abs(at.x[i]) + ball.eta;
+        return {p_norm(eps, 2)};
+    } else if constexpr (is_fisher<Perturb>) {
+        // sqrt(eps' F eps),   F = damping + eta f
         for (std::size_t i = 0; i < eps.size(); ++i) {
-            eps[i] *= std::sqrt(ball.damping + ball.eta * g[i] * g[i]);
+            eps[i] *= std::sqrt(ball.damping + ball.eta * at.fisher[i]);
         }
-        return p_norm(eps, 2);
+        if (!Perturb::per_block) return {p_norm(eps, 2)};
+        std::vector<double> norms;
+        auto block = eps.data();
+        for (std::size_t size : at.blocks) {
+            norms.push_back(p_norm({block, size}, 2));
+            block += size;
+        }
+        return norms;
     } else {
-        return std::nullopt;
+        return {};
     }
 }
 
 template <class T, class Optimizer>
 class Erased final : public AnyMethod<T>::Interface {
     using Interface = typename AnyMethod<T>::Interface;
-    using Vector = typename AnyMethod<T>::Vector;
-    using Closure = typename AnyMethod<T>::Closure;
+    using Measured = typename AnyMethod<T>::Measured;
     using Container = typename AnyMethod<T>::Container;
     using ContainerClosure = typename AnyMethod<T>::ContainerClosure;
 
@@ -69,25 +79,25 @@ public:
     explicit Erased(Optimizer const& optimizer) : optimizer_(optimizer) {}
 
     std::unique_ptr<Interface> clone() const override { return std::make_unique<Erased>(optimizer_); }
-    Report step(Vector& x, Closure const& closure) override { return optimizer_.step(x, closure); }
+    void bind(Container& x) override { optimizer_.bind(x); }
     Report step(Container& x, ContainerClosure const& closure) override {
         return optimizer_.step(x, closure);
     }
-    Report step_in_place(Vector& x, Vector& gradient,
+    Report step_in_place(Container& x, Container& gradient,
                          std::function<double(Pass)> const& closure) override {
         return optimizer_.step_in_place(x, gradient, closure);
     }
-    Report perturbation([[maybe_unused]] Vector& x, [[maybe_unused]] Closure const& closure,
-                        [[maybe_unused]] Vector& eps) override {
+    Report perturbation([[maybe_unused]] Container& x,
+                        [[maybe_unused]] ContainerClosure const& closure,
+                        [[maybe_unused]] Container& eps) override {
         if constexpr (Optimizer::has_perturbation) {
             return optimizer_.perturbation(x, closure, eps);
         } else {
             throw std::logic_error("no perturbation");
         }
     }
-    std::optional<double> own_norm(std::vector<double> const& x, std::vector<double> const& g,
-                                   std::vector<double> const& eps) const override {
-        return own_norm_of(optimizer_.perturb(), x, g, eps);
+    std::vector<double> own_norms(Measured const& at) const override {
+        return own_norms_of(optimizer_.perturb(), at);
     }
     void begin_epoch() override { optimizer_.begin_epoch(); }
     std::string state() override { return state_bytes(optimizer_); }
@@ -104,6 +114,16 @@ public:
 #endif
     void set_non_finite(NonFinite policy) override { optimizer_.set_non_finite(policy); }
     void set_groups(std::vector<Group> groups) override { optimizer_.set_groups(std::move(groups)); }
+    void set_interval(Interval const& interval) override { optimizer_.set_interval(interval); }
+    void set_threads(int threads) override { optimizer_.set_threads(threads); }
+    void set_mask([[maybe_unused]] Container& x,
+                  [[maybe_unused]] std::vector<std::uint8_t> const& mask) override {
+        if constexpr (traits().masked) {
+            optimizer_.set_mask(x, mask);
+        } else {
+            throw std::logic_error("no mask");
+        }
+    }
     std::uint64_t steps() const override { return optimizer_.steps(); }
     std::uint64_t skipped_steps() const override { return optimizer_.skipped_steps(); }
 
@@ -117,6 +137,7 @@ public:
                 .reads_blocks = requires { requires Perturb::per_block; } ||
                                 requires { requires Mix::per_block; } ||
                                 requires { Perturb::centralises; },
+                .masked = requires(Perturb p) { p.mask; },
                 .shortens = requires(Perturb p) { p.mask; } || requires { Perturb::centralises; }};
     }
 
@@ -124,18 +145,22 @@ private:
     Optimizer optimizer_;
 };
 
+template <class T, class Optimizer>
+AnyMethod<T> erased(char const* name, Optimizer const& optimizer) {
+    using One = Erased<T, Optimizer>;
+    return {name, One::traits(), std::make_unique<One>(optimizer)};
+}
+
 }  // namespace
 
 template <class T>
 std::vector<AnyMethod<T>> all_methods(Settings const& with, bool plain) {
     std::vector<AnyMethod<T>> list;
-    const auto add = [&]<class Optimizer>(char const* name, Optimizer const& optimizer) {
-        using One = Erased<T, Optimizer>;
-        list.emplace_back(name, One::traits(), std::make_unique<One>(optimizer));
+    const auto add = [&](char const* name, auto const& optimizer) {
+        list.push_back(erased<T>(name, optimizer));
     };
-    const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
     if (plain) {
-        add("plain", Plain{adam});
+        add("plain", Plain{with.base});
         add("Adam with amsgrad", Plain{Adam{.amsgrad = true}});
         add("AdamW", Plain{AdamW{.learning_rate = 0.01}});
         add("SGD", Plain{SGD{.learning_rate = 0.1}});
@@ -143,7 +168,8 @@ std::vector<AnyMethod<T>> all_methods(Settings const& with, bool plain) {
         add("RMSprop", Plain{RMSprop{.learning_rate = 0.01, .momentum = 0.9, .centered = true}});
         add("Adagrad", Plain{Adagrad{.learning_rate = 0.1, .initial_accumulator_value = 0.1}});
     }
-    for_each_method(adam, with, add);
+    for_each_method(with.base, with, add);
+    list.push_back(written_method<T>(with));
     return list;
 }
 

@@ -38,7 +38,8 @@ void set_start(C& container) {
     });
 }
 
-/// L(x) = mean over i of (1 - cos(a_i x_i - b)), with other a and b for each batch. Writes the gradient.
+/// L(x) = mean over i of (1 - cos(a_i x_i - b)), with other a and b for each batch, and another b for each
+/// single sample. Writes the gradient.
 struct Valley {
     template <class C>
     double operator()(C const& x, C& gradient, Pass pass) const {
@@ -46,12 +47,13 @@ struct Valley {
         const std::vector<T> at = flat(x);
         const bool second = pass.batch == Batch::second;
         const auto count = static_cast<T>(at.size());
+        const double b = second ? 0.3 : -0.1 + 0.2 * (pass.sample + 1);
         double total = 0;
         std::size_t i = 0;
         for_each_block(gradient, [&](T* data, std::size_t size) {
             for (std::size_t k = 0; k < size; ++k, ++i) {
                 const T a = static_cast<T>(second ? 1.5 : 1.0 + static_cast<double>(i % 7) / 7);
-                const T angle = a * at[i] - static_cast<T>(second ? 0.3 : -0.1);
+                const T angle = a * at[i] - static_cast<T>(b);
                 total += 1 - std::cos(static_cast<double>(angle));
                 data[k] = a * std::sin(angle) / count;
             }
