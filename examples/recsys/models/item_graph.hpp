@@ -95,7 +95,9 @@ Csr<T> nearest_neighbours(MatrixView<T const> x, int k, int threads) {
                                     ", expected 1 to " + std::to_string(x.rows) +
                                     ", the number of items");
     using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    constexpr std::size_t tile = 256;
+    // A multiple of the rows that Eigen's kernels take at once (12, 24 or 48): a rest would be added up in
+    // another order, and equal rows would have cosines that differ.
+    constexpr std::size_t tile = 240;
     const auto index = [](std::size_t size) { return static_cast<Eigen::Index>(size); };
     const std::size_t blocks = (x.rows + tile - 1) / tile;
 

@@ -213,12 +213,7 @@ public:
                  MatrixView<T> c, bool add) {
         const std::size_t inner = form_a == Form::plain ? a.cols : a.rows;
         const std::size_t down = (c.rows + tile - 1) / tile, across = (c.cols + tile - 1) / tile;
-        const int threads = threads_for(c.size() * inner / 16);
-        if (threads == 1 || down * across == 1) {
-            tile_product(a, form_a, b, form_b, c, {0, c.rows}, {0, c.cols}, add);
-            return;
-        }
-        parallel_for(down * across, threads, [&](std::size_t k) {
+        parallel_for(down * across, threads_for(c.size() * inner / 16), [&](std::size_t k) {
             const auto range = [](std::size_t part, std::size_t size) {
                 const std::size_t begin = part * tile;
                 return Range{begin, std::min(tile, size - begin)};
