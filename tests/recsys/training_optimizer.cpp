@@ -1,13 +1,19 @@
 #include "recsys/training/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
+#include <memory>
+#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <polder/polder.hpp>
 
 #include "support/catch.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace {
 
@@ -18,92 +24,224 @@ using polder::Pass;
 ParameterArena<float> start() {
     ParameterArena<float> x;
     x.add("x", 3, 1);
-    for (std::size_t k = 0; k < 3; ++k) x.data()[k] = static_cast<float>(k) + 1;
+    x.add("matrix", 2, 2);
+    for (std::size_t k = 0; k < x.size(); ++k) x.data()[k] = 1 + 0.5F * static_cast<float>(k);
     return x;
 }
 
-// A bowl per batch: their centres differ.
+// A bowl per batch and sample: their centres differ.
 double bowl(ParameterArena<float> const& x, ParameterArena<float>& gradient, Pass pass) {
-    float const centre = pass.batch == polder::Batch::first ? 0.0F : 0.5F;
+    float const centre = pass.batch == polder::Batch::second ? 0.5F
+                         : pass.sample >= 0 ? 0.1F * static_cast<float>(pass.sample)
+                                            : 0.0F;
     double loss = 0;
     for (std::size_t k = 0; k < x.size(); ++k) {
-        float const scale = static_cast<float>(k) + 1;
+        float const scale = 1 + 0.5F * static_cast<float>(k);
         gradient.data()[k] = scale * (x.data()[k] - centre);
         loss += 0.5 * static_cast<double>(scale * (x.data()[k] - centre) * (x.data()[k] - centre));
     }
     return loss;
 }
 
+std::vector<float> after(AnyOptimizer& optimizer, int steps, ParameterArena<float> x = start()) {
+    for (int step = 0; step < steps; ++step) {
+        if (step % 4 == 0) optimizer.begin_epoch();
+        optimizer.step(x, bowl);
+    }
+    return {x.begin(), x.end()};
+}
+
+// As `after`, by an optimizer that was composed by hand.
+template <class Optimizer>
+std::vector<float> composed_after(Optimizer optimizer, int steps) {
+    auto x = start();
+    for (int step = 0; step < steps; ++step) {
+        if (step % 4 == 0) optimizer.begin_epoch();
+        optimizer.step(x, bowl);
+    }
+    return {x.begin(), x.end()};
+}
+
+std::vector<float> named_after(std::string const& name, int steps) {
+    return after(*make_optimizer(parse_optimizer(name)), steps);
+}
+
 std::vector<std::string> names(OptimizerOptions const& options) {
     std::vector<std::string> result;
-    for (auto const& each : hyper_parameters(options)) result.push_back(each.name);
+    for (auto const& each : optimizer_values(options))
+        if (each.part != OptimizerValue::Part::common) result.push_back(each.name);
     return result;
 }
 
 }  // namespace
 
-TEST_CASE("every name makes an optimizer that goes downhill", "[optimizer]") {
-    auto const method = std::string(GENERATE(from_range(optimizer_methods)));
-    auto const base = std::string(GENERATE(from_range(base_optimizers)));
-    auto const distance = std::string(GENERATE(from_range(optimizer_distances)));
-    if (!method.starts_with("bsam") && distance != "manhattan") return;
-    CAPTURE(method, base, distance);
-    auto const optimizer = make_optimizer({method, base, distance, {{"learning_rate", "0.05"}}});
+TEST_CASE("every method goes downhill on every base optimizer", "[optimizer]") {
+    auto const method = GENERATE(from_range(method_names()));
+    auto const base = GENERATE(from_range(base_names()));
+    CAPTURE(method, base);
+    auto const optimizer = make_optimizer({method, base, {{"learning_rate", "0.05"}}});
     auto x = start();
     auto const before = optimizer->step(x, bowl).loss;
-    double after = before;
-    for (int step = 0; step < 100; ++step) after = optimizer->step(x, bowl).loss;
-    CHECK(after < 0.5 * before);
+    double now = before;
+    for (int step = 0; step < 200; ++step) now = optimizer->step(x, bowl).loss;
+    CHECK(now < 0.6 * before);
+}
+
+TEST_CASE("every method goes on from its state bit for bit", "[optimizer]") {
+    auto const method = GENERATE(from_range(method_names()));
+    CAPTURE(method);
+    OptimizerOptions const options{method, "adam", {{"learning_rate", "0.01"}}};
+    auto const whole = make_optimizer(options), continued = make_optimizer(options);
+    auto x = start();
+    for (int step = 0; step < 4; ++step) whole->step(x, bowl);
+    TemporaryDirectory const folder;
+    polder::SafetensorsWriter writer;
+    whole->add_state(writer, x);
+    writer.write(folder / "state");
+    polder::SafetensorsFile file(folder / "state");
+    continued->load_state(file, x);
+    CHECK(after(*whole, 8, x) == after(*continued, 8, x));
 }
 
 TEST_CASE("a name gives the optimizer that the library composes", "[optimizer]") {
-    auto const by_name = make_optimizer({"bsam+",
-                                         "sgd",
-                                         "cosine",
-                                         {{"rho", "0.2"},
-                                          {"kappa", "0.3"},
-                                          {"lambda", "0.5"},
-                                          {"learning_rate", "0.1"},
-                                          {"momentum", "0.9"}}});
-    polder::SGD base;
-    base.learning_rate = 0.1;
-    base.momentum = 0.9;
-    polder::BSAMPlus composed{base, {.rho = 0.2, .lambda = 0.5, .kappa = 0.3}, polder::Cosine{}};
-    auto a = start(), b = start();
-    for (int step = 0; step < 10; ++step) {
-        by_name->step(a, bowl);
-        composed.step(b, bowl);
-    }
-    CHECK(std::vector<float>(a.begin(), a.end()) == std::vector<float>(b.begin(), b.end()));
+    using namespace polder;
+    SGD const sgd{.learning_rate = 0.1, .momentum = 0.9};
+    std::string const on = ":base=sgd:learning_rate=0.1:momentum=0.9";
+    CHECK(named_after("none" + on, 9) == composed_after(Plain{sgd}, 9));
+    CHECK(named_after("sam" + on, 9) == composed_after(SAM{sgd}, 9));
+    CHECK(named_after("sam_linf" + on, 9) ==
+          composed_after(Sharpness{InfinityBall{}, NoDistance{}, NoMix{}, sgd}, 9));
+    CHECK(named_after("asam+:eta=0" + on, 9) == composed_after(ASAMPlus{sgd, {.eta = 0}}, 9));
+    CHECK(named_after("fisher_sam" + on, 9) == composed_after(FisherSAM{sgd}, 9));
+    CHECK(named_after("ssam-f:samples=2" + on, 9) ==
+          composed_after(SSAM{sgd, {}, FisherMask{.samples = 2}}, 9));
+    CHECK(
+        named_after("SSAM-D:drop=weight:refresh_epochs=1" + on, 9) ==
+        composed_after(SSAM{sgd, {}, DynamicMask{.drop = Score::weight, .refresh_epochs = 1}}, 9));
+    CHECK(named_after("fsam:sigma=0.5" + on, 9) == composed_after(FSAM{sgd, {.sigma = 0.5}}, 9));
+    CHECK(named_after("fsam_after" + on, 9) ==
+          composed_after(FSAM<SGD, MovingAverage>{sgd, {}}, 9));
+    CHECK(named_after("bsam+:distance=cosine:rho=0.2:kappa=0.3:lambda=0.5" + on, 9) ==
+          composed_after(BSAMPlus{sgd, {.rho = 0.2, .lambda = 0.5, .kappa = 0.3}, Cosine{}}, 9));
+    CHECK(named_after("gnp:normalise_clean=true" + on, 9) ==
+          composed_after(GNP{sgd, {.normalise_clean = true}}, 9));
+    CHECK(named_after("gsam+" + on, 9) == composed_after(GSAMPlus{sgd}, 9));
+    CHECK(named_after("wsam" + on, 9) == composed_after(WSAM{sgd}, 9));
+    CHECK(named_after("looksam:every=3" + on, 9) == composed_after(LookSAM{sgd, {.every = 3}}, 9));
+    CHECK(named_after("mg" + on, 9) == composed_after(MirrorGradient{sgd}, 9));
+    CHECK(named_after("mg:phase=last" + on, 9) ==
+          composed_after(MirrorGradient{sgd, {.phase = Phase::last}}, 9));
+    CHECK(named_after("sgbd:literal=true" + on, 9) ==
+          composed_after(SGBD{sgd, {.literal = true}}, 9));
 }
 
-TEST_CASE("hyper-parameters are listed with the library's defaults", "[optimizer]") {
+TEST_CASE("base optimizers are the library's", "[optimizer]") {
+    using namespace polder;
+    CHECK(named_after("none:learning_rate=0.1:amsgrad=true", 9) ==
+          composed_after(Plain{Adam{.learning_rate = 0.1, .amsgrad = true}}, 9));
+    CHECK(named_after("none:base=adamw", 9) == composed_after(Plain{AdamW{}}, 9));
+    CHECK(named_after("none:base=sgd:momentum=0.9:nesterov=true:weight_decay=0.1", 9) ==
+          composed_after(Plain{SGD{.momentum = 0.9, .weight_decay = 0.1, .nesterov = true}}, 9));
+    CHECK(named_after("none:base=rmsprop:smoothing=0.9:centered=true:momentum=0.5", 9) ==
+          composed_after(Plain{RMSprop{.alpha = 0.9, .momentum = 0.5, .centered = true}}, 9));
+    CHECK(named_after("none:base=adagrad:initial_accumulator=0.5", 9) ==
+          composed_after(Plain{Adagrad{.initial_accumulator_value = 0.5}}, 9));
+}
+
+TEST_CASE("intervals, schedules, clipping and exempt parameters act", "[optimizer]") {
+    using namespace polder;
+    Adam const adam{.learning_rate = 0.1};
+    auto const with = [&](auto optimizer, auto change) {
+        change(optimizer);
+        return composed_after(optimizer, 9);
+    };
+    std::string const on = ":learning_rate=0.1";
+    CHECK(named_after("sam:every=3:phase=last:warm_up=2" + on, 9) == with(SAM{adam}, [](auto& o) {
+              o.set_interval({.every = 3, .phase = Phase::last, .warm_up = 2});
+          }));
+    CHECK(named_after("sam:rho=2:rho_schedule=inverse" + on, 9) ==
+          with(SAM{adam, {.rho = 2}}, [](auto& o) { o.set_rho_schedule(schedules::Inverse{}); }));
+    CHECK(named_after("sam:learning_rate_schedule=cosine:learning_rate_steps=5:learning_rate_last="
+                      "0.5" +
+                          on,
+                      9) == with(SAM{adam}, [](auto& o) {
+              o.set_learning_rate_schedule(schedules::Cosine{5, 0.5});
+          }));
+    CHECK(named_after("none:base=sgd:clip_norm=0.5:clip_value=0.25" + on, 9) ==
+          with(Plain{SGD{.learning_rate = 0.1}},
+               [](auto& o) { o.set_clipping({.norm = 0.5, .value = 0.25}); }));
+    CHECK(named_after("asam:exempt=m*;x" + on, 9) == with(ASAM{adam}, [](auto& o) {
+              o.set_groups({{.name = "exempt", .blocks = {"m*", "x"}, .adaptive = false}});
+          }));
+    CHECK(named_after("asam:exempt=x" + on, 9) != named_after("asam" + on, 9));
+    auto x = start();
+    CHECK_THROWS_WITH(make_optimizer(parse_optimizer("asam:exempt=bias*"))->bind(x),
+                      ContainsSubstring("no block is named 'bias*'; known: 'x', 'matrix'"));
+}
+
+TEST_CASE("options are listed with the library's defaults", "[optimizer]") {
     using Names = std::vector<std::string>;
-    CHECK(names({"none", "sgd", "manhattan", {}}) ==
-          Names{"learning_rate", "momentum", "weight_decay"});
-    CHECK(names({"sam", "adam", "manhattan", {}}) ==
-          Names{"learning_rate", "beta1", "beta2", "eps", "weight_decay", "rho"});
-    CHECK(names({"bsam+", "sgd", "constant", {}}) ==
-          Names{"learning_rate", "momentum", "weight_decay", "rho", "lambda", "kappa", "sigma"});
-    for (auto const& each : hyper_parameters({"bsam", "adam", "manhattan", {{"lambda", "0.2"}}})) {
+    CHECK(names({"none", "sgd", {}}) ==
+          Names{"learning_rate", "weight_decay", "momentum", "dampening", "nesterov"});
+    CHECK(names({"sam", "adam", {}}) ==
+          Names{"learning_rate", "weight_decay", "beta1", "beta2", "eps", "amsgrad", "rho"});
+    CHECK(names({"bsam+", "adagrad", {{"distance", "constant"}}}) ==
+          Names{"learning_rate", "weight_decay", "learning_rate_decay", "initial_accumulator",
+                "eps", "rho", "lambda", "distance", "sigma", "kappa"});
+    for (auto const& each : optimizer_values({"bsam", "adam", {{"lambda", "0.2"}}})) {
         if (each.name == "rho") CHECK(std::get<double>(each.value) == polder::BSAMOptions{}.rho);
         if (each.name == "lambda") CHECK(std::get<double>(each.value) == 0.2);
+        if (each.name == "distance") CHECK(std::get<std::string>(each.value) == "manhattan");
+        if (each.name == "clip_norm") CHECK(to_text(each.value) == "inf");
     }
+}
+
+TEST_CASE("every option has a description, and every description an option", "[optimizer]") {
+    std::set<std::string> used, described;
+    auto const take = [&](OptimizerOptions const& options) {
+        for (auto const& each : optimizer_values(options)) used.insert(each.name);
+    };
+    for (auto const& base : base_names()) take({"none", base, {}});
+    for (auto const& method : method_names()) take({method, "sgd", {}});
+    take({"bsam", "sgd", {{"distance", "constant"}}});
+    for (auto const* kind : {"step", "exponential", "cosine", "warm_up"})
+        take({"sam", "sgd", {{"rho_schedule", kind}, {"learning_rate_schedule", kind}}});
+    for (auto const& each : describe_optimizer_options()) described.emplace(each.name);
+    CHECK(used == described);
 }
 
 TEST_CASE("unknown names and wrong values are answered with what is known", "[optimizer]") {
     auto const fails = [](OptimizerOptions const& options, std::string const& message) {
         CHECK_THROWS_WITH(make_optimizer(options), ContainsSubstring(message));
-        CHECK_THROWS_WITH(hyper_parameters(options), ContainsSubstring(message));
+        CHECK_THROWS_WITH(optimizer_values(options), ContainsSubstring(message));
     };
-    fails({"sham", "adam", "manhattan", {}},
-          "unknown optimizer 'sham'; known: none, sam, fsam, bsam, sam+, fsam+, bsam+");
-    fails({"sam", "adamw", "manhattan", {}}, "unknown base optimizer 'adamw'; known: adam, sgd");
-    fails({"bsam", "adam", "l1", {}}, "unknown distance 'l1'; known: manhattan, manhattan_mean");
-    fails({"sam", "adam", "manhattan", {{"lambda", "0.5"}}},
-          "optimizer 'sam' on 'adam' has no hyper-parameter 'lambda'; known: learning_rate, beta1");
-    fails({"sam", "adam", "manhattan", {{"rho", "wide"}}}, "rho = 'wide', expected a number");
-    fails({"sam", "adam", "manhattan", {{"rho", "-1"}}}, "rho = -1");
-    fails({"bsam", "adam", "manhattan", {{"lambda", "1"}}}, "lambda = 1");
-    fails({"none", "sgd", "manhattan", {{"learning_rate", "nan"}}}, "learning_rate");
+    fails({"sham", "adam", {}}, "unknown optimizer 'sham'; nearest: sam, asam, fsam; known: none");
+    fails({"mg+", "adam", {}}, "unknown optimizer 'mg+'");
+    fails({"sam", "adan", {}}, "unknown base optimizer 'adan'; nearest: adam, adamw; known: adam");
+    fails({"bsam", "adam", {{"distance", "cosin"}}}, "unknown distance 'cosin'; nearest: cosine");
+    fails(
+        {"sam", "adam", {{"lamda", "0.5"}}},
+        "unknown option of optimizer 'sam' on 'adam' 'lamda'; known: learning_rate, weight_decay");
+    fails({"bsam", "adam", {{"lamda", "0.5"}}}, "'lamda'; nearest: lambda; known");
+    fails({"sam", "adam", {{"rho", "wide"}}}, "rho = 'wide', expected a number");
+    fails({"sam", "adam", {{"rho", "-1"}}}, "rho = -1");
+    fails({"sam", "adam", {{"every", "0"}}}, "every = 0");
+    fails({"sam", "adam", {{"every", "1.5"}}}, "every = '1.5', expected a whole number from 0");
+    fails({"sam", "adam", {{"amsgrad", "yes"}}}, "amsgrad = 'yes', expected true or false");
+    fails({"sam", "adam", {{"rho_schedule", "step"}, {"rho_steps", "0"}}}, "rho_steps = '0'");
+    fails({"bsam", "adam", {{"lambda", "1"}}}, "lambda = 1");
+    fails({"bsam", "adam", {{"lambda", "1"}, {"distance", "none"}}}, "lambda = 1");
+    fails({"none", "sgd", {{"learning_rate", "nan"}}}, "learning_rate");
+    fails({"none", "sgd", {{"nesterov", "true"}}}, "momentum");
+    CHECK_THROWS_WITH(parse_optimizer("sam:rho"),
+                      ContainsSubstring("'sam': 'rho', expected name=value"));
+}
+
+TEST_CASE("a text is a method, its base optimizer and options", "[optimizer]") {
+    auto const options =
+        parse_optimizer("bsam+:base=sgd:rho=0.2", {"none", "adam", {{"eps", "1"}}});
+    CHECK(options.method == "bsam+");
+    CHECK(options.base == "sgd");
+    CHECK(options.values == Settings{{"eps", "1"}, {"rho", "0.2"}});
+    CHECK(parse_optimizer("sam").values.empty());
 }

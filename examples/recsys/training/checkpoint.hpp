@@ -46,7 +46,8 @@ inline Json json_of_metrics(Metrics const& metrics) {
     return json;
 }
 
-/// A number that tells data sets apart: of all rows of all splits, in order (FNV-1a over words).
+/// A number that tells data sets apart: of all rows of all splits, in order, and of the features (FNV-1a
+/// over words).
 inline std::uint64_t fingerprint(Dataset const& data) {
     std::uint64_t hash = 0xcbf29ce484222325;
     auto const add = [&](std::uint64_t word) { hash = (hash ^ word) * 0x100000001b3; };
@@ -56,6 +57,10 @@ inline std::uint64_t fingerprint(Dataset const& data) {
             add(static_cast<std::uint64_t>(row.user));
             add(static_cast<std::uint64_t>(row.item));
         }
+    }
+    for (auto const* features : {&data.visual, &data.textual}) {
+        add(features->columns);
+        for (float const value : features->values) add(std::bit_cast<std::uint32_t>(value));
     }
     return hash;
 }
@@ -96,6 +101,7 @@ inline Json json_of_state(TrainingState const& state) {
             {"batch", state.batch},
             {"loss_sum", json_number(state.loss_sum)},
             {"sharpness_sum", json_number(state.sharpness_sum)},
+            {"sharpness_batches", state.sharpness_batches},
             {"seconds", state.seconds},
             {"epochs", std::move(epochs)},
             {"best_epoch", state.best_epoch},
@@ -110,6 +116,7 @@ inline TrainingState state_of_json(Json const& json) {
     state.batch = json.at("batch").get<std::size_t>();
     state.loss_sum = number_of_json(json.at("loss_sum"));
     state.sharpness_sum = number_of_json(json.at("sharpness_sum"));
+    state.sharpness_batches = json.at("sharpness_batches").get<std::size_t>();
     state.seconds = json.at("seconds").get<double>();
     for (auto const& entry : json.at("epochs")) {
         EpochRecord record;
@@ -133,7 +140,7 @@ inline constexpr char const* best_prefix = "best.";
 }  // namespace detail
 
 inline constexpr std::string_view checkpoint_format = "polder-recsys checkpoint";
-inline constexpr std::string_view checkpoint_version = "2";
+inline constexpr std::string_view checkpoint_version = "3";
 
 /// Writes the run as it is now. `run`: what its course depends on (model, hyper-parameters,
 /// optimizer, seed, data, ...), an object that must be the same when the run is continued.

@@ -1,9 +1,9 @@
 /// Optimizers chosen at run time, by the names that the command line uses.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +20,7 @@ namespace polder::recsys {
 /// Loss and gradient at given parameters; see polder::Sharpness::step.
 using Closure = std::function<double(ParameterArena<float> const&, ParameterArena<float>&, Pass)>;
 
-/// A method and a base optimizer that were composed at compile time, behind one interface.
+/// A method that was composed at compile time, on a base optimizer, behind one interface.
 class AnyOptimizer {
 public:
     AnyOptimizer() = default;
@@ -31,38 +31,75 @@ public:
     /// One step at `parameters`. Throws polder::NonFiniteError; see polder::NonFinite.
     virtual Report step(ParameterArena<float>& parameters, Closure const& closure) = 0;
 
-    /// Allocates the state for `parameters`, which is done at the first step otherwise.
+    /// Tells that the next step is the first of an epoch; see polder::Sharpness::begin_epoch.
+    virtual void begin_epoch() = 0;
+
+    /// Allocates the state for `parameters`, which is done at the first step otherwise. Throws
+    /// std::invalid_argument where `exempt` of the options names a block that they do not have.
     virtual void bind(ParameterArena<float>& parameters) = 0;
 
     /// Writes the state to a file under way and reads it from one; see polder/state/state.hpp.
     virtual void add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) = 0;
     virtual void load_state(SafetensorsFile& file, ParameterArena<float>& parameters) = 0;
 
+    /// Parameters of these names are never perturbed or changed, nor part of any norm. Before the first step.
+    virtual void freeze(std::vector<std::string> const& names) = 0;
+
     virtual void set_learning_rate(double rate) = 0;
     virtual void set_threads(int threads) = 0;
 };
 
-/// Which optimizer. Hyper-parameters that are not in `values` have polder's defaults.
+/// Which optimizer: a method on a base optimizer. Options that are not in `values` have the library's
+/// defaults. Names may have - for _ and capital letters.
 struct OptimizerOptions {
     std::string method = "none";
     std::string base = "adam";
-    std::string distance = "manhattan";  ///< of bsam and bsam+
-    Settings values;                     ///< for example {"rho", "0.1"}
+    Settings
+        values{};  ///< for example {"rho", "0.1"}, {"distance", "cosine"}, {"nesterov", "true"}
 };
 
-/// Names of the methods, base optimizers and distances.
-inline constexpr std::array<std::string_view, 7> optimizer_methods{"none", "sam",   "fsam", "bsam",
-                                                                   "sam+", "fsam+", "bsam+"};
-inline constexpr std::array<std::string_view, 2> base_optimizers{"adam", "sgd"};
-inline constexpr std::array<std::string_view, 7> optimizer_distances{
-    "manhattan", "manhattan_mean", "euclidean", "chebyshev", "cosine", "constant", "none"};
+/// "sam", "bsam+:rho=0.1:distance=cosine" or "sam:base=sgd:momentum=0.9" as options. Throws
+/// std::invalid_argument for a part without '='.
+OptimizerOptions parse_optimizer(std::string_view text, OptimizerOptions const& defaults = {});
 
-/// Every hyper-parameter of these options with its value. Throws std::invalid_argument that lists
-/// the known names for an unknown method, base optimizer, distance or hyper-parameter, and says
-/// which value was expected.
-std::vector<HyperParameterValue> hyper_parameters(OptimizerOptions const& options);
+/// An option with its value. Numbers that are infinite mean "no limit".
+struct OptimizerValue {
+    /// Whose option it is: the base optimizer's, the method's, or one that all methods have.
+    enum class Part { base, method, common };
 
-/// The optimizer of these options. Throws as `hyper_parameters`.
+    std::string name;
+    AnyValue value;
+    Part part = Part::method;
+};
+
+/// Every option of this method on this base optimizer with its value. Throws std::invalid_argument with the
+/// nearest and all known names for an unknown method, base optimizer, option or choice, and says which value
+/// was expected.
+std::vector<OptimizerValue> optimizer_values(OptimizerOptions const& options);
+
+/// The optimizer of these options. Throws as `optimizer_values`.
 std::unique_ptr<AnyOptimizer> make_optimizer(OptimizerOptions const& options);
+
+/// What a list of optimizers says of a method, or of a base optimizer.
+struct OptimizerDescription {
+    std::string name, equation, source;
+    bool has_plus = false;  ///< there is a method "name+" with the mixed loss of two batches
+};
+std::vector<OptimizerDescription> describe_methods();
+std::vector<OptimizerDescription> describe_base_optimizers();
+
+/// Every name of a method, those with + after those without.
+std::vector<std::string> method_names();
+std::vector<std::string> base_names();
+
+/// What an option means, its range, and what it can be; the default is the method's.
+struct OptimizerOptionDescription {
+    enum class Kind { number, whole, flag, text };
+
+    std::string_view name;
+    Kind kind;
+    std::string_view meaning;
+};
+std::span<OptimizerOptionDescription const> describe_optimizer_options();
 
 }  // namespace polder::recsys

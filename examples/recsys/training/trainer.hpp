@@ -67,9 +67,9 @@ struct TrainingOptions {
 
 /// What one epoch gave.
 struct EpochRecord {
-    int epoch = 0;             ///< from 0
-    double loss = 0;           ///< mean over the batches of L_B1, before each step
-    double sharpness = 0;      ///< mean over the batches of L_B1(x + eps) - L_B1(x); or NaN
+    int epoch = 0;         ///< from 0
+    double loss = 0;       ///< mean over the batches of L_B1, before each step
+    double sharpness = 0;  ///< mean of L_B1(x + eps) - L_B1(x) over the batches with an eps; or NaN
     double train_seconds = 0;  ///< batches and steps
     double evaluation_seconds = 0;
     std::optional<FullSort::Result> metrics;  ///< in epochs that were evaluated
@@ -81,11 +81,15 @@ struct TrainingState {
     int epoch = 0;                                        ///< of the next batch
     std::size_t batch = 0;                                ///< the next batch
     double loss_sum = 0, sharpness_sum = 0, seconds = 0;  ///< over this epoch's batches so far
+    std::size_t sharpness_batches = 0;                    ///< how many are in sharpness_sum
     std::vector<EpochRecord> epochs;                      ///< finished epochs
     int best_epoch = -1;                                  ///< -1: none yet
     double best_value = -1;                               ///< of the valid metric, rounded
     int n_without_gain = 0;                               ///< evaluations since the best
     FullSort::Result best;                                ///< metrics of the best epoch
+
+    /// Over this epoch's batches so far; NaN where none had one.
+    double mean_sharpness() const { return sharpness_sum / static_cast<double>(sharpness_batches); }
 };
 
 /// Why training ended.
@@ -120,6 +124,7 @@ public:
         model_.declare(parameters_);
         model_.initialise(parameters_, options_.seed);
         optimizer_.set_threads(options_.threads);
+        optimizer_.freeze(model_.frozen());
         optimizer_.bind(parameters_);
     }
 
@@ -137,12 +142,14 @@ public:
     Ending run(Observer&& observer) {
         Closure const closure = [this](ParameterArena<float> const& x,
                                        ParameterArena<float>& gradient, Pass pass) {
-            auto const batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
+            auto batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
+            if (pass.sample >= 0) keep_row(batch, static_cast<std::size_t>(pass.sample));
             return model_.loss(x, batch, pass, gradient);
         };
         while (state_.epoch < options_.epochs && !is_stopped_early()) {
             optimizer_.set_learning_rate(learning_rate(state_.epoch));
             model_.begin_epoch(options_.seed, state_.epoch);
+            if (state_.batch == 0) optimizer_.begin_epoch();
             while (state_.batch < sampler_.n_batches()) {
                 auto const start = now();
                 Report report;
@@ -154,7 +161,10 @@ public:
                 }
                 ++state_.batch;
                 state_.loss_sum += report.loss;
-                state_.sharpness_sum += report.sharpness();
+                if (!std::isnan(report.sharpness())) {
+                    state_.sharpness_sum += report.sharpness();
+                    ++state_.sharpness_batches;
+                }
                 state_.seconds += now() - start;
                 if constexpr (requires { observer.after_batch(*this, report); })
                     observer.after_batch(*this, report);
@@ -180,6 +190,19 @@ public:
     ParameterArena<float> const& best_parameters() const { return best_parameters_; }
     ParameterArena<float>& best_parameters() { return best_parameters_; }
 
+    /// What the model of the best epoch (of now, before the first evaluation) recommends by. The views are
+    /// valid until the model is used again.
+    Representations<float> best_representations() {
+        if (state_.best_epoch < 0) return model_.representations(parameters_);
+        model_.begin_epoch(options_.seed, state_.best_epoch);
+        return model_.representations(best_parameters_);
+    }
+
+    /// What the lists of these hit in test.
+    std::vector<UserHits> best_test_hits() {
+        return full_sort_.test_hits(best_representations(), options_.threads);
+    }
+
     /// What was not finite, after Ending::not_finite.
     std::string const& message() const { return message_; }
 
@@ -203,6 +226,13 @@ private:
         return options;
     }
 
+    // The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
+    static void keep_row(Batch& batch, std::size_t sample) {
+        auto const row = sample % batch.users.size();
+        for (auto* ids : {&batch.users, &batch.positives, &batch.negatives})
+            if (!ids->empty()) *ids = ids->subspan(row, 1);
+    }
+
     static double now() {
         return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
             .count();
@@ -220,7 +250,7 @@ private:
         EpochRecord record;
         record.epoch = state_.epoch;
         record.loss = state_.loss_sum / n;
-        record.sharpness = state_.sharpness_sum / n;
+        record.sharpness = state_.mean_sharpness();
         record.train_seconds = state_.seconds;
         if ((state_.epoch + 1) % options_.eval_step == 0) {
             auto const start = now();
@@ -230,7 +260,7 @@ private:
         }
         state_.epochs.push_back(std::move(record));
         ++state_.epoch;
-        state_.batch = 0;
+        state_.batch = state_.sharpness_batches = 0;
         state_.loss_sum = state_.sharpness_sum = state_.seconds = 0;
     }
 
