@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/features.hpp"
 #include "recsys/data/inter_file.hpp"
 #include "recsys/data/synthetic.hpp"
 
@@ -20,13 +21,25 @@ struct DataSource {
     std::string name = "synthetic:small";
 
     /// Sizes of synthetic data; they replace those of the name.
-    std::optional<std::int32_t> n_users, n_items;
-    std::optional<std::int64_t> n_interactions;
+    std::optional<std::int32_t> n_users{}, n_items{};
+    std::optional<std::int64_t> n_interactions{};
     std::uint64_t seed = 1;  ///< of synthetic data
+
+    /// Which modality or file plays the role; without it image and text do.
+    std::optional<std::string> visual{}, textual{};
 };
 
-/// Reads or generates the data. Throws std::runtime_error or std::invalid_argument.
-inline Dataset load_data(DataSource const& source) {
+/// The folder where the features of a data set of files lie.
+inline std::filesystem::path feature_folder(DataSource const& source) {
+    std::filesystem::path const path(source.name);
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) return path;
+    return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+}
+
+/// Reads or generates the data. Features of files are read only where asked for: they are large, and not all
+/// models look at them. Throws std::runtime_error or std::invalid_argument.
+inline Dataset load_data(DataSource const& source, bool with_features = true) {
     constexpr std::string_view synthetic = "synthetic";
     auto const name = std::string_view(source.name);
     bool const is_named = name.starts_with("synthetic:");
@@ -37,8 +50,18 @@ inline Dataset load_data(DataSource const& source) {
                 "numbers of users, items and interactions are for synthetic "
                 "data, not for '" +
                 source.name + "'");
-        return read_inter(source.name);
+        auto data = read_inter(source.name);
+        auto const folder = feature_folder(source);
+        auto const visual = feature_file(folder, source.visual, "image");
+        auto const textual = feature_file(folder, source.textual, "text");
+        auto const rows = static_cast<std::size_t>(data.n_items);
+        if (with_features && visual) data.visual = read_npy(*visual, rows);
+        if (with_features && textual) data.textual = read_npy(*textual, rows);
+        return data;
     }
+    if (source.visual || source.textual)
+        throw std::invalid_argument("files of features are for data of files, not for '" +
+                                    source.name + "'");
     if (!is_named && !(source.n_users && source.n_items && source.n_interactions))
         throw std::invalid_argument(
             "'synthetic' needs the numbers of users, items and interactions; "
