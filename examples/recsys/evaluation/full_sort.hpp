@@ -130,6 +130,17 @@ public:
         return {mean(valid), mean(test)};
     }
 
+    /// The hits of each user with rows in test, users ascending.
+    template <class T>
+    std::vector<UserHits> test_hits(Representations<T> const& r, int threads) const {
+        std::vector<UserHits> result(users_.size());
+        for_each_list(r, threads, [&](std::size_t place, std::span<std::int32_t const> list) {
+            result[place] = hits_of_list(users_[place], list, test_[users_[place]]);
+        });
+        std::erase_if(result, [](UserHits const& user) { return user.n_rows == 0; });
+        return result;
+    }
+
     /// The users with rows in valid or test, ascending.
     std::span<std::int32_t const> users() const { return users_; }
 

@@ -105,23 +105,47 @@ inline MetricsAtK metrics_at(std::span<bool const> hits, std::size_t m, std::siz
             precisions / static_cast<double>(relevant)};
 }
 
-/// Metrics of one user's list of items, best first. `relevant`: the user's rows in the split.
-inline Metrics metrics_of_list(std::span<std::int32_t const> list,
-                               std::span<std::int32_t const> relevant) {
+/// What one user's list hit in one split: all metrics follow from it.
+struct UserHits {
+    std::int32_t user = 0;
+    std::size_t n_rows = 0;  ///< m, the user's rows in the split
+    std::vector<int> ranks;  ///< of the hits, from 1, ascending
+
+    friend bool operator==(UserHits const&, UserHits const&) = default;
+};
+
+/// The hits of a list of items, best first. `relevant`: the user's rows in the split.
+inline UserHits hits_of_list(std::int32_t user, std::span<std::int32_t const> list,
+                             std::span<std::int32_t const> relevant) {
+    UserHits hits{user, relevant.size(), {}};
+    for (std::size_t rank = 0; rank < std::min(list.size(), list_length); ++rank)
+        if (std::find(relevant.begin(), relevant.end(), list[rank]) != relevant.end())
+            hits.ranks.push_back(static_cast<int>(rank) + 1);
+    return hits;
+}
+
+/// Metrics of one user. Ranks that are not in [1, list_length] are left out.
+inline Metrics metrics_of_hits(UserHits const& user) {
     std::array<bool, list_length> hits{};
-    auto const n = std::min(list.size(), list_length);
-    for (std::size_t rank = 0; rank < n; ++rank)
-        hits[rank] = std::find(relevant.begin(), relevant.end(), list[rank]) != relevant.end();
+    for (int const rank : user.ranks)
+        if (rank >= 1 && static_cast<std::size_t>(rank) <= list_length)
+            hits[static_cast<std::size_t>(rank) - 1] = true;
     Metrics result;
     result.n_users = 1;
     for (std::size_t k = 0; k < cutoffs.size(); ++k) {
-        auto const at = metrics_at(std::span(hits).first(n), relevant.size(), cutoffs[k]);
+        auto const at = metrics_at(hits, user.n_rows, cutoffs[k]);
         result.recall[k] = at.recall;
         result.precision[k] = at.precision;
         result.ndcg[k] = at.ndcg;
         result.map[k] = at.map;
     }
     return result;
+}
+
+/// Metrics of one user's list of items, best first. `relevant`: the user's rows in the split.
+inline Metrics metrics_of_list(std::span<std::int32_t const> list,
+                               std::span<std::int32_t const> relevant) {
+    return metrics_of_hits(hits_of_list(0, list, relevant));
 }
 
 /// The mean of each metric over users, all 0 for no users.
