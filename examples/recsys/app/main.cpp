@@ -1,6 +1,6 @@
 // polder-recsys: train and compare recommendation models from the command line.
+#include <algorithm>
 #include <exception>
-#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -14,18 +14,19 @@
 
 #include <polder/version.hpp>
 
-#include "recsys/app/compare.hpp"
-#include "recsys/app/data.hpp"
+#include "recsys/app/commands.hpp"
+#include "recsys/app/config.hpp"
 #include "recsys/app/exit_code.hpp"
-#include "recsys/app/train.hpp"
+#include "recsys/names.hpp"
 
 namespace {
 
+using namespace polder::recsys;
 using namespace polder::recsys::app;
 
-// Parses `arguments` (without the program's name) and runs the command. A resumed run is parsed
-// once more, with the arguments that its checkpoint remembers.
-int run(std::vector<std::string> const& arguments, bool is_resumed = false) {
+// Parses `arguments` (without the program's name) and runs the command. Where a configuration file or a
+// checkpoint has further arguments, they are parsed once more, together.
+int run(std::vector<std::string> const& arguments, bool is_complete = false) {
     CLI::App app("Recommendation models trained with sharpness-aware optimizers", "polder-recsys");
     app.footer(std::string(exit_code_help) +
                "\n\nEpochs are counted from 0. Example:\n"
@@ -35,36 +36,34 @@ int run(std::vector<std::string> const& arguments, bool is_resumed = false) {
                                                   POLDER_VERSION_MINOR, POLDER_VERSION_PATCH));
     // Of an option that is given twice the last counts, so that scripts can be called with more.
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    TrainArguments train_arguments;
-    CompareArguments compare_arguments;
-    DataArguments data_arguments;
-    auto const* const train_command = add_train(app, train_arguments);
-    auto const* const compare_command = add_compare(app, compare_arguments);
-    add_data(app, data_arguments);
+    std::vector<Command> const commands{add_train(app),     add_compare(app), add_recommend(app),
+                                        add_export(app),    add_data(app),    add_models(app),
+                                        add_optimizers(app)};
     try {
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (CLI::Success const& request) {  // --help, --version
         return app.exit(request);
     } catch (CLI::ParseError const& error) {
         // CLI11 only says that a command is missing.
-        auto const is_named = [&](CLI::App* command) { return command->check_name(arguments[0]); };
+        std::vector<std::string> known;
+        for (auto const& command : commands) known.push_back(command.app->get_name());
         if (!arguments.empty() && !arguments[0].starts_with('-') &&
-            app.get_subcommands(is_named).empty())
-            throw std::invalid_argument("unknown command '" + arguments[0] +
-                                        "'; known: train, compare, data");
+            std::find(known.begin(), known.end(), arguments[0]) == known.end())
+            refuse_name("command", arguments[0], known);
         spdlog::error("{} (--help explains)", error.what());
         return usage;
     }
-    if (train_command->parsed()) {
-        if (!train_arguments.resume.empty() && !is_resumed) {
-            auto all = resumed_arguments(*train_command, train_arguments.resume);
-            all.insert(all.begin(), "train");
-            all.insert(all.end(), arguments.begin() + 1, arguments.end());
-            return run(all, true);
-        }
-        return train(train_arguments, course_arguments(*train_command));
+    for (auto const& command : commands) {
+        if (!command.app->parsed()) continue;
+        if (is_complete) return command.run();
+        auto all = resumed_arguments(*command.app);
+        for (auto const& each : config_arguments(*command.app)) all.push_back(each);
+        if (all.empty()) return command.run();
+        all.insert(all.begin(), arguments.front());
+        all.insert(all.end(), arguments.begin() + 1, arguments.end());
+        return run(all, true);
     }
-    return compare_command->parsed() ? compare(compare_arguments) : describe_data(data_arguments);
+    return usage;
 }
 
 }  // namespace
@@ -74,7 +73,10 @@ int main(int argc, char** argv) {
     logger->set_pattern("%n: %^%l%$: %v");
     spdlog::set_default_logger(std::move(logger));
     try {
-        return run({argv + 1, argv + argc});
+        std::vector<std::string> arguments{argv + 1, argv + argc};
+        if (arguments.size() >= 2 && arguments[0] == "--config")
+            arguments.insert(arguments.begin(), config_command(arguments[1]));
+        return run(arguments);
     } catch (std::invalid_argument const& error) {
         spdlog::error("{}", error.what());
         return usage;

@@ -13,6 +13,8 @@ namespace polder::recsys::app {
 struct Table {
     std::vector<std::string> header;
     std::vector<std::vector<std::string>> rows;
+    std::size_t n_left =
+        1;  ///< the first columns, flush left; the others, numbers, are flush right
 };
 
 namespace detail {
@@ -32,21 +34,22 @@ inline std::vector<std::size_t> widths(Table const& table) {
     return result;
 }
 
-// The first column is flush left, the others, numbers, are flush right.
-inline std::string padded(std::string const& cell, std::size_t to, bool is_first) {
+inline std::string padded(std::string const& cell, std::size_t to, bool is_left) {
     std::string const space(to - width(cell), ' ');
-    return is_first ? cell + space : space + cell;
+    return is_left ? cell + space : space + cell;
 }
 
-inline std::string line(std::vector<std::string> const& cells,
+inline std::string line(Table const& table, std::vector<std::string> const& cells,
                         std::vector<std::size_t> const& widths, std::string_view before,
                         std::string_view between, std::string_view after) {
     std::string result(before);
     for (std::size_t k = 0; k < cells.size(); ++k) {
         if (k > 0) result += between;
-        result += padded(cells[k], widths[k], k == 0);
+        result += padded(cells[k], widths[k], k < table.n_left);
     }
-    return result.append(after).append("\n");
+    result += after;
+    result.erase(result.find_last_not_of(' ') + 1);
+    return result + "\n";
 }
 
 }  // namespace detail
@@ -54,24 +57,24 @@ inline std::string line(std::vector<std::string> const& cells,
 /// Columns under each other, two blanks apart.
 inline std::string aligned(Table const& table) {
     auto const widths = detail::widths(table);
-    auto text = detail::line(table.header, widths, "", "  ", "");
+    auto text = detail::line(table, table.header, widths, "", "  ", "");
     std::vector<std::string> rule;
     for (auto const w : widths) rule.emplace_back(w, '-');
-    text += detail::line(rule, widths, "", "  ", "");
-    for (auto const& row : table.rows) text += detail::line(row, widths, "", "  ", "");
+    text += detail::line(table, rule, widths, "", "  ", "");
+    for (auto const& row : table.rows) text += detail::line(table, row, widths, "", "  ", "");
     return text;
 }
 
 /// A table of GitHub's Markdown.
 inline std::string markdown(Table const& table) {
     auto const widths = detail::widths(table);
-    auto text = detail::line(table.header, widths, "| ", " | ", " |");
+    auto text = detail::line(table, table.header, widths, "| ", " | ", " |");
     text += "|";
     for (std::size_t k = 0; k < widths.size(); ++k)
-        text += k == 0 ? ":" + std::string(widths[k] + 1, '-') + "|"
-                       : std::string(widths[k] + 1, '-') + ":|";
+        text += k < table.n_left ? ":" + std::string(widths[k] + 1, '-') + "|"
+                                 : std::string(widths[k] + 1, '-') + ":|";
     text += "\n";
-    for (auto const& row : table.rows) text += detail::line(row, widths, "| ", " | ", " |");
+    for (auto const& row : table.rows) text += detail::line(table, row, widths, "| ", " | ", " |");
     return text;
 }
 

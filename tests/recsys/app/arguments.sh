@@ -6,18 +6,24 @@ expect 0 "Exit codes:" train --help
 expect 0 "synthetic:NAME=synthetic:small" compare --help
 expect 0 "polder " --version
 expect 2 "A subcommand is required"
-expect 2 "unknown command 'frob'; known: train, compare, data" frob
+expect 2 "unknown command 'trian'; nearest: train; known: train, compare, data" trian
 expect 2 "not expected: --frob" train --frob
 
-expect 2 "unknown model 'bpr2'; known:" train --model bpr2
-expect 2 "unknown hyper-parameter 'layers'; known: embedding_size, n_layers" train --set layers=3
+expect 2 "unknown model 'lightgnc'; nearest: lightgcn; known:" train --model lightgnc
+expect 2 "unknown hyper-parameter of lightgcn 'n_layer'; nearest: n_layers; known: embedding_size" \
+    train --set n_layer=3
+expect 2 "unknown hyper-parameter of lightgcn 'x'; known:" train --model lightgcn:x=3
 expect 2 "--set n_layers: expected name=value" train --set n_layers
 expect 2 "n_layers = -1, expected an integer in" train --set n_layers=-1
-expect 2 "unknown optimizer 'sham'; known: none, sam" train --optimizer sham
-expect 2 "unknown base optimizer 'adamw'; known: adam, sgd" train --base adamw
+expect 2 "unknown optimizer 'sham'; nearest: sam, asam, fsam; known: none, sam" \
+    train --optimizer sham
+expect 2 "unknown base optimizer 'adan'; nearest: adam, adamw; known: adam, adamw, sgd" \
+    train --base adan
 expect 2 "unknown distance 'l1'; known: manhattan" train --optimizer bsam --distance l1
-expect 2 "optimizer 'sam' has no distance" train --optimizer sam --distance cosine
-expect 2 "has no hyper-parameter 'rho'; known: learning_rate" train --rho 0.1
+expect 2 "unknown option of optimizer 'sam' on 'adam' 'distance'; known: learning_rate" \
+    train --optimizer sam --distance cosine
+expect 2 "unknown option of optimizer 'none' on 'adam' 'rho'; known: learning_rate" \
+    train --rho 0.1
 expect 2 "rho = -1" train --optimizer sam --rho -1
 expect 2 "rho = 'wide', expected a number" train --optimizer sam --rho wide
 expect 2 "--epochs: '0', expected a whole number of at least 1" train --epochs 0
@@ -37,6 +43,34 @@ expect 1 "'no_valid' has no validation rows" train --data no_valid.inter
 printf 'userID\titemID\tx_label\n0\t0\t0\n0\t1\t1\n' >full.inter
 expect 1 "user 0 has all 1 items of the training rows" train --data full.inter
 
+# Lists of what there is.
+expect 0 "lightgcn: " models
+expect 0 "n_layers" models lightgcn
+expect 2 "unknown model 'lightgc'; nearest: lightgcn" models lightgc
+expect 0 "eps = rho g / |g|_2, u = s" optimizers
+expect 0 "manhattan" optimizers bsam
+expect 2 "unknown optimizer 'bsamm'; nearest: bsam" optimizers bsamm
+
+# Configuration files.
+printf '[train]\nmodel = "lightgcn"\nrho = -1\noptimizer = "sam"\n' >run.toml
+expect 2 "rho = -1" train --config run.toml
+expect 2 "rho = -2" train --config run.toml --rho -2
+expect 2 "rho = -1" --config run.toml
+expect 1 "run.toml: there is no option for compare; it has a section train" \
+    compare --config run.toml
+printf '[train]\nlearnin_rate = 1\n' >wrong.toml
+expect 2 "unknown key in wrong.toml, section train, 'learnin_rate'; nearest: learning-rate" \
+    train --config wrong.toml
+expect 1 "absent.toml: no such file" train --config absent.toml
+
+# Features.
+mkdir data
+printf 'userID\titemID\tx_label\n0\t0\t0\n1\t1\t0\n0\t1\t1\n' >data/data.inter
+printf 'not numbers' >data/image_feat.npy
+expect 1 "data/image_feat.npy: is not an npy file" data --data data
+expect 1 "audio: no such file of features, and no modality of data: image" \
+    data --data data --textual audio
+
 # Files that cannot be written are told before training: none of these may take its 1000 epochs.
 for option in --json --curve --checkpoint; do
     expect 1 "/absent/file: cannot be written: there is no directory /absent" \
@@ -49,7 +83,7 @@ expect 1 "text: promises a header of" train --resume text
 
 expect 2 "optimizer 'sam' is listed twice" compare --optimizers sam,sam
 expect 2 "unknown optimizer 'sham'" compare --optimizers none,sham
-expect 2 "none of the optimizers none, sam on adam has this" \
+expect 2 "lambda = 0.5: none of the optimizers none, sam on adam has this option" \
     compare --optimizers none,sam --lambda 0.5
 expect 2 "unknown metric 'recall'" compare --metrics recall
 the_end

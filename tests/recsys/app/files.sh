@@ -20,6 +20,9 @@ has run.json '"distance": "cosine"'
 has run.json '"rho": 0.2'
 has run.json '"embedding_size": 8'
 has run.json '"ending": "all_epochs"'
+has err "wrote run.toml, which repeats this run"
+has run.toml 'set = ["embedding_size=8"]'
+has run.toml 'optimizer = "bsam+"'
 [ "$(wc -l <run.csv)" -eq 4 ] || fail "run.csv does not have a header and 3 rows"
 has run.csv "epoch,loss,sharpness,train_seconds,evaluation_seconds,valid_recall@5"
 [ -e run.json.part ] && fail "a temporary file is left"
@@ -31,19 +34,52 @@ expect 0 "going on from run.safetensors: epoch 3, batch 0" \
     train --resume run.safetensors --epochs 5 --json resumed.json
 metrics() { grep -vE 'seconds|peak_memory' "$1"; }
 diff <(metrics whole.json) <(metrics resumed.json) >out || fail "the resumed run is another one"
+expect 0 "seed 999: best epoch" train --config run.toml --epochs 5 --json repeated.json
+diff <(metrics whole.json) <(metrics repeated.json) >out || fail "the repeated run is another one"
 expect 1 "was made with seed = 999, this run has 5" train --resume run.safetensors --seed 5
 expect 1 "was made with data" train --resume run.safetensors --data-seed 5
 head -c 1000 run.safetensors >cut.safetensors
 expect 1 "cut.safetensors: " train --resume cut.safetensors
 
-expect 0 "How to read it: each row" compare $tiny --optimizers none,sam --seeds 2 --epochs 2 \
-    --csv table.csv --markdown table.md --json runs.json
+comparison="compare $tiny --optimizers none,sam,bsam:distance=cosine --rho 0.1 --seeds 2 --epochs 2"
+expect 0 "How to read it: each row" $comparison \
+    --csv table.csv --markdown table.md --json table.json --runs runs
 has out " ± "
-has out "vs none"
-has table.md "| optimizer |"
+has out "vs base"
+has table.md "| model"
 has table.md "How to read it"
-has table.csv "optimizer,runs,recall@5_mean,recall@5_std,recall@5_improvement_percent"
-[ "$(grep -c '"model": "lightgcn"' runs.json)" -eq 4 ] || fail "runs.json does not have 4 runs"
+has table.csv "model,optimizer,base_model,base_optimizer,runs,recall@5_mean,recall@5_std"
+has table.csv "lightgcn,bsam:distance=cosine,lightgcn,none,2,"
+has table.json '"p_users"'
+[ "$(grep -c '"ending": "all_epochs"' table.json)" -eq 6 ] || fail "table.json does not have 6 runs"
+has runs/compare.toml 'optimizers = "none,sam,bsam:distance=cosine"'
+[ "$(ls runs/*.json | wc -l)" -eq 6 ] || fail "runs/ does not have 6 runs"
+
+# It goes on where it was: one run is missing, and no other is trained again.
+rm runs/lightgcn_sam_seed_1000.json
+before=$(ls -l --full-time runs/*seed_999.json)
+expect 0 "How to read it" $comparison --csv again.csv --runs runs
+has err "lightgcn sam seed 1000: 2 epochs"
+grep -q "none seed" err && fail "a run that was there was trained again"
+[ "$before" = "$(ls -l --full-time runs/*seed_999.json)" ] || fail "a run was written again"
+cut -d, -f1-100 table.csv >a; cut -d, -f1-100 again.csv >b
+cmp -s a b || fail "the comparison that went on has another table"
+expect 1 "was made with batch_size = 512, this comparison has 256" \
+    $comparison --runs runs --batch-size 256
+expect 0 "lightgcn:n_layers=1" compare $tiny --models lightgcn,lightgcn:n_layers=1 \
+    --optimizers none --seeds 1 --epochs 1
+
+# What a trained model is for: the checkpoint knows its data and its settings.
+expect 0 "items for user 7, who has" recommend --checkpoint run.safetensors --user 7 --top 5 --json items.json
+[ "$(grep -c '"score"' items.json)" -eq 5 ] || fail "items.json does not have 5 items"
+head -c 400 out | grep -q "lightgcn with bsam+" || fail "recommend does not say of which model"
+expect 2 "user 300, expected 0 to 299" recommend --checkpoint run.safetensors --user 300
+expect 2 "--checkpoint is missing" recommend --user 1
+expect 1 "was made with data" recommend --checkpoint run.safetensors --data synthetic:small
+expect 0 "users: 300 x 8" export --checkpoint run.safetensors --output vectors --parameters
+[ "$(wc -c <vectors/items.npy)" -eq $((128 + 200 * 8 * 4)) ] || fail "items.npy is not 200 x 8 floats"
+expect 0 "items: 200 x 8" export --checkpoint run.safetensors --output vectors.safetensors
+has vectors.safetensors '"items"'
 
 # Losses that are not finite end training, and what there is is written.
 expect 3 "not finite" train $tiny --learning-rate 1e30 --epochs 3 --json diverged.json

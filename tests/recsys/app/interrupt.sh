@@ -38,5 +38,14 @@ interrupt TERM train --data synthetic:tiny --batch-size 64 --stopping-step 10000
 interrupt INT compare --data synthetic:tiny --optimizers none --seeds 100000 --epochs 1 --csv table.csv
 [ $code -eq 130 ] || fail "interrupted comparison ended with $code, expected 130"
 has err "interrupted: the table has the runs that were finished"
-has table.csv "optimizer,runs"
+has table.csv "model,optimizer"
+
+# A comparison that keeps its runs goes on with the very batch.
+interrupt INT compare --data synthetic:tiny --batch-size 64 --optimizers none --seeds 1 \
+    --stopping-step 100000 --epochs 100000 --runs runs
+[ $code -eq 130 ] || fail "interrupted comparison ended with $code, expected 130"
+has err "the same command goes on from here"
+interrupt INT compare --data synthetic:tiny --batch-size 64 --optimizers none --seeds 1 \
+    --stopping-step 100000 --epochs 100000 --runs runs
+has err "going on from runs/lightgcn_none_seed_999.safetensors"
 the_end

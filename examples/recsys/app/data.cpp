@@ -1,7 +1,7 @@
-/// polder-recsys data: what a data set is like.
-#pragma once
+// polder-recsys data: what a data set is like.
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +14,7 @@
 #include <polder/state/file.hpp>
 
 #include "recsys/app/arguments.hpp"
+#include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/data/describe.hpp"
@@ -21,43 +22,28 @@
 
 namespace polder::recsys::app {
 
-/// What `data` was asked for.
-struct DataArguments {
+namespace {
+
+struct Arguments {
     DataSource data;
     bool describes = false;
     std::string json;
 };
 
-/// Declares the command and returns it.
-inline CLI::App* add_data(CLI::App& app, DataArguments& a) {
-    auto* const command = app.add_subcommand("data", "Read or generate a data set and describe it");
-    command->add_flag(
-        "--describe", a.describes,
-        "Print sizes, density, numbers of rows per user and item, features (also what "
-        "happens without this flag)");
-    add_data_options(*command, a.data);
-    command->add_option("--json", a.json, "Write the description here")
-        ->type_name("FILE")
-        ->group("Files");
-    return command;
-}
-
-namespace detail {
-
-/// 1234567 as "1,234,567".
-inline std::string grouped(std::size_t n) {
+// 1234567 as "1,234,567".
+std::string grouped(std::size_t n) {
     auto text = std::to_string(n);
     for (auto k = static_cast<std::ptrdiff_t>(text.size()) - 3; k > 0; k -= 3)
         text.insert(static_cast<std::size_t>(k), ",");
     return text;
 }
 
-inline std::string share(std::size_t part, std::size_t whole) {
+std::string share(std::size_t part, std::size_t whole) {
     return fmt::format("{} ({:.1f} %)", grouped(part),
                        100 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
-inline Table facts(Dataset const& data, DatasetSummary const& s) {
+Table facts(Dataset const& data, DatasetSummary const& s) {
     auto const n_rows = s.n_train + s.n_valid + s.n_test;
     auto const features = [](FeatureMatrix const& f) {
         return f.empty() ? std::string("none") : fmt::format("{} x {}", grouped(f.rows), f.columns);
@@ -82,7 +68,7 @@ inline Table facts(Dataset const& data, DatasetSummary const& s) {
              {"textual features", features(data.textual)}}};
 }
 
-inline Table degrees(DatasetSummary const& s) {
+Table degrees(DatasetSummary const& s) {
     Table table{{"rows per", "mean"}, {}};
     for (auto const& [name, q] : degree_quantiles) table.header.emplace_back(name);
     auto const add = [&](std::string const& name, DegreeSummary const& summary) {
@@ -95,7 +81,7 @@ inline Table degrees(DatasetSummary const& s) {
     return table;
 }
 
-inline nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummary const& s) {
+nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummary const& s) {
     auto const degrees = [](DegreeSummary const& summary) {
         nlohmann::ordered_json json{{"mean", summary.mean}};
         for (std::size_t k = 0; k < degree_quantiles.size(); ++k)
@@ -124,19 +110,34 @@ inline nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummar
             {"textual_columns", columns(data.textual)}};
 }
 
-}  // namespace detail
-
-/// Runs the command and returns the exit code.
-inline int describe_data(DataArguments const& a) {
+int describe_data(Arguments const& a) {
     if (!a.json.empty()) require_writable(a.json);
-    auto const data = load_data(a.data);
+    auto const data = load_data(a.data, true);
     auto const summary = describe(data);
-    fmt::print("{}\n{}", aligned(detail::facts(data, summary)), aligned(detail::degrees(summary)));
+    fmt::print("{}\n{}", aligned(facts(data, summary)), aligned(degrees(summary)));
     if (!a.json.empty()) {
-        write_text_file(a.json, detail::json_of_summary(data, summary).dump(2) + "\n");
+        write_text_file(a.json, json_of_summary(data, summary).dump(2) + "\n");
         spdlog::info("wrote {}", a.json);
     }
     return success;
+}
+
+}  // namespace
+
+Command add_data(CLI::App& program) {
+    auto const arguments = std::make_shared<Arguments>();
+    auto& a = *arguments;
+    auto* const command =
+        program.add_subcommand("data", "Read or generate a data set and describe it");
+    command->add_flag(
+        "--describe", a.describes,
+        "Print sizes, density, numbers of rows per user and item, features (also what "
+        "happens without this flag)");
+    add_data_options(*command, a.data);
+    command->add_option("--json", a.json, "Write the description here")
+        ->type_name("FILE")
+        ->group("Files");
+    return {command, [arguments] { return describe_data(*arguments); }};
 }
 
 }  // namespace polder::recsys::app

@@ -1,0 +1,33 @@
+/// The commands of polder-recsys, each declared and run in a file of its own.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace polder::recsys::app {
+
+/// One command: what it reads from the command line, and what it does once that was read.
+struct Command {
+    CLI::App* app;
+    std::function<int()> run;  ///< returns the exit code; throws what main() prints
+};
+
+/// Adds a command to the program.
+Command add_train(CLI::App& program);
+Command add_compare(CLI::App& program);
+Command add_data(CLI::App& program);
+Command add_recommend(CLI::App& program);
+Command add_export(CLI::App& program);
+Command add_models(CLI::App& program);
+Command add_optimizers(CLI::App& program);
+
+/// Arguments that `train --resume FILE` takes from the checkpoint: all of its course that are not given to
+/// `train` anew. Empty without --resume.
+std::vector<std::string> resumed_arguments(CLI::App const& train);
+
+}  // namespace polder::recsys::app

@@ -1,0 +1,63 @@
+/// What a comparison makes of its runs: tables of means, improvements and tests of significance.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "recsys/app/table.hpp"
+#include "recsys/evaluation/metrics.hpp"
+#include "recsys/evaluation/significance.hpp"
+#include "recsys/training/checkpoint.hpp"
+
+namespace polder::recsys::app {
+
+/// One run of a comparison, at the epoch that is best in validation.
+struct CellResult {
+    bool has_best = false;  ///< false: no epoch was evaluated, and the rest is empty
+    Metrics test;
+    double best_epoch = 0, n_epochs = 0;
+    double seconds_per_epoch = 0;  ///< of training, without evaluation
+    double sharpness = 0;          ///< at the best epoch; NaN for none
+    std::vector<UserHits> users;   ///< of test
+};
+
+/// The result in the JSON that `Run::report` makes, with "test_users" as `json_of_hits` makes it. Throws
+/// nlohmann::json::exception where something is missing.
+CellResult cell_of_json(Json const& report);
+
+/// {"user": [...], "rows": [...], "ranks": [[...], ...]}.
+Json json_of_hits(std::vector<UserHits> const& users);
+
+/// The runs of one model with one optimizer, one per seed.
+struct ComparisonRow {
+    std::string model, optimizer;
+    std::size_t base = 0;  ///< the row that improvements are over; its own place: none
+    std::vector<CellResult> cells;
+
+    std::vector<double> values(std::string_view metric) const;
+};
+
+/// A row against its base, in one metric.
+struct Improvement {
+    Spread spread;       ///< of the row, over seeds
+    double percent = 0;  ///< of the means, over the base's
+    double p_users = 0;  ///< paired t-test over users, each user's value being the mean over seeds
+    double p_seeds = 0;  ///< Welch's t-test over seeds
+    bool is_base = false;  ///< then the other numbers are NaN
+
+    /// Both p-values are below 0.01.
+    bool is_significant() const { return p_users < 0.01 && p_seeds < 0.01; }
+};
+Improvement improvement(std::vector<ComparisonRow> const& rows, std::size_t row,
+                        std::string_view metric);
+
+/// A row for each row: mean ± standard deviation, improvement, p-values, best epoch, seconds per epoch.
+Table comparison_table(std::vector<ComparisonRow> const& rows, std::string const& metric);
+
+/// Every metric of every row, in full precision.
+Table comparison_details(std::vector<ComparisonRow> const& rows);
+Json comparison_json(std::vector<ComparisonRow> const& rows);
+
+}  // namespace polder::recsys::app

@@ -1,0 +1,182 @@
+// polder-recsys models, polder-recsys optimizers: what there is to choose from.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <polder/state/file.hpp>
+
+#include "recsys/app/arguments.hpp"
+#include "recsys/app/commands.hpp"
+#include "recsys/app/exit_code.hpp"
+#include "recsys/app/table.hpp"
+#include "recsys/data/source.hpp"
+#include "recsys/models/registry.hpp"
+#include "recsys/names.hpp"
+#include "recsys/training/optimizer.hpp"
+
+namespace polder::recsys::app {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Part = OptimizerValue::Part;
+
+struct Arguments {
+    std::vector<std::string> names;  // all without any
+    DataSource data{.name = "synthetic:tiny"};
+    std::string json;
+};
+
+template <class Entries>
+void require_known(std::vector<std::string> const& names, std::string_view what,
+                   Entries const& entries) {
+    std::vector<std::string> known;
+    for (auto const& each : entries) known.emplace_back(each.name);
+    for (auto const& name : names)
+        if (std::find(known.begin(), known.end(), name) == known.end())
+            refuse_name(what, name, known);
+}
+
+bool is_asked_for(Arguments const& a, std::string_view name) {
+    return a.names.empty() || std::find(a.names.begin(), a.names.end(), name) != a.names.end();
+}
+
+void write_json(Arguments const& a, Json const& json) {
+    if (a.json.empty()) return;
+    write_text_file(a.json, json.dump(2) + "\n");
+    spdlog::info("wrote {}", a.json);
+}
+
+std::string indented(std::string const& text) {
+    std::string result = "  ";
+    for (char const c : text.substr(0, text.size() - (text.ends_with('\n') ? 1 : 0)))
+        result.append(c == '\n' ? "\n  " : std::string(1, c));
+    return result + "\n";
+}
+
+int list_models(Arguments const& a) {
+    require_known(a.names, "model", models());
+    auto const data = load_data(a.data, true);
+    auto json = Json::array();
+    for (auto const& entry : models()) {
+        if (!is_asked_for(a, entry.name)) continue;
+        Table options{{"hyper-parameter", "default", "range", "meaning"}, {}, 4};
+        Table matrices{{"parameter", "shape"}, {}, 2};
+        Json json_options = Json::array(), json_matrices = Json::array();
+        for (auto const& h : entry.hyper_parameters()) {
+            options.rows.push_back({h.name, h.default_value, h.range, h.meaning});
+            json_options.push_back({{"name", h.name},
+                                    {"default", h.default_value},
+                                    {"range", h.range},
+                                    {"meaning", h.meaning}});
+        }
+        ParameterArena<float> parameters;
+        make_model<float>(entry.name, data, {}, 1)->declare(parameters);
+        for (auto const& each : parameters.entries()) {
+            matrices.rows.push_back({each.name, fmt::format("{} x {}", each.rows, each.cols)});
+            json_matrices.push_back(
+                {{"name", each.name}, {"rows", each.rows}, {"columns", each.cols}});
+        }
+        auto const decay = entry.weight_decay == 0 ? std::string()
+                                                   : fmt::format("  trained with weight decay {}\n",
+                                                                 entry.weight_decay);
+        fmt::print("{}: {}\n{}{}  {} numbers on {} ({} users, {} items)\n{}\n", entry.name,
+                   entry.source, indented(aligned(options)), decay, parameters.size(), data.name,
+                   data.n_users, data.n_items, indented(aligned(matrices)));
+        json.push_back({{"name", entry.name},
+                        {"source", entry.source},
+                        {"weight_decay", entry.weight_decay},
+                        {"needs_features", needs_features(entry)},
+                        {"hyper_parameters", std::move(json_options)},
+                        {"parameters", std::move(json_matrices)}});
+    }
+    write_json(a, json);
+    return success;
+}
+
+// "rho 0.1, lambda 0.6".
+std::string options_text(std::vector<OptimizerValue> const& values, Part part) {
+    std::string text;
+    for (auto const& each : values)
+        if (each.part == part)
+            text += fmt::format("{}{} {}", text.empty() ? "" : ", ", each.name,
+                                to_text(each.value).empty() ? "none" : to_text(each.value));
+    return text;
+}
+
+int list_optimizers(Arguments const& a) {
+    auto const methods = describe_methods(), bases = describe_base_optimizers();
+    auto all = methods;
+    all.insert(all.end(), bases.begin(), bases.end());
+    require_known(a.names, "optimizer", all);
+    auto json = Json::array();
+    auto const print = [&](OptimizerDescription const& each, Part part) {
+        if (!is_asked_for(a, each.name)) return;
+        bool const is_method = part == Part::method;
+        auto const values = optimizer_values(is_method ? OptimizerOptions{each.name, "adam", {}}
+                                                       : OptimizerOptions{"none", each.name, {}});
+        auto const options = options_text(values, part);
+        fmt::print("  {}{}\n      {}{}\n", each.name, each.has_plus ? ", " + each.name + "+" : "",
+                   each.equation, each.source.empty() ? "" : "  [" + each.source + "]");
+        if (!options.empty()) fmt::print("      {}\n", options);
+        Json defaults = Json::object();
+        for (auto const& value : values)
+            if (value.part == part) defaults[value.name] = to_text(value.value);
+        json.push_back({{"name", each.name},
+                        {"kind", is_method ? "method" : "base"},
+                        {"equation", each.equation},
+                        {"source", each.source},
+                        {"has_plus", each.has_plus},
+                        {"options", std::move(defaults)}});
+    };
+    if (a.names.empty())
+        fmt::print(
+            "Methods: one step at x with the batch B, g = grad L_B(x), s = grad L_B(x + eps), x <- "
+            "BaseOpt(x, u).\nX+ mixes in a second batch: u = kappa u_X + (1 - kappa) grad L_B2(x), "
+            "kappa 0.6 (Xu et al., eq. (13)).\n\n");
+    for (auto const& each : methods) print(each, Part::method);
+    if (a.names.empty()) fmt::print("\nBase optimizers (--base)\n\n");
+    for (auto const& each : bases) print(each, Part::base);
+    if (a.names.empty()) {
+        fmt::print("\nOptions of all methods\n\n      {}\n\nWhat the options mean\n\n",
+                   options_text(optimizer_values({"sam", "adam", {}}), Part::common));
+        Table meanings{{"option", "meaning"}, {}, 2};
+        for (auto const& each : describe_optimizer_options())
+            meanings.rows.push_back({std::string(each.name), std::string(each.meaning)});
+        fmt::print("{}", indented(aligned(meanings)));
+    }
+    write_json(a, json);
+    return success;
+}
+
+CLI::App* add_list(CLI::App& program, std::string const& name, std::string const& text,
+                   Arguments& a) {
+    auto* const command = program.add_subcommand(name, text);
+    command->add_option("names", a.names, "Which; all where none is named");
+    command->add_option("--json", a.json, "Write the list here")->type_name("FILE")->group("Files");
+    return command;
+}
+
+}  // namespace
+
+Command add_models(CLI::App& program) {
+    auto const a = std::make_shared<Arguments>();
+    auto* const command =
+        add_list(program, "models", "List models with their hyper-parameters and parameters", *a);
+    add_data_options(*command, a->data);
+    return {command, [a] { return list_models(*a); }};
+}
+
+Command add_optimizers(CLI::App& program) {
+    auto const a = std::make_shared<Arguments>();
+    auto* const command =
+        add_list(program, "optimizers", "List optimizers with their equations and options", *a);
+    return {command, [a] { return list_optimizers(*a); }};
+}
+
+}  // namespace polder::recsys::app

@@ -1,0 +1,48 @@
+/// What `train` reads from the command line, and what other commands find of it in a checkpoint.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "recsys/app/arguments.hpp"
+#include "recsys/app/run.hpp"
+#include "recsys/data/source.hpp"
+
+namespace polder::recsys::app {
+
+/// What `train` was asked for.
+struct TrainArguments {
+    DataSource data;
+    std::string model = "lightgcn";
+    std::vector<std::string> assignments;
+    std::string method = "none";
+    OptimizerOptions optimizer;
+    TrainingOptions training;
+    std::string json, curve, checkpoint, resume, config;
+    int checkpoint_every = 10;
+    bool is_quiet = false;
+};
+
+/// Adds the options that decide the course of a run.
+void add_course_options(CLI::App& command, TrainArguments& a);
+
+/// The run that these options mean. Throws std::invalid_argument for unknown names and values out of range of
+/// the optimizer.
+RunOptions run_options(TrainArguments const& a);
+
+/// The arguments that the run in a checkpoint was given. Throws FileError.
+std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint);
+
+/// A run as it was when its checkpoint was written.
+struct RestoredRun {
+    Dataset data;
+    std::unique_ptr<Run> run;
+};
+
+/// Reads a checkpoint of `train`. `data`: where the data lies now, if not where it was. Throws FileError, and
+/// what the data and the model throw.
+std::unique_ptr<RestoredRun> restore_run(std::string const& checkpoint, std::string const& data,
+                                         int threads);
+
+}  // namespace polder::recsys::app
