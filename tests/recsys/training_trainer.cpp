@@ -66,10 +66,14 @@ std::string outcome(Trainer& trainer) {
     return text.str();
 }
 
-struct StopAfter {
-    int n_batches;
-    void after_batch(Trainer const&, polder::Report const&) { --n_batches; }
-    bool should_stop() const { return n_batches <= 0; }
+class StopAfter final : public TrainingObserver {
+public:
+    explicit StopAfter(std::size_t n_batches) : n_batches_(n_batches) {}
+    void after_batch(Trainer const&, polder::Report const&) override { --n_batches_; }
+    bool should_stop() override { return n_batches_ == 0; }
+
+private:
+    std::size_t n_batches_;
 };
 
 // A model whose valid metrics follow a script: one user, one item to find, one number per epoch that
@@ -168,7 +172,7 @@ TEST_CASE("a run continued from a checkpoint is the run without interruption", "
                                              "ssam_d:refresh_epochs=1", "mg:base=sgd:momentum=0.9",
                                              "looksam:every=3:rho_schedule=inverse"));
     // 13 batches per epoch: between epochs, within one, and before the evaluation of one.
-    auto const n_batches = GENERATE(1, 13, 20, 26, 27);
+    auto const n_batches = GENERATE(1U, 13U, 20U, 26U, 27U);
     CAPTURE(method, n_batches);
     Json const run = {{"method", method}};
     TemporaryDirectory const folder;
@@ -178,7 +182,8 @@ TEST_CASE("a run continued from a checkpoint is the run without interruption", "
     whole.trainer.run();
 
     Lightgcn begun(data, method, options(4));
-    CHECK(begun.trainer.run(StopAfter{n_batches}) == Ending::interrupted);
+    StopAfter stop(n_batches);
+    CHECK(begun.trainer.run(stop) == Ending::interrupted);
     save_run(folder / "run", begun.trainer, run);
     auto const at_save = outcome(begun.trainer);
 
@@ -302,7 +307,8 @@ TEST_CASE("a loss that is not finite ends training at the last finite point", "[
     model.script = {1, 1};
     auto const optimizer = make_optimizer({"sam", "sgd", {}});
     Trainer trainer(data, model, *optimizer, options(9));
-    trainer.run(StopAfter{1});
+    StopAfter stop(1);
+    trainer.run(stop);
     auto const before = trainer.parameters().data()[0];
     model.loss_value = std::numeric_limits<double>::quiet_NaN();
     CHECK(trainer.run() == Ending::not_finite);

@@ -37,6 +37,7 @@ namespace {
 struct Arguments {
     DataSource data;
     std::string models = "lightgcn";
+    std::string published;
     std::vector<std::string> assignments;
     std::string methods = "none,sam,fsam,bsam,bsam+";
     OptimizerOptions optimizer;
@@ -49,13 +50,17 @@ struct Arguments {
 };
 
 // Progress while batches go by, and Ctrl-C.
-struct Observer {
-    Progress& progress;
+class Observer final : public TrainingObserver {
+public:
+    explicit Observer(Progress& progress) : progress_(progress) {}
 
-    void after_batch(Trainer const& trainer, Report const& report) {
-        progress.after_batch(trainer, report);
+    void after_batch(Trainer const& trainer, Report const& report) override {
+        progress_.after_batch(trainer, report);
     }
-    bool should_stop() const { return interrupt_signal() != 0; }
+    bool should_stop() override { return interrupt_signal() != 0; }
+
+private:
+    Progress& progress_;
 };
 
 void require_distinct(std::vector<std::string> const& names, std::string_view what) {
@@ -175,7 +180,8 @@ public:
             spdlog::info("going on from {}", checkpoint.string());
         }
         Progress progress(name + ": ", a_.is_quiet);
-        auto const ending = trainer.run(Observer{progress});
+        Observer observer(progress);
+        auto const ending = trainer.run(observer);
         progress.clear();
         auto const& state = trainer.state();
         if (ending == Ending::interrupted) {
@@ -245,6 +251,7 @@ int compare(CLI::App const& command, Arguments a) {
     auto const optimizers = options_of_methods(a);
     std::vector<ModelChoice> models;
     for (auto const& each : a.model_list) models.push_back(parse_model(each));
+    use_published(models, a.published);
     assign(models, a.assignments);
 
     bool with_features = false;
@@ -315,6 +322,7 @@ Command add_compare(CLI::App& program) {
         ->capture_default_str()
         ->type_name("NAME,...")
         ->group("Model");
+    add_published_option(*command, a.published);
     add_set_option(*command, a.assignments);
     command
         ->add_option(

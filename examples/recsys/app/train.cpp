@@ -31,19 +31,24 @@ namespace polder::recsys::app {
 namespace {
 
 // Progress, checkpoints every few epochs, and Ctrl-C.
-struct Observer {
-    Progress& progress;
-    std::function<void()> save;
-    int checkpoint_every;
+class Observer final : public TrainingObserver {
+public:
+    Observer(Progress& progress, std::function<void()> const& save, int checkpoint_every)
+        : progress_(progress), save_(save), checkpoint_every_(checkpoint_every) {}
 
-    void after_batch(Trainer const& trainer, Report const& report) {
-        progress.after_batch(trainer, report);
+    void after_batch(Trainer const& trainer, Report const& report) override {
+        progress_.after_batch(trainer, report);
     }
-    void after_epoch(Trainer const& trainer) {
-        progress.after_epoch(trainer);
-        if (save && trainer.state().epoch % checkpoint_every == 0) save();
+    void after_epoch(Trainer const& trainer) override {
+        progress_.after_epoch(trainer);
+        if (save_ && trainer.state().epoch % checkpoint_every_ == 0) save_();
     }
-    bool should_stop() const { return interrupt_signal() != 0; }
+    bool should_stop() override { return interrupt_signal() != 0; }
+
+private:
+    Progress& progress_;
+    std::function<void()> const& save_;
+    int checkpoint_every_;
 };
 
 // Valid and test metrics of the best epoch, a row each, a column per cutoff.
@@ -92,7 +97,8 @@ int train(CLI::App const& command, TrainArguments a) {
     if (!a.checkpoint.empty()) save = [&] { save_run(a.checkpoint, trainer, what, notes); };
     Progress progress({}, a.is_quiet);
     catch_interrupts();
-    auto const ending = trainer.run(Observer{progress, save, a.checkpoint_every});
+    Observer observer(progress, save, a.checkpoint_every);
+    auto const ending = trainer.run(observer);
     progress.clear();
 
     auto const& state = trainer.state();

@@ -1,21 +1,15 @@
 /// The training loop: epochs of batches, evaluation, early stopping.
 #pragma once
 
-#include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <polder/blocks/arena.hpp>
-#include <polder/closure/non_finite.hpp>
-#include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
 
 #include "recsys/data/dataset.hpp"
@@ -43,26 +37,7 @@ struct TrainingOptions {
         1;  ///< of everything but the model, which has its own; results do not depend on it
 
     /// Throws std::invalid_argument with name, value and range of what is out of range.
-    void validate() const {
-        auto const require = [](bool holds, std::string_view name, auto value,
-                                std::string_view expected) {
-            if (!holds)
-                throw std::invalid_argument(std::string(name) + " = " + std::to_string(value) +
-                                            ", expected " + std::string(expected));
-        };
-        require(epochs >= 1, "epochs", epochs, "at least 1");
-        require(batch_size >= 1, "batch size", batch_size, "at least 1");
-        require(eval_step >= 1, "evaluation step", eval_step, "at least 1");
-        require(stopping_step >= 0, "stopping step", stopping_step, "at least 0");
-        require(threads >= 1, "threads", threads, "at least 1");
-        require(std::isfinite(learning_rate) && learning_rate >= 0, "learning rate", learning_rate,
-                "a finite number >= 0");
-        require(std::isfinite(decay_factor) && decay_factor > 0, "learning rate decay",
-                decay_factor, "a number > 0");
-        require(std::isfinite(decay_epochs) && decay_epochs > 0, "epochs of learning rate decay",
-                decay_epochs, "a number > 0");
-        static_cast<void>(Metrics{}[valid_metric]);
-    }
+    void validate() const;
 };
 
 /// What one epoch gave.
@@ -100,6 +75,23 @@ enum class Ending {
     not_finite  ///< a loss or gradient was infinite or not-a-number; the last step is not taken
 };
 
+class Trainer;
+
+/// Is told how training goes, and may end it.
+class TrainingObserver {
+public:
+    TrainingObserver() = default;
+    TrainingObserver(TrainingObserver const&) = delete;
+    TrainingObserver& operator=(TrainingObserver const&) = delete;
+    virtual ~TrainingObserver() = default;
+
+    virtual void after_batch(Trainer const&, Report const&) {}
+    /// The record is state().epochs.back().
+    virtual void after_epoch(Trainer const&) {}
+    /// Asked after every batch.
+    virtual bool should_stop() { return false; }
+};
+
 /// Trains a model. In each epoch: the model's begin_epoch, all batches, one step each, and every
 /// eval_step epochs an evaluation of valid and test.
 ///
@@ -112,73 +104,20 @@ enum class Ending {
 /// being interrupted and continued.
 class Trainer {
 public:
-    /// `data`, `model` and `optimizer` must outlive the trainer. Sets initial values.
+    /// `data`, `model` and `optimizer` must outlive the trainer. Sets initial values. Throws
+    /// std::runtime_error for data without validation rows.
     Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
-            TrainingOptions options)
-        : model_(model), optimizer_(optimizer), options_(valid(std::move(options))),
-          sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed),
-          full_sort_(data) {
-        if (data.valid.empty())
-            throw std::runtime_error("data set '" + data.name +
-                                     "' has no validation rows (x_label 1) to choose an epoch by");
-        model_.declare(parameters_);
-        model_.initialise(parameters_, options_.seed);
-        optimizer_.set_threads(options_.threads);
-        optimizer_.freeze(model_.frozen());
-        optimizer_.bind(parameters_);
-    }
+            TrainingOptions options);
 
     Trainer(Trainer const&) = delete;
     Trainer& operator=(Trainer const&) = delete;
 
-    /// Trains until there is a reason to end. `observer` has any of
-    ///
-    ///     void after_batch(Trainer const&, Report const&)
-    ///     void after_epoch(Trainer const&)              the record is state().epochs.back()
-    ///     bool should_stop()                            asked after every batch
-    ///
-    /// Called again after an interruption, it goes on with the next batch.
-    template <class Observer>
-    Ending run(Observer&& observer) {
-        Closure const closure = [this](ParameterArena<float> const& x,
-                                       ParameterArena<float>& gradient, Pass pass) {
-            auto batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
-            if (pass.sample >= 0) keep_row(batch, static_cast<std::size_t>(pass.sample));
-            return model_.loss(x, batch, pass, gradient);
-        };
-        while (state_.epoch < options_.epochs && !is_stopped_early()) {
-            optimizer_.set_learning_rate(learning_rate(state_.epoch));
-            model_.begin_epoch(options_.seed, state_.epoch);
-            if (state_.batch == 0) optimizer_.begin_epoch();
-            while (state_.batch < sampler_.n_batches()) {
-                auto const start = now();
-                Report report;
-                try {
-                    report = optimizer_.step(parameters_, closure);
-                } catch (NonFiniteError const& error) {
-                    message_ = error.what();
-                    return Ending::not_finite;
-                }
-                ++state_.batch;
-                state_.loss_sum += report.loss;
-                if (!std::isnan(report.sharpness())) {
-                    state_.sharpness_sum += report.sharpness();
-                    ++state_.sharpness_batches;
-                }
-                state_.seconds += now() - start;
-                if constexpr (requires { observer.after_batch(*this, report); })
-                    observer.after_batch(*this, report);
-                if constexpr (requires { observer.should_stop(); })
-                    if (observer.should_stop()) return Ending::interrupted;
-            }
-            finish_epoch();
-            if constexpr (requires { observer.after_epoch(*this); }) observer.after_epoch(*this);
-        }
-        return is_stopped_early() ? Ending::early_stopping : Ending::all_epochs;
-    }
+    /// Trains until there is a reason to end. Called again after an interruption, it goes on with the next
+    /// batch.
+    Ending run(TrainingObserver& observer);
 
     /// As above, without an observer.
-    Ending run() { return run(Silent{}); }
+    Ending run();
 
     TrainingOptions const& options() const { return options_; }
     TrainingState const& state() const { return state_; }
@@ -192,16 +131,10 @@ public:
 
     /// What the model of the best epoch (of now, before the first evaluation) recommends by. The views are
     /// valid until the model is used again.
-    Representations<float> best_representations() {
-        if (state_.best_epoch < 0) return model_.representations(parameters_);
-        model_.begin_epoch(options_.seed, state_.best_epoch);
-        return model_.representations(best_parameters_);
-    }
+    Representations<float> best_representations();
 
     /// What the lists of these hit in test.
-    std::vector<UserHits> best_test_hits() {
-        return full_sort_.test_hits(best_representations(), options_.threads);
-    }
+    std::vector<UserHits> best_test_hits();
 
     /// What was not finite, after Ending::not_finite.
     std::string const& message() const { return message_; }
@@ -219,63 +152,10 @@ public:
     }
 
 private:
-    struct Silent {};
-
-    static TrainingOptions valid(TrainingOptions options) {
-        options.validate();
-        return options;
-    }
-
-    // The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
-    static void keep_row(Batch& batch, std::size_t sample) {
-        auto const row = sample % batch.users.size();
-        for (auto* ids : {&batch.users, &batch.positives, &batch.negatives})
-            if (!ids->empty()) *ids = ids->subspan(row, 1);
-    }
-
-    static double now() {
-        return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-            .count();
-    }
-
     bool is_stopped_early() const { return state_.n_without_gain > options_.stopping_step; }
-
-    double learning_rate(int epoch) const {
-        return options_.learning_rate *
-               std::pow(options_.decay_factor, static_cast<double>(epoch) / options_.decay_epochs);
-    }
-
-    void finish_epoch() {
-        auto const n = static_cast<double>(sampler_.n_batches());
-        EpochRecord record;
-        record.epoch = state_.epoch;
-        record.loss = state_.loss_sum / n;
-        record.sharpness = state_.mean_sharpness();
-        record.train_seconds = state_.seconds;
-        if ((state_.epoch + 1) % options_.eval_step == 0) {
-            auto const start = now();
-            record.metrics = full_sort_(model_.representations(parameters_), options_.threads);
-            record.evaluation_seconds = now() - start;
-            compare_with_best(*record.metrics);
-        }
-        state_.epochs.push_back(std::move(record));
-        ++state_.epoch;
-        state_.batch = state_.sharpness_batches = 0;
-        state_.loss_sum = state_.sharpness_sum = state_.seconds = 0;
-    }
-
-    void compare_with_best(FullSort::Result const& metrics) {
-        double const value = round_to_4_decimals(metrics.valid[options_.valid_metric]);
-        if (value > state_.best_value) {
-            state_.best_value = value;
-            state_.best_epoch = state_.epoch;
-            state_.best = metrics;
-            state_.n_without_gain = 0;
-            best_parameters_ = parameters_;
-        } else {
-            ++state_.n_without_gain;
-        }
-    }
+    double learning_rate(int epoch) const;
+    void finish_epoch();
+    void compare_with_best(FullSort::Result const& metrics);
 
     AnyModel<float>& model_;
     AnyOptimizer& optimizer_;

@@ -1,0 +1,169 @@
+#include "recsys/training/checkpoint.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <polder/state/state.hpp>
+
+namespace polder::recsys {
+
+Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+double number_of_json(Json const& value) {
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+Json json_of_metrics(Metrics const& metrics) {
+    Json json = Json::object();
+    Metrics::visit(metrics, [&](std::string const& name, double value) { json[name] = value; });
+    return json;
+}
+
+std::uint64_t fingerprint(Dataset const& data) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    auto const add = [&](std::uint64_t word) { hash = (hash ^ word) * 0x100000001b3; };
+    for (auto const* split : {&data.train, &data.valid, &data.test}) {
+        add(split->size());
+        for (auto const& row : *split) {
+            add(static_cast<std::uint64_t>(row.user));
+            add(static_cast<std::uint64_t>(row.item));
+        }
+    }
+    for (auto const* features : {&data.visual, &data.textual}) {
+        add(features->columns);
+        for (float const value : features->values) add(std::bit_cast<std::uint32_t>(value));
+    }
+    return hash;
+}
+
+namespace {
+
+Json json_of_result(FullSort::Result const& result) {
+    return {{"valid", json_of_metrics(result.valid)},
+            {"valid_users", result.valid.n_users},
+            {"test", json_of_metrics(result.test)},
+            {"test_users", result.test.n_users}};
+}
+
+FullSort::Result result_of_json(Json const& json) {
+    FullSort::Result result;
+    auto const read = [](Metrics& metrics, Json const& values) {
+        Metrics::visit(metrics, [&](std::string const& name, double& value) {
+            value = values.at(name).get<double>();
+        });
+    };
+    read(result.valid, json.at("valid"));
+    read(result.test, json.at("test"));
+    result.valid.n_users = json.at("valid_users").get<std::size_t>();
+    result.test.n_users = json.at("test_users").get<std::size_t>();
+    return result;
+}
+
+Json json_of_state(TrainingState const& state) {
+    Json epochs = Json::array();
+    for (auto const& record : state.epochs)
+        epochs.push_back({{"epoch", record.epoch},
+                          {"loss", json_number(record.loss)},
+                          {"sharpness", json_number(record.sharpness)},
+                          {"train_seconds", record.train_seconds},
+                          {"evaluation_seconds", record.evaluation_seconds},
+                          {"metrics", record.metrics ? json_of_result(*record.metrics) : Json()}});
+    return {{"epoch", state.epoch},
+            {"batch", state.batch},
+            {"loss_sum", json_number(state.loss_sum)},
+            {"sharpness_sum", json_number(state.sharpness_sum)},
+            {"sharpness_batches", state.sharpness_batches},
+            {"seconds", state.seconds},
+            {"epochs", std::move(epochs)},
+            {"best_epoch", state.best_epoch},
+            {"best_value", state.best_value},
+            {"n_without_gain", state.n_without_gain},
+            {"best", json_of_result(state.best)}};
+}
+
+TrainingState state_of_json(Json const& json) {
+    TrainingState state;
+    state.epoch = json.at("epoch").get<int>();
+    state.batch = json.at("batch").get<std::size_t>();
+    state.loss_sum = number_of_json(json.at("loss_sum"));
+    state.sharpness_sum = number_of_json(json.at("sharpness_sum"));
+    state.sharpness_batches = json.at("sharpness_batches").get<std::size_t>();
+    state.seconds = json.at("seconds").get<double>();
+    for (auto const& entry : json.at("epochs")) {
+        EpochRecord record;
+        record.epoch = entry.at("epoch").get<int>();
+        record.loss = number_of_json(entry.at("loss"));
+        record.sharpness = number_of_json(entry.at("sharpness"));
+        record.train_seconds = entry.at("train_seconds").get<double>();
+        record.evaluation_seconds = entry.at("evaluation_seconds").get<double>();
+        if (!entry.at("metrics").is_null()) record.metrics = result_of_json(entry.at("metrics"));
+        state.epochs.push_back(std::move(record));
+    }
+    state.best_epoch = json.at("best_epoch").get<int>();
+    state.best_value = json.at("best_value").get<double>();
+    state.n_without_gain = json.at("n_without_gain").get<int>();
+    state.best = result_of_json(json.at("best"));
+    return state;
+}
+
+constexpr char const* best_prefix = "best.";
+
+}  // namespace
+
+void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& run,
+              Settings const& notes) {
+    SafetensorsWriter writer;
+    add_parameters(writer, trainer.parameters());
+    add_parameters(writer, trainer.best_parameters(), best_prefix);
+    trainer.optimizer().add_state(writer, trainer.parameters());
+    writer.add_metadata("format", std::string(checkpoint_format));
+    writer.add_metadata("version", std::string(checkpoint_version));
+    writer.add_metadata("run", run.dump());
+    writer.add_metadata("state", json_of_state(trainer.state()).dump());
+    for (auto const& [key, text] : notes) writer.add_metadata(key, text);
+    writer.write(file);
+}
+
+void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
+    if (file.metadata("format") != checkpoint_format ||
+        file.metadata("version") != checkpoint_version)
+        file.fail("is not a checkpoint of this version, expected " +
+                  std::string(checkpoint_format) + " " + std::string(checkpoint_version));
+    auto const saved = Json::parse(file.metadata("run"), nullptr, false);
+    if (!saved.is_object()) file.fail("'run' in the metadata is not a JSON object");
+    for (auto const& [key, value] : run.items())
+        if (!saved.contains(key) || saved[key] != value)
+            file.fail("was made with " + key + " = " +
+                      (saved.contains(key) ? saved[key].dump() : std::string("nothing")) +
+                      ", this run has " + value.dump());
+
+    TrainingState state;
+    try {
+        state = state_of_json(Json::parse(file.metadata("state")));
+    } catch (nlohmann::json::exception const& error) {
+        file.fail(std::string("'state' in the metadata is damaged: ") + error.what());
+    }
+    if (state.epoch < 0 || state.batch > trainer.n_batches() || state.n_without_gain < 0)
+        file.fail("'state' in the metadata is damaged: epoch " + std::to_string(state.epoch) +
+                  ", batch " + std::to_string(state.batch));
+
+    auto parameters = trainer.parameters();
+    read_parameters(file, parameters);
+    ParameterArena<float> best;
+    if (state.best_epoch >= 0) {
+        best = parameters;
+        read_parameters(file, best, best_prefix);
+    }
+    trainer.optimizer().load_state(file, trainer.parameters());
+    trainer.restore(std::move(parameters), std::move(best), std::move(state));
+}
+
+}  // namespace polder::recsys

@@ -1,0 +1,161 @@
+#include "recsys/training/trainer.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <polder/closure/non_finite.hpp>
+#include <polder/closure/pass.hpp>
+
+namespace polder::recsys {
+
+namespace {
+
+// The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
+void keep_row(Batch& batch, std::size_t sample) {
+    auto const row = sample % batch.users.size();
+    for (auto* ids : {&batch.users, &batch.positives, &batch.negatives})
+        if (!ids->empty()) *ids = ids->subspan(row, 1);
+}
+
+double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+TrainingOptions valid(TrainingOptions options) {
+    options.validate();
+    return options;
+}
+
+}  // namespace
+
+void TrainingOptions::validate() const {
+    auto const require = [](bool holds, std::string_view name, auto value,
+                            std::string_view expected) {
+        if (!holds)
+            throw std::invalid_argument(std::string(name) + " = " + std::to_string(value) +
+                                        ", expected " + std::string(expected));
+    };
+    require(epochs >= 1, "epochs", epochs, "at least 1");
+    require(batch_size >= 1, "batch size", batch_size, "at least 1");
+    require(eval_step >= 1, "evaluation step", eval_step, "at least 1");
+    require(stopping_step >= 0, "stopping step", stopping_step, "at least 0");
+    require(threads >= 1, "threads", threads, "at least 1");
+    require(std::isfinite(learning_rate) && learning_rate >= 0, "learning rate", learning_rate,
+            "a finite number >= 0");
+    require(std::isfinite(decay_factor) && decay_factor > 0, "learning rate decay", decay_factor,
+            "a number > 0");
+    require(std::isfinite(decay_epochs) && decay_epochs > 0, "epochs of learning rate decay",
+            decay_epochs, "a number > 0");
+    static_cast<void>(Metrics{}[valid_metric]);
+}
+
+Trainer::Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
+                 TrainingOptions options)
+    : model_(model), optimizer_(optimizer), options_(valid(std::move(options))),
+      sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed),
+      full_sort_(data) {
+    if (data.valid.empty())
+        throw std::runtime_error("data set '" + data.name +
+                                 "' has no validation rows (x_label 1) to choose an epoch by");
+    model_.declare(parameters_);
+    model_.initialise(parameters_, options_.seed);
+    optimizer_.set_threads(options_.threads);
+    optimizer_.freeze(model_.frozen());
+    optimizer_.bind(parameters_);
+}
+
+Ending Trainer::run(TrainingObserver& observer) {
+    Closure const closure = [this](ParameterArena<float> const& x, ParameterArena<float>& gradient,
+                                   Pass pass) {
+        auto batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
+        if (pass.sample >= 0) keep_row(batch, static_cast<std::size_t>(pass.sample));
+        return model_.loss(x, batch, pass, gradient);
+    };
+    while (state_.epoch < options_.epochs && !is_stopped_early()) {
+        optimizer_.set_learning_rate(learning_rate(state_.epoch));
+        model_.begin_epoch(options_.seed, state_.epoch);
+        if (state_.batch == 0) optimizer_.begin_epoch();
+        while (state_.batch < sampler_.n_batches()) {
+            auto const start = now();
+            Report report;
+            try {
+                report = optimizer_.step(parameters_, closure);
+            } catch (NonFiniteError const& error) {
+                message_ = error.what();
+                return Ending::not_finite;
+            }
+            ++state_.batch;
+            state_.loss_sum += report.loss;
+            if (!std::isnan(report.sharpness())) {
+                state_.sharpness_sum += report.sharpness();
+                ++state_.sharpness_batches;
+            }
+            state_.seconds += now() - start;
+            observer.after_batch(*this, report);
+            if (observer.should_stop()) return Ending::interrupted;
+        }
+        finish_epoch();
+        observer.after_epoch(*this);
+    }
+    return is_stopped_early() ? Ending::early_stopping : Ending::all_epochs;
+}
+
+Ending Trainer::run() {
+    TrainingObserver silent;
+    return run(silent);
+}
+
+Representations<float> Trainer::best_representations() {
+    if (state_.best_epoch < 0) return model_.representations(parameters_);
+    model_.begin_epoch(options_.seed, state_.best_epoch);
+    return model_.representations(best_parameters_);
+}
+
+std::vector<UserHits> Trainer::best_test_hits() {
+    return full_sort_.test_hits(best_representations(), options_.threads);
+}
+
+double Trainer::learning_rate(int epoch) const {
+    return options_.learning_rate *
+           std::pow(options_.decay_factor, static_cast<double>(epoch) / options_.decay_epochs);
+}
+
+void Trainer::finish_epoch() {
+    auto const n = static_cast<double>(sampler_.n_batches());
+    EpochRecord record;
+    record.epoch = state_.epoch;
+    record.loss = state_.loss_sum / n;
+    record.sharpness = state_.mean_sharpness();
+    record.train_seconds = state_.seconds;
+    if ((state_.epoch + 1) % options_.eval_step == 0) {
+        auto const start = now();
+        record.metrics = full_sort_(model_.representations(parameters_), options_.threads);
+        record.evaluation_seconds = now() - start;
+        compare_with_best(*record.metrics);
+    }
+    state_.epochs.push_back(std::move(record));
+    ++state_.epoch;
+    state_.batch = state_.sharpness_batches = 0;
+    state_.loss_sum = state_.sharpness_sum = state_.seconds = 0;
+}
+
+void Trainer::compare_with_best(FullSort::Result const& metrics) {
+    double const value = round_to_4_decimals(metrics.valid[options_.valid_metric]);
+    if (value > state_.best_value) {
+        state_.best_value = value;
+        state_.best_epoch = state_.epoch;
+        state_.best = metrics;
+        state_.n_without_gain = 0;
+        best_parameters_ = parameters_;
+    } else {
+        ++state_.n_without_gain;
+    }
+}
+
+}  // namespace polder::recsys
