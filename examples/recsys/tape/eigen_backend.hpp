@@ -22,6 +22,7 @@
 #include "recsys/tape/broadcast.hpp"
 #include "recsys/tape/csr.hpp"
 #include "recsys/tape/pattern.hpp"
+#include "recsys/tape/profile.hpp"
 #include "recsys/tape/rows.hpp"
 
 namespace polder::recsys {
@@ -211,6 +212,7 @@ public:
     /// of additions does not depend on the threads.
     void product(MatrixView<T const> a, Form form_a, MatrixView<T const> b, Form form_b,
                  MatrixView<T> c, bool add) {
+        const TimedPart timed(Part::products);
         const std::size_t inner = form_a == Form::plain ? a.cols : a.rows;
         const std::size_t down = (c.rows + tile - 1) / tile, across = (c.cols + tile - 1) / tile;
         parallel_for(down * across, threads_for(c.size() * inner / 16), [&](std::size_t k) {
@@ -283,6 +285,7 @@ public:
     /// y_r = [y_r +] sum over the entries of row r of `side` of w_entry x_end, the bracket where `add`.
     void multiply(Pattern::Side const& side, MatrixView<T const> w, MatrixView<T const> x,
                   MatrixView<T> y, bool add) {
+        const TimedPart timed(Part::propagation);
         for_each_row(
             Rows::all(), y,
             [&](std::size_t row) {
@@ -301,6 +304,7 @@ public:
     /// w_e += a_row(e) . c_end(e) for every entry of `side`.
     void add_products(Pattern::Side const& side, MatrixView<T const> a, MatrixView<T const> c,
                       MatrixView<T> w) {
+        const TimedPart timed(Part::propagation);
         for_each_row(
             Rows::all(), a,
             [&](std::size_t row) {
@@ -365,6 +369,7 @@ public:
 
     /// y_b = x_index(b).
     void gather(MatrixView<T const> x, std::span<std::int32_t const> index, MatrixView<T> y) {
+        const TimedPart timed(Part::gather);
         for_each_row(Rows::all(), y, [&](std::size_t b) {
             std::copy_n(detail::row_of(x, static_cast<std::size_t>(index[b])), y.cols,
                         detail::row_of(y, b));
@@ -373,6 +378,7 @@ public:
 
     /// y_b += x_index(b).
     void gather_add(MatrixView<T const> x, std::span<std::int32_t const> index, MatrixView<T> y) {
+        const TimedPart timed(Part::gather);
         for_each_row(Rows::all(), y, [&](std::size_t b) {
             map_row(
                 y.cols, [](T& to, T from) { to += from; }, detail::row_of(y, b),
@@ -382,6 +388,7 @@ public:
 
     /// x_index(b) += y_b, in the order of b: each thread has a range of rows of x.
     void scatter_add(MatrixView<T const> y, std::span<std::int32_t const> index, MatrixView<T> x) {
+        const TimedPart timed(Part::gather);
         const std::size_t parts = static_cast<std::size_t>(threads_for(y.size()));
         parallel_for(parts, threads_, [&](std::size_t part) {
             const std::size_t begin = x.rows * part / parts, end = x.rows * (part + 1) / parts;
@@ -399,6 +406,7 @@ public:
     /// the bracket counts where r is in `held`.
     void multiply(Csr<T> const& a, MatrixView<T const> x, Rows x_rows, MatrixView<T> y, Rows y_rows,
                   Rows held) {
+        const TimedPart timed(Part::propagation);
         const std::size_t n = y_rows.count(y.rows);
         const auto parts = static_cast<std::size_t>(threads_for(a.values.size() * x.cols));
         parallel_for(parts, threads_, [&](std::size_t part) {

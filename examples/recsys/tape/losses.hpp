@@ -10,6 +10,7 @@
 #include "recsys/tape/dense.hpp"
 #include "recsys/tape/elementwise.hpp"
 #include "recsys/tape/operand.hpp"
+#include "recsys/tape/profile.hpp"
 #include "recsys/tape/reductions.hpp"
 
 namespace polder::recsys {
@@ -23,6 +24,7 @@ template <class B>
 Value<B> bpr_loss(Value<B> positive, Value<B> negative) {
     using T = typename B::Scalar;
     detail::check_equal("bpr_loss", positive, negative);
+    const TimedPart timed(Part::loss);
     auto& tape = positive.tape();
     const T share = T(1) / static_cast<T>(positive.rows());
     constexpr T guard = T(1e-10);
@@ -31,6 +33,7 @@ Value<B> bpr_loss(Value<B> positive, Value<B> negative) {
         [share](T p, T n) { return -share * std::log(guard + T(1) / (T(1) + std::exp(n - p))); },
         y.result(), positive.value(), negative.value());
     return tape.on_backward(y, [positive, negative, y, share] {
+        const TimedPart timed(Part::loss);
         y.tape().backend().map(
             [share](T& dp, T& dn, T dy, T p, T n) {
                 const T s = T(1) / (T(1) + std::exp(n - p));
@@ -51,6 +54,7 @@ template <class B>
 Value<B> softplus_bpr_loss(Value<B> positive, Value<B> negative, typename B::Scalar w) {
     using T = typename B::Scalar;
     detail::check_equal("softplus_bpr_loss", positive, negative);
+    const TimedPart timed(Part::loss);
     auto& tape = positive.tape();
     const auto y = tape.make({positive, negative}, 1, 1);
     tape.backend().sum(
@@ -60,6 +64,7 @@ Value<B> softplus_bpr_loss(Value<B> positive, Value<B> negative, typename B::Sca
         },
         y.result(), positive.value(), negative.value());
     return tape.on_backward(y, [positive, negative, y, w] {
+        const TimedPart timed(Part::loss);
         y.tape().backend().map(
             [w](T& dp, T& dn, T dy, T p, T n) {
                 const T slope = dy * w / (T(1) + std::exp(p - n));
@@ -93,6 +98,7 @@ Value<B> info_nce(Value<B> queries, Value<B> keys, std::span<std::int32_t const>
     using T = typename B::Scalar;
     detail::check_shapes(queries.cols() == keys.cols() && positive.size() == queries.rows(),
                          "info_nce", queries, keys, "as many columns, and a key for every query");
+    const TimedPart timed(Part::loss);
     auto& tape = queries.tape();
     const auto log_sum = tape.scratch(queries.rows(), 1);
     const auto loss = tape.scratch(queries.rows(), 1);
@@ -101,6 +107,7 @@ Value<B> info_nce(Value<B> queries, Value<B> keys, std::span<std::int32_t const>
                                         log_sum.result(), loss.result());
     tape.backend().sum([w](T l) { return w * l; }, y.result(), loss.value());
     return tape.on_backward(y, [queries, keys, positive, log_sum, y, temperature, w] {
+        const TimedPart timed(Part::loss);
         auto& backend = y.tape().backend();
         if (queries.is_variable())
             backend.add_softmax_products(queries.value(), keys.value(), positive,

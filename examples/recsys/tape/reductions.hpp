@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "recsys/tape/operand.hpp"
+#include "recsys/tape/profile.hpp"
 
 namespace polder::recsys {
 
@@ -108,10 +109,12 @@ template <class B>
 Value<B> row_dot(Value<B> a, Value<B> c) {
     using T = typename B::Scalar;
     detail::check_equal("row_dot", a, c);
+    const TimedPart timed(Part::loss);
     auto& tape = a.tape();
     const auto y = tape.make({a, c}, a.rows(), 1);
     tape.backend().row_sum([](T ai, T ci) { return ai * ci; }, y.result(), a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
+        const TimedPart timed(Part::loss);
         const auto step = [](T& d, T dy, T other) { d += dy * other; };
         detail::add_gradient(a, step, per_row(y.gradient()), c.value());
         detail::add_gradient(c, step, per_row(y.gradient()), a.value());
