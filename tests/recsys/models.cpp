@@ -16,6 +16,7 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/random.hpp"
+#include "recsys/training/optimizer.hpp"
 #include "support/catch.hpp"
 #include "support/count_allocations.hpp"
 
@@ -166,6 +167,18 @@ std::vector<double> results(AnyModel<T>& model, ParameterArena<T> const& x, Batc
 }
 
 }  // namespace
+
+TEST_CASE("published settings are settings of their model", "[recsys]") {
+    const auto data = random_dataset(30, 20, 90);
+    for (auto const& entry : models())
+        for (auto const& published : entry.published) {
+            INFO(entry.name << " on " << published.data_set);
+            auto options = parse_optimizer("none:" + std::string(published.settings));
+            const auto is_rate = [](auto const& each) { return each.first == "learning_rate"; };
+            std::erase_if(options.values, is_rate);
+            CHECK_NOTHROW(make_model<float>(entry.name, data, options.values, 1));
+        }
+}
 
 TEST_CASE("the gradient of a model is that of its loss", "[recsys][models]") {
     const auto data = random_dataset(12, 14, 45);

@@ -32,6 +32,17 @@ std::vector<std::string> hyper_parameter_names(ModelEntry const& entry) {
     return names;
 }
 
+// "a=1:b=2" as "a=1" and "b=2".
+std::vector<std::string> split_settings(std::string_view text) {
+    std::vector<std::string> result;
+    while (!text.empty()) {
+        auto const end = std::min(text.find(':'), text.size());
+        result.emplace_back(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return result;
+}
+
 }  // namespace
 
 CLI::Validator whole_number(long long lowest) {
@@ -186,18 +197,51 @@ bool needs_features(ModelEntry const& model) {
 ModelChoice parse_model(std::string const& text) {
     auto const colon = text.find(':');
     ModelChoice choice{text.substr(0, colon), {}};
-    std::vector<std::string> known, assignments;
+    std::vector<std::string> known;
     for (auto const& entry : models()) known.emplace_back(entry.name);
     if (std::find(known.begin(), known.end(), choice.name) == known.end())
         refuse_name("model", choice.name, known);
-    for (auto begin = colon; begin != std::string::npos;) {
-        auto const end = text.find(':', begin + 1);
-        assignments.push_back(text.substr(begin + 1, end - begin - 1));
-        begin = end;
-    }
     std::vector<ModelChoice> one{choice};
-    assign(one, assignments);
+    if (colon != std::string::npos)
+        assign(one, split_settings(std::string_view(text).substr(colon + 1)));
     return one.front();
+}
+
+void add_published_option(CLI::App& command, std::string& data_set) {
+    command
+        .add_option("--published", data_set,
+                    "Begin with the settings that the model's authors published for this data set, "
+                    "where there are some; polder-recsys models lists them")
+        ->type_name("NAME")
+        ->group("Model");
+}
+
+void use_published(std::vector<ModelChoice>& choices, std::string const& data_set) {
+    if (data_set.empty()) return;
+    std::vector<std::string> names, known;
+    bool is_known = false;
+    for (auto& choice : choices) {
+        names.push_back(choice.name);
+        auto const& entry = find_model(choice.name);
+        auto const hyper_parameters = hyper_parameter_names(entry);
+        for (auto const& published : entry.published) {
+            known.emplace_back(published.data_set);
+            if (published.data_set != data_set) continue;
+            is_known = true;
+            Settings own;
+            for (auto const& text : split_settings(published.settings)) {
+                auto each = assignment(text, "--published");
+                bool const is_own = std::find(hyper_parameters.begin(), hyper_parameters.end(),
+                                              each.first) != hyper_parameters.end();
+                (is_own ? own : choice.optimizer).push_back(std::move(each));
+            }
+            choice.settings.insert(choice.settings.begin(), own.begin(), own.end());
+        }
+    }
+    std::sort(known.begin(), known.end());
+    known.erase(std::unique(known.begin(), known.end()), known.end());
+    if (!is_known)
+        refuse_name("data set with published settings of " + listed(names), data_set, known);
 }
 
 void assign(std::vector<ModelChoice>& choices, std::vector<std::string> const& assignments) {

@@ -41,11 +41,19 @@ bool needs_features(ModelEntry const& model);
 struct ModelChoice {
     std::string name;
     Settings settings;
+    Settings optimizer{};  ///< defaults of the base optimizer that come with the model
 };
 
 /// "lightgcn" or "lightgcn:n_layers=3:reg_weight=0.01". Throws std::invalid_argument with the nearest and all
 /// known names for an unknown model.
 ModelChoice parse_model(std::string const& text);
+
+/// Adds --published, the data set whose published settings models begin with.
+void add_published_option(CLI::App& command, std::string& data_set);
+
+/// Puts the settings that were published for a data set before those of each model that has such. Throws
+/// std::invalid_argument, with the known data sets, where none has; does nothing for an empty name.
+void use_published(std::vector<ModelChoice>& models, std::string const& data_set);
 
 /// Adds `assignments` to the settings of those models that have the hyper-parameter. Throws
 /// std::invalid_argument for one that none of them has, with the nearest and all known names.

@@ -85,12 +85,19 @@ int list_models(Arguments const& a) {
         auto const decay = entry.weight_decay == 0 ? std::string()
                                                    : fmt::format("  trained with weight decay {}\n",
                                                                  entry.weight_decay);
-        fmt::print("{}: {}\n{}{}  {} numbers on {} ({} users, {} items)\n{}\n", entry.name,
-                   entry.source, indented(aligned(options)), decay, parameters.size(), data.name,
-                   data.n_users, data.n_items, indented(aligned(matrices)));
+        Json json_published = Json::object();
+        std::string published;
+        for (auto const& each : entry.published) {
+            published += fmt::format("  published for {}: {}\n", each.data_set, each.settings);
+            json_published[each.data_set] = each.settings;
+        }
+        fmt::print("{}: {}\n{}{}{}  {} numbers on {} ({} users, {} items)\n{}\n", entry.name,
+                   entry.source, indented(aligned(options)), published, decay, parameters.size(),
+                   data.name, data.n_users, data.n_items, indented(aligned(matrices)));
         json.push_back({{"name", entry.name},
                         {"source", entry.source},
                         {"weight_decay", entry.weight_decay},
+                        {"published", std::move(json_published)},
                         {"needs_features", needs_features(entry)},
                         {"hyper_parameters", std::move(json_options)},
                         {"parameters", std::move(json_matrices)}});

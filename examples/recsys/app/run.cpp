@@ -36,17 +36,21 @@ Json json_of_text(std::string const& text) {
     return json.is_discarded() ? Json(text) : json;
 }
 
-// The weight decay that the model's reference trains with is the default of base optimizers that add it to
-// the gradient.
-OptimizerOptions with_weight_decay(OptimizerOptions options, ModelEntry const& model) {
-    if (model.weight_decay != 0 && options.base != "adamw")
-        options.values.emplace(options.values.begin(), "weight_decay", to_text(model.weight_decay));
+// What comes with the model is the default: published settings, and the weight decay that its reference
+// trains with, for base optimizers that add it to the gradient.
+OptimizerOptions optimizer_of(RunOptions const& run) {
+    auto options = run.optimizer;
+    auto& values = options.values;
+    values.insert(values.begin(), run.model.optimizer.begin(), run.model.optimizer.end());
+    auto const decay = find_model(run.model.name).weight_decay;
+    if (decay != 0 && options.base != "adamw")
+        values.emplace(values.begin(), "weight_decay", to_text(decay));
     return options;
 }
 
 TrainingOptions with_learning_rate(RunOptions const& options) {
     auto training = options.training;
-    for (auto const& each : optimizer_values(options.optimizer))
+    for (auto const& each : optimizer_values(optimizer_of(options)))
         if (each.name == "learning_rate") training.learning_rate = std::get<double>(each.value);
     return training;
 }
@@ -80,7 +84,7 @@ Json hyper_parameters(RunOptions const& options) {
         json[each.name] = json_of_text(each.default_value);
     for (auto const& [name, text] : options.model.settings) json[name] = json_of_text(text);
     json["base"] = options.optimizer.base;
-    for (auto const& each : optimizer_values(with_weight_decay(options.optimizer, model)))
+    for (auto const& each : optimizer_values(optimizer_of(options)))
         json[(json.contains(each.name) ? "optimizer." : "") + each.name] = json_of(each.value);
     auto const& t = options.training;
     json["batch_size"] = t.batch_size;
@@ -106,9 +110,7 @@ Json identity(RunOptions const& options, Dataset const& data) {
 }
 
 Run::Run(Dataset const& data, RunOptions options)
-    : data_(data), options_(std::move(options)),
-      optimizer_(
-          make_optimizer(with_weight_decay(options_.optimizer, find_model(options_.model.name)))),
+    : data_(data), options_(std::move(options)), optimizer_(make_optimizer(optimizer_of(options_))),
       model_(make_model<float>(options_.model.name, data, options_.model.settings,
                                options_.training.threads)),
       trainer_(data, *model_, *optimizer_, with_learning_rate(options_)) {}

@@ -19,6 +19,7 @@ void add_course_options(CLI::App& command, TrainArguments& a) {
         ->capture_default_str()
         ->type_name("NAME")
         ->group("Model");
+    add_published_option(command, a.published);
     add_set_option(command, a.assignments);
     command
         .add_option(
@@ -35,6 +36,7 @@ void add_course_options(CLI::App& command, TrainArguments& a) {
 
 RunOptions run_options(TrainArguments const& a) {
     std::vector<ModelChoice> model{parse_model(a.model)};
+    use_published(model, a.published);
     assign(model, a.assignments);
     auto optimizer = parse_optimizer(a.method, a.optimizer);
     static_cast<void>(optimizer_values(optimizer));  // are they in range?

@@ -15,6 +15,7 @@ namespace polder::recsys::app {
 struct TrainArguments {
     DataSource data;
     std::string model = "lightgcn";
+    std::string published;
     std::vector<std::string> assignments;
     std::string method = "none";
     OptimizerOptions optimizer;

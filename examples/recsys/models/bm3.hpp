@@ -93,6 +93,11 @@ public:
     using HyperParameters = BM3HyperParameters;
     static constexpr std::string_view model_name = "bm3";
     static constexpr std::string_view source = "Zhou et al., WWW 2023";
+    static constexpr PublishedSettings published[] = {
+        {"baby", "n_layers=1:dropout=0.5:reg_weight=0.1"},
+        {"sports", "n_layers=1:dropout=0.5:reg_weight=0.01"},
+        {"electronics", "n_layers=2:dropout=0.3:reg_weight=0.1"},
+    };
 
     BM3(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),

@@ -109,6 +109,11 @@ public:
     using HyperParameters = DRAGONHyperParameters;
     static constexpr std::string_view model_name = "dragon";
     static constexpr std::string_view source = "Zhou et al., ECAI 2023";
+    static constexpr PublishedSettings published[] = {
+        {"baby", "learning_rate=1e-4:reg_weight=1e-3"},
+        {"sports", "learning_rate=1e-4:reg_weight=1e-3"},
+        {"clothing", "learning_rate=1e-4:reg_weight=1e-1"},
+    };
 
     DRAGON(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),

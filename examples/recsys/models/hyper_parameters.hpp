@@ -31,6 +31,14 @@ struct HyperParameterValue {
 /// Values to set, as pairs of name and text, applied in order.
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
+/// The settings that the model's authors chose for a data set.
+struct PublishedSettings {
+    std::string_view data_set;  ///< "baby"
+    /// "n_layers=1:dropout=0.5": hyper-parameters of the model and options of the base optimizer
+    /// (learning_rate). What is not named is as by default.
+    std::string_view settings;
+};
+
 /// One row of the table that a struct H of hyper-parameters has as `H::table`: which member has the
 /// name, and the closed range [lowest, highest] of its values or of the numbers in its list. Infinite
 /// ends mean "any finite value". A text is one of `choices`, which are separated by "|".

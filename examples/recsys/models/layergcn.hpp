@@ -77,6 +77,12 @@ public:
     using HyperParameters = LayerGCNHyperParameters;
     static constexpr std::string_view model_name = "layergcn";
     static constexpr std::string_view source = "Zhou et al., ICDE 2023";
+    static constexpr PublishedSettings published[] = {
+        {"mooc", "dropout=0.1:reg_weight=1e-3"},
+        {"games", "dropout=0.2:reg_weight=1e-3"},
+        {"food", "dropout=0.1:reg_weight=1e-2"},
+        {"yelp", "dropout=0.2:reg_weight=1e-3"},
+    };
 
     LayerGCN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),

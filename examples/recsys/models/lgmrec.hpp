@@ -125,6 +125,11 @@ public:
     using HyperParameters = LGMRecHyperParameters;
     static constexpr std::string_view model_name = "lgmrec";
     static constexpr std::string_view source = "Guo et al., AAAI 2024";
+    static constexpr PublishedSettings published[] = {
+        {"baby", "n_hyper_layer=1:hyper_num=4:keep_rate=0.5:alpha=0.3"},
+        {"sports", "n_hyper_layer=4:hyper_num=4:keep_rate=0.4:alpha=0.6"},
+        {"clothing", "n_hyper_layer=2:hyper_num=64:keep_rate=0.2:alpha=0.2"},
+    };
 
     LGMRec(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),

@@ -23,6 +23,7 @@ struct ModelEntry {
     std::string_view name;
     std::string_view source;  ///< the paper
     double weight_decay;      ///< that the reference trains with, added to the gradient
+    std::span<PublishedSettings const> published;
     std::vector<HyperParameterDescription> (*hyper_parameters)();
     Make<float>* make_float;
     Make<double>* make_double;
@@ -42,9 +43,12 @@ constexpr ModelEntry model_entry() {
     double weight_decay = 0;
     if constexpr (requires { Model<float>::weight_decay; })
         weight_decay = Model<float>::weight_decay;
+    std::span<PublishedSettings const> published;
+    if constexpr (requires { Model<float>::published; }) published = Model<float>::published;
     return {Model<float>::model_name,
             Model<float>::source,
             weight_decay,
+            published,
             &describe<typename Model<float>::HyperParameters>,
             &make<Model, float>,
             &make<Model, double>};

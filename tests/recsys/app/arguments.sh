@@ -6,7 +6,7 @@ expect 0 "Exit codes:" train --help
 expect 0 "synthetic:NAME=synthetic:small" compare --help
 expect 0 "polder " --version
 expect 2 "A subcommand is required"
-expect 2 "unknown command 'trian'; nearest: train; known: train, compare, data" trian
+expect 2 "unknown command 'trian'; nearest: train; known: train, compare, recommend" trian
 expect 2 "not expected: --frob" train --frob
 
 expect 2 "unknown model 'lightgnc'; nearest: lightgcn; known:" train --model lightgnc
@@ -15,6 +15,8 @@ expect 2 "unknown hyper-parameter of lightgcn 'n_layer'; nearest: n_layers; know
 expect 2 "unknown hyper-parameter of lightgcn 'x'; known:" train --model lightgcn:x=3
 expect 2 "--set n_layers: expected name=value" train --set n_layers
 expect 2 "n_layers = -1, expected an integer in" train --set n_layers=-1
+expect 2 "unknown data set with published settings of bm3 'sport'; nearest: sports; known: baby, " \
+    train --model bm3 --published sport
 expect 2 "unknown optimizer 'sham'; nearest: sam, asam, fsam; known: none, sam" \
     train --optimizer sham
 expect 2 "unknown base optimizer 'adan'; nearest: adam, adamw; known: adam, adamw, sgd" \
@@ -46,6 +48,7 @@ expect 1 "user 0 has all 1 items of the training rows" train --data full.inter
 # Lists of what there is.
 expect 0 "lightgcn: " models
 expect 0 "n_layers" models lightgcn
+expect 0 "published for sports: n_layers=1:dropout=0.5:reg_weight=0.01" models bm3
 expect 2 "unknown model 'lightgc'; nearest: lightgcn" models lightgc
 expect 0 "eps = rho g / |g|_2, u = s" optimizers
 expect 0 "manhattan" optimizers bsam
