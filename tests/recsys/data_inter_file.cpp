@@ -66,6 +66,10 @@ TEST_CASE("errors in an .inter file name file, line and what was expected", "[da
     fails("\n\n", "toy.inter:1: the file is empty");
     fails("userID\titemID\n0\t0\n", "toy.inter:1: column 'x_label' is missing");
     fails("userID,itemID,x_label\n", "separated by tabs, found: 'userID,itemID,x_label'");
+    std::string many;
+    for (int k = 0; k < 2000; ++k) many += "c\t";
+    fails(many + "\n",
+          "found: 'c', 'c', 'c', 'c', 'c', 'c', 'c', 'c', 'c', 'c', 'c', 'c' and 1989 more");
     fails("userID\titemID\tx_label\tuserID\n", "toy.inter:1: column 'userID' occurs twice");
     fails(header, "toy.inter: no row with x_label 0");
     fails(header + "0\t0\t1\n", "toy.inter: no row with x_label 0");

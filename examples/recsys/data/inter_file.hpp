@@ -83,9 +83,14 @@ private:
         throw std::runtime_error(file_ + ":" + std::to_string(line) + ": " + message);
     }
 
+    // The columns of the header, the first of them if there are many.
     std::string header() const {
+        constexpr std::size_t limit = 12;
         std::string text;
-        for (auto const field : fields_) text += (text.empty() ? "" : ", ") + shown(field);
+        for (std::size_t k = 0; k < std::min(fields_.size(), limit); ++k)
+            text += (k == 0 ? "" : ", ") + shown(fields_[k]);
+        if (fields_.size() > limit)
+            text += " and " + std::to_string(fields_.size() - limit) + " more";
         return text;
     }
 
