@@ -3,16 +3,21 @@
 
 #include <cmath>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include <polder/blocks/arena.hpp>
 
 #include "recsys/data/synthetic.hpp"
 #include "recsys/models/registry.hpp"
+#include "recsys/training/checkpoint.hpp"
 #include "recsys/training/optimizer.hpp"
 #include "recsys/training/sampler.hpp"
 #include "recsys/training/trainer.hpp"
+#include "support/temporary_directory.hpp"
 
 namespace {
 
@@ -38,6 +43,17 @@ Settings small(ModelEntry const& model) {
     return settings;
 }
 
+TrainingOptions two_epochs() {
+    TrainingOptions training;
+    training.epochs = 2;
+    training.batch_size = 64;
+    training.eval_step = 2;
+    training.learning_rate = 1e-2;
+    return training;
+}
+
+std::vector<float> values(ParameterArena<float> const& x) { return {x.begin(), x.end()}; }
+
 struct Run {
     double start, end;  // the loss on the same batches, before and after
     std::vector<float> parameters;
@@ -58,16 +74,12 @@ double mean_loss(Dataset const& data, AnyModel<float>& model, TrainingOptions co
 Run train(Dataset const& data, ModelEntry const& entry, OptimizerOptions const& options) {
     const auto model = make_model<float>(entry.name, data, small(entry), 1);
     const auto optimizer = make_optimizer(options);
-    TrainingOptions training;
-    training.epochs = 2;
-    training.batch_size = 64;
-    training.eval_step = 2;
-    training.learning_rate = 1e-2;
+    const auto training = two_epochs();
     Trainer trainer(data, *model, *optimizer, training);
     auto const& x = trainer.parameters();
     const double start = mean_loss(data, *model, training, x);
     REQUIRE(trainer.run() == Ending::all_epochs);
-    return {start, mean_loss(data, *model, training, x), {x.begin(), x.end()}};
+    return {start, mean_loss(data, *model, training, x), values(x)};
 }
 
 void check(Dataset const& data, ModelEntry const& model, OptimizerOptions const& options) {
@@ -86,7 +98,41 @@ constexpr bool is_instrumented = true;
 constexpr bool is_instrumented = false;
 #endif
 
+// A run that can be stopped after some batches.
+struct Stoppable final : TrainingObserver {
+    std::unique_ptr<AnyModel<float>> model;
+    std::unique_ptr<AnyOptimizer> optimizer = make_optimizer(parse_optimizer("bsam+"));
+    Trainer trainer;
+    int batches = -1;  // that are left; never, if negative
+
+    Stoppable(Dataset const& data, ModelEntry const& entry)
+        : model(make_model<float>(entry.name, data, small(entry), 1)),
+          trainer(data, *model, *optimizer, two_epochs()) {}
+
+    void after_batch(Trainer const&, polder::Report const&) override { --batches; }
+    bool should_stop() override { return batches == 0; }
+};
+
 }  // namespace
+
+TEST_CASE("every model goes on from a checkpoint as if it had not been interrupted", "[recsys]") {
+    const auto data = few_users();
+    TemporaryDirectory const folder;
+    for (auto const& entry : models()) {
+        INFO(entry.name);
+        Stoppable whole(data, entry), begun(data, entry), continued(data, entry);
+        REQUIRE(whole.trainer.run(whole) == Ending::all_epochs);
+        // Within the second epoch, whose graphs and noise are not those of the first.
+        begun.batches = static_cast<int>(begun.trainer.n_batches()) + 2;
+        REQUIRE(begun.trainer.run(begun) == Ending::interrupted);
+        save_run(folder / "run", begun.trainer, Json::object());
+        polder::SafetensorsFile file(folder / "run");
+        load_run(file, continued.trainer, Json::object());
+        REQUIRE(continued.trainer.run(continued) == Ending::all_epochs);
+        CHECK(values(continued.trainer.parameters()) == values(whole.trainer.parameters()));
+        CHECK(continued.trainer.state().best == whole.trainer.state().best);
+    }
+}
 
 TEST_CASE("every model trains with every method", "[recsys]") {
     const auto data = few_users();
