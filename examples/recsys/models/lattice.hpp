@@ -135,6 +135,7 @@ public:
         if (!data.visual.empty()) modalities_.push_back(modality("image", data, data.visual));
         if (!data.textual.empty()) modalities_.push_back(modality("text", data, data.textual));
         if (values_.cf_model == "ngcf") add_ngcf_layers();
+        forget_item_graph();
     }
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
@@ -194,7 +195,7 @@ public:
         batch_items_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
 
         const bool learns_graph = batch.number < 2;
-        if (!learns_graph && kept_.rows == 0) {  // the first batch of the epoch was left out
+        if (!learns_graph && !is_kept()) {  // the first batch of the epoch was left out
             tape_.reset();
             build_item_graph(BoundParameters<T>(tape_, parameters));
             keep_item_graph();
@@ -205,7 +206,7 @@ public:
             build_item_graph(bound);
         else
             no_gradient_of_item_graph(gradient);
-        if (kept_.rows == 0) keep_item_graph();
+        if (!is_kept()) keep_item_graph();
 
         const auto q = bound["item_embedding"];
         const auto e =
@@ -251,6 +252,9 @@ public:
         for (auto const& m : modalities_) all.push_back({m.graph_name, &m.original});
         return all;
     }
+
+    /// G, which the epoch's first batch builds of its parameters.
+    [[nodiscard]] Csr<T>* carried_graph() override { return &kept_; }
 
 private:
     using Matrix = Value<EigenBackend<T>>;
@@ -306,7 +310,7 @@ private:
 
     // A graph that is fixed under the name "item_adj_used" is that of every epoch.
     void prepare_epoch(int) override {
-        kept_ = {};
+        forget_item_graph();
         auto const* const fixed = this->noise_.fixed("item_adj_used");
         if (fixed == nullptr) return;
         const auto n = static_cast<std::size_t>(n_items_);
@@ -393,6 +397,7 @@ private:
     }
 
     Matrix over_kept_graph(Matrix h) {
+        if (kept_transposed_.rows == 0) kept_transposed_ = transpose(kept_);
         for (int hop = 1; hop <= values_.n_layers; ++hop)
             h = propagate(kept_, kept_transposed_, h,
                           hop == values_.n_layers ? Rows(batch_items_) : Rows::all());
@@ -423,8 +428,13 @@ private:
 
     void keep(Csr<T> graph) {
         kept_ = std::move(graph);
-        kept_transposed_ = transpose(kept_);
+        kept_transposed_ = {};
     }
+    void forget_item_graph() {
+        const auto n = static_cast<std::size_t>(n_items_);
+        keep({n, n, {0}, {}, {}});
+    }
+    [[nodiscard]] bool is_kept() const { return kept_.offsets.size() > 1; }
 
     void no_gradient_of_item_graph(ParameterArena<T>& gradient) const {
         if (mixes()) zeros(gradient, "modal_weight");
@@ -441,7 +451,7 @@ private:
     NodeGraph<T> graph_;  // A
     std::vector<Modality> modalities_;
     std::vector<NgcfLayer> ngcf_layers_;
-    Csr<T> kept_, kept_transposed_;  // G of this epoch; no rows before it is built
+    Csr<T> kept_, kept_transposed_;  // G of this epoch, and G^T where it was asked for
     Tape<EigenBackend<T>> tape_;
     RowSet batch_nodes_, batch_items_;
     std::vector<std::int32_t> positive_nodes_, negative_nodes_;

@@ -124,6 +124,11 @@ public:
     /// The graphs that are in use, for inspection.
     [[nodiscard]] virtual std::vector<NamedGraph<T>> graphs() const { return {}; }
 
+    /// The graph that an epoch's batches hand on, if it does not follow from seed, epoch and parameters: a
+    /// checkpoint within the epoch has it, too. It has rows and columns always, and offsets of all rows from
+    /// when it is built. Null for a model without one.
+    [[nodiscard]] virtual Csr<T>* carried_graph() { return nullptr; }
+
     /// The random objects; what is fixed there is not drawn.
     [[nodiscard]] Noise<T>& noise() { return noise_; }
 

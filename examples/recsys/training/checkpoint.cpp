@@ -1,5 +1,6 @@
 #include "recsys/training/checkpoint.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstddef>
@@ -8,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -116,6 +118,30 @@ TrainingState state_of_json(Json const& json) {
 
 constexpr char const* best_prefix = "best.";
 
+std::size_t n_values(SafetensorsFile const& file, std::string const& name) {
+    auto const found = file.arrays().find(name);
+    if (found == file.arrays().end()) file.fail("there is no array '" + name + "'");
+    return found->second.shape.size() == 1 ? static_cast<std::size_t>(found->second.shape[0]) : 0;
+}
+
+// The graph that the epoch carries, of that size, or none where the file has none.
+Csr<float> read_carried(SafetensorsFile& file, Csr<float> const& like) {
+    if (file.arrays().count("carried.offsets") == 0) return {};
+    auto const n = n_values(file, "carried.columns");
+    Csr<float> graph{like.rows, like.cols, std::vector<std::size_t>(like.rows + 1),
+                     std::vector<std::int32_t>(n), std::vector<float>(n)};
+    file.read("carried.offsets", {graph.offsets.size()}, graph.offsets);
+    file.read("carried.columns", {n}, graph.columns);
+    file.read("carried.values", {n}, graph.values);
+    bool const is_sorted = std::is_sorted(graph.offsets.begin(), graph.offsets.end());
+    bool const is_inside = std::all_of(graph.columns.begin(), graph.columns.end(), [&](auto c) {
+        return c >= 0 && static_cast<std::size_t>(c) < graph.cols;
+    });
+    if (!is_sorted || !is_inside || graph.offsets.front() != 0 || graph.offsets.back() != n)
+        file.fail("the graph 'carried' is damaged");
+    return graph;
+}
+
 }  // namespace
 
 void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& run,
@@ -124,6 +150,11 @@ void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& r
     add_parameters(writer, trainer.parameters());
     add_parameters(writer, trainer.best_parameters(), best_prefix);
     trainer.optimizer().add_state(writer, trainer.parameters());
+    if (auto const* const graph = trainer.carried_graph()) {
+        writer.add("carried.offsets", {graph->offsets.size()}, graph->offsets);
+        writer.add("carried.columns", {graph->columns.size()}, graph->columns);
+        writer.add("carried.values", {graph->values.size()}, graph->values);
+    }
     writer.add_metadata("format", std::string(checkpoint_format));
     writer.add_metadata("version", std::string(checkpoint_version));
     writer.add_metadata("run", run.dump());
@@ -162,8 +193,11 @@ void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
         best = parameters;
         read_parameters(file, best, best_prefix);
     }
+    Csr<float> carried;
+    if (auto const* const graph = trainer.model().carried_graph(); graph && state.batch > 0)
+        carried = read_carried(file, *graph);
     trainer.optimizer().load_state(file, trainer.parameters());
-    trainer.restore(std::move(parameters), std::move(best), std::move(state));
+    trainer.restore(std::move(parameters), std::move(best), std::move(state), std::move(carried));
 }
 
 }  // namespace polder::recsys

@@ -1,7 +1,8 @@
 /// Checkpoints: a run written to a safetensors file, and continued from it bit for bit.
 ///
 /// What polder/state/state.hpp writes (parameters by their names, "optimizer.<name>"), and arrays
-/// "best.<name>", the parameters of the best epoch, if there is one. Metadata: "format" and
+/// "best.<name>", the parameters of the best epoch, if there is one; "carried.offsets", ".columns" and ".values",
+/// the graph that the epoch under way carries, if it does (AnyModel::carried_graph). Metadata: "format" and
 /// "version"; "run", a JSON object of what the run depends on; "state", a JSON object of TrainingState.
 #pragma once
 
@@ -22,7 +23,7 @@ namespace polder::recsys {
 
 /// What the metadata of a checkpoint say of it.
 inline constexpr std::string_view checkpoint_format = "polder-recsys checkpoint";
-inline constexpr std::string_view checkpoint_version = "3";
+inline constexpr std::string_view checkpoint_version = "4";
 
 /// JSON with keys in the order in which they were added.
 using Json = nlohmann::ordered_json;

@@ -79,7 +79,7 @@ Ending Trainer::run(TrainingObserver& observer) {
     };
     while (state_.epoch < options_.epochs && !is_stopped_early()) {
         optimizer_.set_learning_rate(learning_rate(state_.epoch));
-        model_.begin_epoch(options_.seed, state_.epoch);
+        enter_epoch(state_.epoch);
         if (state_.batch == 0) optimizer_.begin_epoch();
         while (state_.batch < sampler_.n_batches()) {
             auto const start = now();
@@ -113,7 +113,7 @@ Ending Trainer::run() {
 
 Representations<float> Trainer::best_representations() {
     if (state_.best_epoch < 0) return model_.representations(parameters_);
-    model_.begin_epoch(options_.seed, state_.best_epoch);
+    enter_epoch(state_.best_epoch);
     return model_.representations(best_parameters_);
 }
 
@@ -124,6 +124,25 @@ std::vector<UserHits> Trainer::best_test_hits() {
 double Trainer::learning_rate(int epoch) const {
     return options_.learning_rate *
            std::pow(options_.decay_factor, static_cast<double>(epoch) / options_.decay_epochs);
+}
+
+// Once for each epoch: a run that was interrupted goes on with the graphs that it has.
+void Trainer::enter_epoch(int epoch) {
+    if (epoch == model_epoch_) return;
+    model_.begin_epoch(options_.seed, epoch);
+    model_epoch_ = epoch;
+}
+
+void Trainer::restore(ParameterArena<float> parameters, ParameterArena<float> best_parameters,
+                      TrainingState state, Csr<float> carried) {
+    model_epoch_ = -1;
+    if (carried.offsets.size() > 1) {
+        enter_epoch(state.epoch);
+        *model_.carried_graph() = std::move(carried);
+    }
+    parameters_ = std::move(parameters);
+    best_parameters_ = std::move(best_parameters);
+    state_ = std::move(state);
 }
 
 void Trainer::finish_epoch() {

@@ -16,6 +16,7 @@
 #include "recsys/evaluation/full_sort.hpp"
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/tape/csr.hpp"
 #include "recsys/training/optimizer.hpp"
 #include "recsys/training/sampler.hpp"
 
@@ -130,7 +131,7 @@ public:
     ParameterArena<float>& best_parameters() { return best_parameters_; }
 
     /// What the model of the best epoch (of now, before the first evaluation) recommends by. The views are
-    /// valid until the model is used again.
+    /// valid until the model is used again. Not for a run that goes on within its epoch: the model leaves it.
     Representations<float> best_representations();
 
     /// What the lists of these hit in test.
@@ -139,21 +140,23 @@ public:
     /// What was not finite, after Ending::not_finite.
     std::string const& message() const { return message_; }
 
+    /// The graph that the epoch under way hands on from batch to batch, or null.
+    Csr<float>* carried_graph() { return state_.batch == 0 ? nullptr : model_.carried_graph(); }
+
     AnyModel<float> const& model() const { return model_; }
+    AnyModel<float>& model() { return model_; }
     AnyOptimizer& optimizer() { return optimizer_; }
 
     /// Goes on from elsewhere: parameters of the layout of parameters(), those of the best epoch
-    /// (or empty), and the state that belongs to them. The optimizer's state is its own matter.
+    /// (or empty), the state that belongs to them, and the graph that its epoch carries (or one without
+    /// offsets). The optimizer's state is its own matter.
     void restore(ParameterArena<float> parameters, ParameterArena<float> best_parameters,
-                 TrainingState state) noexcept {
-        parameters_ = std::move(parameters);
-        best_parameters_ = std::move(best_parameters);
-        state_ = std::move(state);
-    }
+                 TrainingState state, Csr<float> carried);
 
 private:
     bool is_stopped_early() const { return state_.n_without_gain > options_.stopping_step; }
     double learning_rate(int epoch) const;
+    void enter_epoch(int epoch);
     void finish_epoch();
     void compare_with_best(FullSort::Result const& metrics);
 
@@ -164,6 +167,7 @@ private:
     FullSort full_sort_;
     ParameterArena<float> parameters_, best_parameters_;
     TrainingState state_;
+    int model_epoch_ = -1;  // the one that the model was told of last
     std::string message_;
 };
 
