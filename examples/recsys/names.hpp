@@ -65,4 +65,18 @@ inline std::string listed(std::span<std::string const> names) {
     throw std::invalid_argument(message + "; known: " + listed(known));
 }
 
+/// The `name`s of a list.
+template <class Entries>
+std::vector<std::string> names_of(Entries const& entries) {
+    std::vector<std::string> names;
+    for (auto const& each : entries) names.emplace_back(each.name);
+    return names;
+}
+
+/// Throws as `refuse_name` where `name` is not among `known`.
+inline void require_known(std::string_view what, std::string_view name,
+                          std::span<std::string const> known) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) refuse_name(what, name, known);
+}
+
 }  // namespace polder::recsys

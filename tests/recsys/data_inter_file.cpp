@@ -183,8 +183,9 @@ TEST_CASE("data is found by what the command line calls it", "[data]") {
     source.n_items = 40;
     CHECK(load_data(source).n_items == 40);
     source.name = "synthetic:babies";
-    CHECK_THROWS_WITH(load_data(source), ContainsSubstring("unknown synthetic data set 'babies', "
-                                                           "known: tiny small baby"));
+    CHECK_THROWS_WITH(
+        load_data(source),
+        ContainsSubstring("unknown synthetic data set 'babies'; known: tiny, small, baby"));
     source.name = "/absent";
     CHECK_THROWS_WITH(load_data(source), ContainsSubstring("are for synthetic data"));
 }

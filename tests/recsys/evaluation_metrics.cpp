@@ -74,8 +74,9 @@ TEST_CASE("metrics are found by name", "[evaluation]") {
     CHECK(metrics["recall@20"] == 0.3);
     CHECK(metrics["ndcg@5"] == 0.5);
     CHECK(Metrics::names().size() == 16);
-    CHECK_THROWS_WITH(metrics["recall@7"], ContainsSubstring("unknown metric 'recall@7', known: "
-                                                             "recall@5, recall@10"));
+    CHECK_THROWS_WITH(metrics["recall@7"],
+                      ContainsSubstring("unknown metric 'recall@7'; nearest: recall@5, recall@10, "
+                                        "recall@20; known: recall@5, recall@10"));
 }
 
 TEST_CASE("a mean is over the users that are given", "[evaluation]") {

@@ -275,9 +275,8 @@ TEST_CASE("hyper-parameters are set by name and refused with name, value and ran
         return message_of([&] { make_model<float>("lightgcn", toy(), settings, 1); });
     };
     CHECK(made({{"n_layers", "2"}, {"reg_weight", "1e-3"}}) == "nothing was thrown");
-    CHECK(
-        made({{"layers", "2"}}) ==
-        "lightgcn: unknown hyper-parameter 'layers'; known: embedding_size, n_layers, reg_weight");
+    CHECK(made({{"layers", "2"}}) == "unknown hyper-parameter of lightgcn 'layers'; nearest: "
+                                     "n_layers; known: embedding_size, n_layers, reg_weight");
     CHECK(made({{"n_layers", "2.5"}}) ==
           "lightgcn: n_layers = '2.5', expected an integer in [0, 64]");
     CHECK(made({{"n_layers", ""}}) == "lightgcn: n_layers = '', expected an integer in [0, 64]");
@@ -306,7 +305,7 @@ TEST_CASE("hyper-parameters are set by name and refused with name, value and ran
 
 TEST_CASE("an unknown model is an error that lists the known ones", "[recsys][models]") {
     const auto message = message_of([] { make_model<float>("lightgnc", toy(), {}, 1); });
-    CHECK(message.starts_with("unknown model 'lightgnc'; known: "));
+    CHECK(message.starts_with("unknown model 'lightgnc'; nearest: lightgcn; known: "));
     CHECK_THAT(message, ContainsSubstring("lightgcn"));
     CHECK(find_model("lightgcn").name == "lightgcn");
     CHECK(find_model("lightgcn").hyper_parameters().size() == 3);

@@ -26,12 +26,6 @@ std::string option_name(std::string_view name) {
     return option;
 }
 
-std::vector<std::string> hyper_parameter_names(ModelEntry const& entry) {
-    std::vector<std::string> names;
-    for (auto const& each : entry.hyper_parameters()) names.push_back(each.name);
-    return names;
-}
-
 // "a=1:b=2" as "a=1" and "b=2".
 std::vector<std::string> split_settings(std::string_view text) {
     std::vector<std::string> result;
@@ -197,10 +191,7 @@ bool needs_features(ModelEntry const& model) {
 ModelChoice parse_model(std::string const& text) {
     auto const colon = text.find(':');
     ModelChoice choice{text.substr(0, colon), {}};
-    std::vector<std::string> known;
-    for (auto const& entry : models()) known.emplace_back(entry.name);
-    if (std::find(known.begin(), known.end(), choice.name) == known.end())
-        refuse_name("model", choice.name, known);
+    static_cast<void>(find_model(choice.name));
     std::vector<ModelChoice> one{choice};
     if (colon != std::string::npos)
         assign(one, split_settings(std::string_view(text).substr(colon + 1)));
@@ -223,7 +214,7 @@ void use_published(std::vector<ModelChoice>& choices, std::string const& data_se
     for (auto& choice : choices) {
         names.push_back(choice.name);
         auto const& entry = find_model(choice.name);
-        auto const hyper_parameters = hyper_parameter_names(entry);
+        auto const hyper_parameters = names_of(entry.hyper_parameters());
         for (auto const& published : entry.published) {
             known.emplace_back(published.data_set);
             if (published.data_set != data_set) continue;
@@ -250,7 +241,7 @@ void assign(std::vector<ModelChoice>& choices, std::vector<std::string> const& a
         std::vector<std::string> known;
         bool is_known = false;
         for (auto& choice : choices)
-            for (auto const& each : hyper_parameter_names(find_model(choice.name))) {
+            for (auto const& each : names_of(find_model(choice.name).hyper_parameters())) {
                 known.push_back(each);
                 if (each != name) continue;
                 is_known = true;

@@ -32,16 +32,6 @@ struct Arguments {
     std::string json;
 };
 
-template <class Entries>
-void require_known(std::vector<std::string> const& names, std::string_view what,
-                   Entries const& entries) {
-    std::vector<std::string> known;
-    for (auto const& each : entries) known.emplace_back(each.name);
-    for (auto const& name : names)
-        if (std::find(known.begin(), known.end(), name) == known.end())
-            refuse_name(what, name, known);
-}
-
 bool is_asked_for(Arguments const& a, std::string_view name) {
     return a.names.empty() || std::find(a.names.begin(), a.names.end(), name) != a.names.end();
 }
@@ -60,7 +50,7 @@ std::string indented(std::string const& text) {
 }
 
 int list_models(Arguments const& a) {
-    require_known(a.names, "model", models());
+    for (auto const& name : a.names) static_cast<void>(find_model(name));
     auto const data = load_data(a.data, true);
     auto json = Json::array();
     for (auto const& entry : models()) {
@@ -120,7 +110,7 @@ int list_optimizers(Arguments const& a) {
     auto const methods = describe_methods(), bases = describe_base_optimizers();
     auto all = methods;
     all.insert(all.end(), bases.begin(), bases.end());
-    require_known(a.names, "optimizer", all);
+    for (auto const& name : a.names) require_known("optimizer", name, names_of(all));
     auto json = Json::array();
     auto const print = [&](OptimizerDescription const& each, Part part) {
         if (!is_asked_for(a, each.name)) return;

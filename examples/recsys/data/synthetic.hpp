@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/names.hpp"
 #include "recsys/random.hpp"
 
 namespace polder::recsys {
@@ -51,17 +52,13 @@ inline constexpr std::array<SyntheticSize, 7> synthetic_sizes{{
 
 /// The size of that name. Throws std::invalid_argument that lists the known ones.
 inline SyntheticOptions synthetic_options(std::string_view name) {
-    std::string known;
-    for (auto const& size : synthetic_sizes) {
+    for (auto const& size : synthetic_sizes)
         if (size.name == name)
             return {.name = "synthetic:" + std::string(name),
                     .n_users = size.n_users,
                     .n_items = size.n_items,
                     .n_interactions = size.n_interactions};
-        known.append(" ").append(size.name);
-    }
-    throw std::invalid_argument("unknown synthetic data set '" + std::string(name) +
-                                "', known:" + known);
+    refuse_name("synthetic data set", name, names_of(synthetic_sizes));
 }
 
 /// Draws a data set. With k = 16 latent dimensions, and unit vectors z:

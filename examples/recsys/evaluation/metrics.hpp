@@ -6,11 +6,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "recsys/names.hpp"
 
 namespace polder::recsys {
 
@@ -53,20 +55,12 @@ struct Metrics {
 
     /// The value of a name such as "recall@20". Throws std::invalid_argument that lists the names.
     double operator[](std::string_view name) const {
-        double result = 0;
-        bool is_known = false;
-        std::string known;
+        std::optional<double> result;
         visit(*this, [&](std::string const& each, double value) {
-            known += (known.empty() ? "" : ", ") + each;
-            if (each == name) {
-                result = value;
-                is_known = true;
-            }
+            if (each == name) result = value;
         });
-        if (!is_known)
-            throw std::invalid_argument("unknown metric '" + std::string(name) +
-                                        "', known: " + known);
-        return result;
+        if (!result) refuse_name("metric", name, names());
+        return *result;
     }
 
     /// Every value rounded to 4 decimals.

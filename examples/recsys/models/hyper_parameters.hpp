@@ -16,6 +16,8 @@
 #include <variant>
 #include <vector>
 
+#include "recsys/names.hpp"
+
 namespace polder::recsys {
 
 /// A value of any kind that a hyper-parameter may have.
@@ -76,7 +78,8 @@ std::string text_of(T const& value) {
         return value;
     } else if constexpr (is_list<T>) {
         std::string text = "[";
-        for (auto const& each : value) text += (text.size() > 1 ? "," : "") + text_of(each);
+        for (auto const& each : value)
+            text.append(text.size() > 1 ? "," : "").append(text_of(each));
         return text + "]";
     } else {
         char text[32];
@@ -214,11 +217,7 @@ void set(H& values, std::string_view model, std::string_view name, std::string_v
         check(values, model);
         return;
     }
-    std::string message =
-        std::string(model) + ": unknown hyper-parameter '" + std::string(name) + "'; known:";
-    for (auto const& row : H::table)
-        message += (&row == H::table.data() ? " " : ", ") + std::string(row.name);
-    throw std::invalid_argument(message);
+    refuse_name("hyper-parameter of " + std::string(model), name, names_of(H::table));
 }
 
 /// The defaults of H changed by `settings`.

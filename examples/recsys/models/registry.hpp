@@ -12,6 +12,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/names.hpp"
 
 namespace polder::recsys {
 
@@ -57,14 +58,11 @@ constexpr ModelEntry model_entry() {
 /// Every model of the suite, in the order of models.def.
 std::span<ModelEntry const> models();
 
-/// The entry of `name`. Throws std::invalid_argument that lists the known models.
+/// The entry of `name`. Throws std::invalid_argument with the nearest and all known names.
 inline ModelEntry const& find_model(std::string_view name) {
     for (auto const& entry : models())
         if (entry.name == name) return entry;
-    std::string message = "unknown model '" + std::string(name) + "'; known:";
-    for (auto const& entry : models())
-        message += (&entry == models().data() ? " " : ", ") + std::string(entry.name);
-    throw std::invalid_argument(message);
+    refuse_name("model", name, names_of(models()));
 }
 
 /// The model `name` for `data`, with its default hyper-parameters changed by `settings`. Keeps no

@@ -31,11 +31,11 @@ expect 2 "rho = 'wide', expected a number" train --optimizer sam --rho wide
 expect 2 "--epochs: '0', expected a whole number of at least 1" train --epochs 0
 expect 2 "--batch-size: '-5', expected a whole number" train --batch-size -5
 expect 2 "--seed: '1.5', expected a whole number" train --seed 1.5
-expect 2 "unknown metric 'auc', known: recall@5" train --valid-metric auc
+expect 2 "unknown metric 'auc'; known: recall@5" train --valid-metric auc
 
 expect 1 "/absent: no such file or directory" train --data /absent
 expect 1 "no .inter file in this directory" data --describe --data .
-expect 2 "unknown synthetic data set 'huge', known: tiny" data --data synthetic:huge
+expect 2 "unknown synthetic data set 'huge'; known: tiny" data --data synthetic:huge
 expect 2 "interactions = 10, expected at least 30" \
     data --data synthetic --users 10 --items 10 --interactions 10
 printf 'userID\titemID\tx_label\n0\t0\t0\n0\tx\t0\n' >bad.inter
