@@ -16,6 +16,17 @@ namespace polder::recsys::app {
 /// Accepts whole numbers from `lowest` on. (Without it, CLI11 reads -1 as a large unsigned number.)
 CLI::Validator whole_number(long long lowest);
 
+/// What `train` and `compare` are told alike.
+struct CourseArguments {
+    DataSource data{};
+    std::string published;  ///< the data set whose published settings models begin with
+    std::vector<std::string> assignments;  ///< of --set
+    OptimizerOptions optimizer{};
+    TrainingOptions training{};
+    std::string config;
+    bool is_quiet = false;
+};
+
 /// Adds --data and the options of synthetic data.
 void add_data_options(CLI::App& command, DataSource& source);
 

@@ -34,19 +34,13 @@ namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments {
-    DataSource data;
+struct Arguments : CourseArguments {
     std::string models = "lightgcn";
-    std::string published;
-    std::vector<std::string> assignments;
     std::string methods = "none,sam,fsam,bsam,bsam+";
-    OptimizerOptions optimizer;
-    TrainingOptions training;
     int n_seeds = 3;
     std::string metrics = "recall@20,ndcg@20";
     std::vector<std::string> model_list, method_list, metric_list;  // the three lists taken apart
-    std::string runs, json, csv, markdown, config;
-    bool is_quiet = false;
+    std::string runs, json, csv, markdown;
 };
 
 // Progress while batches go by, and Ctrl-C.

@@ -12,17 +12,11 @@
 namespace polder::recsys::app {
 
 /// What `train` was asked for.
-struct TrainArguments {
-    DataSource data;
+struct TrainArguments : CourseArguments {
     std::string model = "lightgcn";
-    std::string published;
-    std::vector<std::string> assignments;
     std::string method = "none";
-    OptimizerOptions optimizer;
-    TrainingOptions training;
-    std::string json, curve, checkpoint, resume, config;
+    std::string json, curve, checkpoint, resume;
     int checkpoint_every = 10;
-    bool is_quiet = false;
 };
 
 /// Adds the options that decide the course of a run.
