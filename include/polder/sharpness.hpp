@@ -12,7 +12,6 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <polder/blocks/container.hpp>
@@ -187,28 +186,9 @@ public:
             detail::OutOfPlace<C, std::remove_reference_t<Closure>, kept> form(x, closure, twins,
                                                                                memory);
             Report report;
-            if (!estimate_fisher(memory, form, report) || !evaluate_first(form, report))
-                return report;
-            auto ascent = ascent_of(memory, report, false);
-            if (!accept(ascent.measure(form.from(), form.gradient()), "gradient", report))
-                return report;
-            const auto write_eps = [&] {
-                detail::collect(eps, memory.engine.layout(), memory.point, "eps");
-                memory.engine.clear_frozen(form.point());
-            };
-            if (!several_ascents()) {
-                write_eps();
-                ascent.template place<false>(form.from(), form.gradient(), form.point());
-                return report;
-            }
-            form.leave();
-            ascent.template place<true>(form.from(), form.gradient(), form.point());
-            if (!ascend_on(memory, form, ascent, report)) return report;
-            const std::vector<scalar_t<C>*> reached = memory.point;
-            write_eps();
-            memory.engine.map([](auto w, auto y, auto& difference) { difference = y - w; },
-                              form.from(), Blocked<scalar_t<C>>{reached.data()}, form.point());
-            return report;
+            begin_passes(memory);
+            measure_perturbation(memory, form, eps, report);
+            return reported(memory, report);
         } else {
             return {};
         }
@@ -237,11 +217,14 @@ public:
         static_assert(Features::masked, "polder: this method has no mask");
         check_container<C, C&>();
         auto& memory = prepare(x);
-        if (mask.size() != memory.mask.size()) {
+        const std::size_t size = memory.engine.layout().size();
+        if (mask.size() != size) {
             throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
-                                        " values, expected " + std::to_string(memory.mask.size()));
+                                        " values, expected " + std::to_string(size));
         }
-        for (std::size_t i = 0; i < mask.size(); ++i) memory.mask[i] = mask[i] != 0 ? 1 : 0;
+        std::vector<std::uint8_t> ones(mask.begin(), mask.end());
+        for (auto& m : ones) m = m != 0 ? 1 : 0;
+        memory.mask.set(ones);
     }
 
     /// Calls f(std::string_view name, std::span<T> values) for each array of the state (T: float or
@@ -249,23 +232,14 @@ public:
     /// each counter, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
-        std::visit(
-            [&]<class M>(M& memory) {
-                if constexpr (!std::is_same_v<M, std::monostate>) {
-                    const auto names = base_.state_names();
-                    for (std::size_t k = 0; k < memory.base.size(); ++k) {
-                        f(names[k], std::span(memory.base[k]));
-                    }
-                    const auto visit = [&](std::string_view name, auto& array, bool there) {
-                        if (there) f(name, std::span(array));
-                    };
-                    visit("reference", memory.reference, has_reference);
-                    visit("fisher", memory.fisher, Features::template estimates<RunningFisher>);
-                    visit("mask", memory.mask, Features::masked);
-                    visit("kept", memory.kept, MixNeeds::reuses);
-                }
-            },
-            memory_);
+        const detail::StateParts parts{.base = base_.state_names(),
+                                       .reference = has_reference,
+                                       .fisher = Features::template estimates<RunningFisher>,
+                                       .mask = Features::masked,
+                                       .kept = MixNeeds::reuses};
+        for (detail::StateArray const& array : memory_.state(parts)) {
+            std::visit([&](auto values) { f(array.name, values); }, array.values);
+        }
         f(std::string_view("steps"), steps_);
         f(std::string_view("skipped_steps"), skipped_steps_);
         f(std::string_view("method_steps"), method_steps_);
@@ -444,11 +418,17 @@ private:
     // State, block pointers and settings for x.
     template <class C>
     auto& prepare(C& x) {
-        using T = scalar_t<C>;
-        using Memory = detail::Memory<T>;
+        using Memory = detail::MemoryOf<C>;
         validate();
-        if (std::holds_alternative<std::monostate>(memory_)) memory_ = make_memory<T>(x);
-        auto* memory = std::get_if<Memory>(&memory_);
+        if (memory_.empty()) {
+            try {
+                fill(memory_.template emplace<Memory>(), x);
+            } catch (...) {
+                memory_.clear();
+                throw;
+            }
+        }
+        auto* memory = memory_.template get<Memory>();
         if (memory == nullptr) {
             throw std::invalid_argument(
                 "polder: the scalar type of the parameters is not that of the first step");
@@ -457,57 +437,67 @@ private:
             throw std::invalid_argument(
                 "polder: the base optimizer's options now need other state than at the first step");
         }
-        detail::collect(x, memory->engine.layout(), memory->x, "the parameters");
+        memory->collect(x, memory->x, "the parameters");
         memory->engine.threads = threads_;
         settle_groups(*memory);
         return *memory;
     }
 
-    template <class T>
-    void settle_groups(detail::Memory<T>& memory) {
+    template <class M>
+    void settle_groups(M& memory) {
+        auto& layout = memory.engine.layout();
         if (!groups_assigned_) {
-            memory.group = detail::assign_groups(groups_, memory.names);
+            memory.group.values = detail::assign_groups(groups_, memory.names);
+            memory.engine.refresh(memory.group);
             groups_assigned_ = true;
         }
-        memory.settings.resize(1 + groups_.size());
+        auto& settings = memory.settings.values;
+        settings.resize(1 + groups_.size());
         constexpr bool per_block = Features::per_block || MixNeeds::reuses;
-        memory.functions.reserve(per_block ? memory.names.size() : memory.settings.size());
-        memory.settings[0].base_steps = base_steps_[0];
+        memory.engine.reserve(per_block ? memory.names.size() : settings.size());
         for (std::size_t k = 0; k < groups_.size(); ++k) {
             Group const& group = groups_[k];
-            memory.settings[k + 1] = {group.learning_rate, group.weight_decay, group.rho,
-                                      group.adaptive, base_steps_[k + 1]};
+            settings[k + 1] = {group.learning_rate, group.weight_decay, group.rho, group.adaptive,
+                               group.frozen};
         }
-        for (std::size_t block = 0; block < memory.group.size(); ++block) {
-            const std::uint32_t k = memory.group[block];
-            memory.engine.layout().set_frozen(block, k != 0 && groups_[k - 1].frozen);
+        for (std::size_t block = 0; block < memory.names.size(); ++block) {
+            layout.set_frozen(block, settings[memory.group.values[block]].frozen);
         }
+        memory.base_steps.values = base_steps_;
+        memory.engine.refresh(memory.base_steps);
+        memory.method_steps.values.assign(1, method_steps_);
+        memory.engine.refresh(memory.method_steps);
     }
 
-    template <class T, class C>
-    detail::Memory<T> make_memory(C& x) const {
-        detail::Memory<T> memory;
+    // All that depends on the number and the shapes of the blocks.
+    template <class M, class C>
+    void fill(M& memory, C& x) const {
+        using T = scalar_t<C>;
         std::vector<std::size_t> sizes;
         for_each_named_block(
             x, [&](std::string const& name, T*, std::size_t size, BlockShape const& shape) {
-                memory.self.push_back(static_cast<std::uint32_t>(sizes.size()));
+                memory.self.values.push_back(static_cast<std::uint32_t>(sizes.size()));
                 memory.names.push_back(name);
                 memory.shapes.push_back(shape);
                 sizes.push_back(size);
             });
         const std::size_t blocks = sizes.size();
-        memory.engine = CpuEngine(Layout(std::move(sizes)));
+        memory.engine = typename M::Engine(Layout(std::move(sizes)));
+        memory.engine.refresh(memory.self);
         const std::size_t size = memory.engine.layout().size();
         T initial = 0;
         if constexpr (requires { base_.initial_state(); }) initial = T(base_.initial_state());
-        memory.base.assign(base_.state_names().size(), detail::Array<T>(size, initial));
-        if constexpr (mirrors) memory.next_base = memory.base;
-        if constexpr (has_reference) {
-            memory.reference.resize(size);
-            memory.next_reference.resize(size);
+        memory.base.resize(base_.state_names().size());
+        for (auto& state : memory.base) {
+            state.assign(size, initial);
+            if constexpr (mirrors) state.assign_next();
         }
-        if constexpr (Features::fisher) memory.fisher.resize(size);
-        if constexpr (Features::template estimates<RunningFisher>) memory.next_fisher.resize(size);
+        if constexpr (has_reference) {
+            memory.reference.assign(size, 0);
+            memory.reference.assign_next();
+        }
+        if constexpr (Features::fisher) memory.fisher.assign(size, 0);
+        if constexpr (Features::template estimates<RunningFisher>) memory.fisher.assign_next();
         if constexpr (Features::masked) make_mask(memory);
         if constexpr (MixNeeds::reuses) {
             memory.kept.resize(size);
@@ -515,23 +505,20 @@ private:
         }
         for (auto* pointers :
              {&memory.x, &memory.point, &memory.gradient, &memory.perturbed, &memory.second}) {
-            pointers->resize(blocks);
+            pointers->values.resize(blocks);
         }
-        return memory;
     }
 
-    template <class T>
-    void make_mask(detail::Memory<T>& memory) const {
+    template <class M>
+    void make_mask(M& memory) const {
         const std::size_t size = memory.engine.layout().size();
         memory.mask.assign(size, Features::template has_mask<FixedMask> ? 1 : 0);
         if constexpr (Features::template has_mask<DynamicMask>) {
             auto const& mask = mask_policy();
-            memory.engine.choose_largest(
-                mask.first_live(size),
-                [&](std::size_t coordinate) { return mask.random_score(coordinate, 0); },
-                Flat<std::uint8_t>{memory.mask.data()});
+            memory.engine.choose_largest(mask.first_live(size), detail::RandomScore{mask},
+                                         memory.mask.now());
         }
-        if constexpr (!Features::template has_mask<FixedMask>) memory.next_mask = memory.mask;
+        if constexpr (!Features::template has_mask<FixedMask>) memory.mask.assign_next();
         if constexpr (Features::template has_mask<FisherMask>) memory.scores.resize(size);
     }
 
@@ -556,35 +543,58 @@ private:
         return value;
     }
 
-    template <class T>
-    auto ascent_of(detail::Memory<T>& memory, Report& report, bool fresh_mask) const {
-        return detail::Ascent<Perturb, Distance, T>(perturb_, distance_, memory, report,
-                                                    factor(rho_schedule_, "the schedule of rho"),
-                                                    method_steps_, fresh_mask);
+    template <class M>
+    auto ascent_of(M& memory, bool fresh_mask) const {
+        const double rho_factor = factor(rho_schedule_, "the schedule of rho");
+        for (auto& settings : memory.settings.values) settings.rho_factor = rho_factor;
+        memory.engine.refresh(memory.settings);
+        return detail::Ascent<Perturb, Distance, M>(perturb_, distance_, memory, fresh_mask,
+                                                    watched(detail::Fault::gradient));
     }
-    template <class T>
-    auto descent_of(detail::Memory<T>& memory, Report& report) const {
-        return detail::Descent<BaseOpt, T>(
-            base_, memory, report, clipping_,
-            factor(learning_rate_schedule_, "the schedule of the learning rate"));
+    template <class M>
+    auto descent_of(M& memory, detail::Fault otherwise = detail::Fault::update_norm) const {
+        const double rate_factor =
+            factor(learning_rate_schedule_, "the schedule of the learning rate");
+        for (auto& settings : memory.settings.values) settings.rate_factor = rate_factor;
+        memory.engine.refresh(memory.settings);
+        return detail::Descent<BaseOpt, M>(base_, memory, clipping_, watched(otherwise));
     }
 
-    template <class T, class Form>
-    Report advance(detail::Memory<T>& memory, Form& form) {
-        Report report;
-        const bool active = leaves && interval_.active(steps_, batch_);
-        const bool done =
-            active ? advance_actively(memory, form, report) : advance_plainly(memory, form, report);
-        if (!done) return report;
-        ++steps_;
-        ++batch_;
-        if (active) ++method_steps_;
-        count_base_steps(memory, active && mirrors ? 2 : 1);
+    // Before the first pass of a step.
+    template <class M>
+    static void begin_passes(M& memory) {
+        *memory.numbers.at() = {};
+    }
+
+    // The report, with what the passes have found.
+    template <class M>
+    static Report reported(M& memory, Report report) {
+        detail::Numbers const& n = *memory.numbers.at();
+        report.gradient_norm = n.gradient_norm;
+        report.perturbation_norm = n.perturbation_norm;
+        report.update_norm = n.update_norm;
+        report.distance = n.distance;
+        report.cosine = n.cosine;
         return report;
     }
 
-    template <class T>
-    void count_base_steps(detail::Memory<T> const&, std::uint64_t count) noexcept {
+    template <class M, class Form>
+    Report advance(M& memory, Form& form) {
+        Report report;
+        begin_passes(memory);
+        const bool active = leaves && interval_.active(steps_, batch_);
+        const bool done =
+            active ? advance_actively(memory, form, report) : advance_plainly(memory, form, report);
+        if (done) {
+            ++steps_;
+            ++batch_;
+            if (active) ++method_steps_;
+            count_base_steps(active && mirrors ? 2 : 1);
+        }
+        return reported(memory, report);
+    }
+
+    void count_base_steps(std::uint64_t count) noexcept {
         base_steps_[0] += count;
         for (std::size_t k = 0; k < groups_.size(); ++k) {
             if (!groups_[k].frozen) base_steps_[k + 1] += count;
@@ -592,13 +602,13 @@ private:
     }
 
     // A step of the base optimizer; false where it was refused.
-    template <class T, class Form>
-    bool advance_plainly(detail::Memory<T>& memory, Form& form, Report& report) {
+    template <class M, class Form>
+    bool advance_plainly(M& memory, Form& form, Report& report) {
         if (!evaluate_first(form, report)) return false;
-        [[maybe_unused]] auto descent = descent_of(memory, report);
+        [[maybe_unused]] auto descent = descent_of(memory, detail::Fault::gradient);
         if constexpr (MixNeeds::reuses) {
             // Without anything kept so far c is 0.
-            if (!check(memory, form.gradient(), "gradient", report)) return false;
+            if (!check(memory, form.gradient(), detail::Fault::gradient, report)) return false;
             descent.step_with_kept(mix_, form.gradient());
             return true;
         } else if constexpr (two_batches && !leaves) {
@@ -606,28 +616,30 @@ private:
         } else {
             double weight = 1;
             if constexpr (mirrors) weight = detail::layer<detail::Mirrors>(perturb_)->between;
-            const std::array weights{weight};
+            const detail::Constants<1> weights{{weight}};
             const auto gradient = form.gradient();
             // One pass, in which each run of coordinates is checked as it is updated.
             const bool in_runs = !leaves && non_finite_ == NonFinite::raise && !clipping_.by_norm();
-            const double scale = descent.clip(weights, gradient);
-            if (!accept(std::isfinite(scale), "gradient", report)) return false;
-            if (!in_runs && !clipping_.by_norm() && !check(memory, gradient, "gradient", report)) {
+            descent.clip(weights, gradient);
+            if (!accept(memory, report)) return false;
+            if (!in_runs && !clipping_.by_norm() &&
+                !check(memory, gradient, detail::Fault::gradient, report)) {
                 return false;
             }
             if constexpr (!leaves) {
                 if (in_runs) {
-                    return accept(descent.step_in_runs(weights, gradient), "gradient", report);
+                    descent.step_in_runs(weights, detail::Fault::gradient, gradient);
+                    return accept(memory, report);
                 }
             }
-            descent.step(weights, scale, gradient);
+            descent.step(weights, gradient);
             return true;
         }
     }
 
     // A step of the method; false where it was refused.
-    template <class T, class Form>
-    bool advance_actively(detail::Memory<T>& memory, Form& form, Report& report) {
+    template <class M, class Form>
+    bool advance_actively(M& memory, Form& form, Report& report) {
         if constexpr (leaves) {
             const bool refresh = refresh_mask(memory, form, report);
             if (report.skipped || !estimate_fisher(memory, form, report) ||
@@ -636,10 +648,9 @@ private:
             }
             form.leave();
             if constexpr (perturbs) {
-                auto ascent = ascent_of(memory, report, refresh);
-                if (!accept(ascent.measure(form.from(), form.gradient()), "gradient", report)) {
-                    return false;
-                }
+                auto ascent = ascent_of(memory, refresh);
+                ascent.measure(form.from(), form.gradient());
+                if (!accept(memory, report)) return false;
                 ascent.template place<true>(form.from(), form.gradient(), form.point());
                 const bool change = change_mask(memory, form);
                 if (!ascend_on(memory, form, ascent, report) ||
@@ -649,20 +660,18 @@ private:
                 const bool done = mirrors ? mirror(memory, form, form.latest(), report)
                                           : descend(memory, form, report);
                 if (!done) return false;
-                if (refresh || change) memory.mask.swap(memory.next_mask);
+                if (refresh || change) memory.mask.succeed();
                 if constexpr (Features::template has_mask<FisherMask>) {
                     mask_due_ = batch_ == 0 && epoch() % mask_policy().refresh_epochs == 0 ? 1 : 0;
                 }
             } else {
-                if (!check(memory, form.gradient(), "gradient", report) ||
+                if (!check(memory, form.gradient(), detail::Fault::gradient, report) ||
                     !mirror(memory, form, form.gradient(), report)) {
                     return false;
                 }
             }
-            if constexpr (has_reference) memory.reference.swap(memory.next_reference);
-            if constexpr (Features::template estimates<RunningFisher>) {
-                memory.fisher.swap(memory.next_fisher);
-            }
+            if constexpr (has_reference) memory.reference.succeed();
+            if constexpr (Features::template estimates<RunningFisher>) memory.fisher.succeed();
             return true;
         } else {
             return false;
@@ -673,222 +682,228 @@ private:
     bool evaluate_first(Form& form, Report& report) {
         report.loss = form.first();
         ++report.evaluations;
-        return accept(std::isfinite(report.loss), "loss", report);
+        return accept(std::isfinite(report.loss), detail::Fault::loss, report);
     }
 
     template <class Form>
     bool evaluate_at_point(Form& form, double& loss, Report& report) {
         loss = form.perturbed();
         ++report.evaluations;
-        return accept(std::isfinite(loss), "loss at the perturbed point", report);
+        return accept(std::isfinite(loss), detail::Fault::perturbed_loss, report);
     }
 
     // The ascents after the first. The norm of eps is that of the whole way.
-    template <class T, class Form>
-    bool ascend_on([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form,
-                   [[maybe_unused]] detail::Ascent<Perturb, Distance, T>& ascent,
+    template <class M, class Form>
+    bool ascend_on([[maybe_unused]] M& memory, [[maybe_unused]] Form& form,
+                   [[maybe_unused]] detail::Ascent<Perturb, Distance, M>& ascent,
                    [[maybe_unused]] Report& report) {
         if constexpr (Features::several_ascents) {
-            const Report first = report;
             const int ascents = detail::layer<detail::HasAscents>(perturb_)->ascents;
             for (int k = 1; k < ascents; ++k) {
                 double loss = 0;
                 if (!evaluate_at_point(form, loss, report)) return false;
-                if (!accept(ascent.measure(form.point(), form.latest()),
-                            "gradient at the perturbed point", report)) {
-                    return false;
-                }
+                ascent.measure_again(form.latest(), form.point(),
+                                     watched(detail::Fault::perturbed_gradient));
+                if (!accept(memory, report)) return false;
                 ascent.ascend_again(form.latest(), form.point());
             }
-            if (ascents > 1) {
-                const auto [ee] = memory.engine.reduce(
-                    [](T w, T y) {
-                        const double eps = static_cast<double>(y) - static_cast<double>(w);
-                        return Terms<Sum>{Sum{eps * eps}};
-                    },
-                    form.from(), form.point());
-                report.perturbation_norm = std::sqrt(ee.value);
-                report.gradient_norm = first.gradient_norm;
-            }
+            if (ascents > 1) ascent.measure_way(form.from(), form.point());
         }
         return true;
     }
 
+    // What perturbation() does; eps stays as it was where the step is refused.
+    template <class M, class Form, class C>
+    void measure_perturbation(M& memory, Form& form, C& eps, Report& report) {
+        if (!estimate_fisher(memory, form, report) || !evaluate_first(form, report)) return;
+        auto ascent = ascent_of(memory, false);
+        ascent.measure(form.from(), form.gradient());
+        if (!accept(memory, report)) return;
+        const auto write_eps = [&] {
+            memory.collect(eps, memory.point, "eps");
+            memory.engine.clear_frozen(form.point());
+        };
+        if (!several_ascents()) {
+            write_eps();
+            ascent.template place<false>(form.from(), form.gradient(), form.point());
+            return;
+        }
+        form.leave();
+        ascent.template place<true>(form.from(), form.gradient(), form.point());
+        if (!ascend_on(memory, form, ascent, report)) return;
+        auto reached = memory.point;
+        memory.engine.refresh(reached);
+        write_eps();
+        memory.engine.map(detail::Difference{}, form.from(), Blocked<scalar_t<C>>{reached.at()},
+                          form.point());
+    }
+
     // Mean over single samples of their squared gradients, for a ball that wants it.
-    template <class T, class Form>
-    bool estimate_fisher(detail::Memory<T>& memory, Form& form, Report& report) {
+    template <class M, class Form>
+    bool estimate_fisher(M& memory, Form& form, Report& report) {
         if constexpr (Features::template estimates<SampleFisher>) {
             const int samples = detail::ball_of(perturb_).estimate.samples;
-            return add_up_samples(memory, form, memory.fisher, samples, 1.0 / samples, report);
+            return add_up_samples(memory, form, memory.fisher.now(), samples, 1.0 / samples,
+                                  report);
         } else {
             return true;
         }
     }
 
     // sum = weight times the sum over samples of their squared gradients at x.
-    template <class T, class Form>
-    bool add_up_samples(detail::Memory<T>& memory, Form& form, detail::Array<T>& sum, int samples,
-                        double weight, Report& report) {
-        const Flat<T> total{sum.data()};
+    template <class M, class Form, class Total>
+    bool add_up_samples(M& memory, Form& form, Total sum, int samples, double weight,
+                        Report& report) {
+        using T = typename M::Scalar;
         for (int k = 0; k < samples; ++k) {
             const double loss = form.sample(k);
             ++report.evaluations;
-            if (!accept(std::isfinite(loss), "loss of a sample", report) ||
-                !check(memory, form.gradient(), "gradient of a sample", report)) {
+            if (!accept(std::isfinite(loss), detail::Fault::sample_loss, report) ||
+                !check(memory, form.gradient(), detail::Fault::sample_gradient, report)) {
                 return false;
             }
-            memory.engine.map([first = k == 0, weight = T(weight)](
-                                  T g, T& f) { f = (first ? T(0) : f) + weight * (g * g); },
-                              form.gradient(), total);
+            memory.engine.map(detail::AddSquared<T>{k == 0, T(weight)}, form.gradient(), sum);
         }
         return true;
     }
 
     // SSAM-F: after the first batch of an epoch in its turn, which is before the step that follows it. True
     // where the mask of this step is a new one.
-    template <class T, class Form>
-    bool refresh_mask([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form,
+    template <class M, class Form>
+    bool refresh_mask([[maybe_unused]] M& memory, [[maybe_unused]] Form& form,
                       [[maybe_unused]] Report& report) {
         if constexpr (Features::template has_mask<FisherMask>) {
             auto const& policy = mask_policy();
             if (mask_due_ == 0) return false;
-            if (!add_up_samples(memory, form, memory.scores, policy.samples, 1, report))
-                return false;
-            choose_mask(memory, policy);
+            const Flat<typename M::Scalar> scores{memory.scores.data()};
+            if (!add_up_samples(memory, form, scores, policy.samples, 1, report)) return false;
+            detail::choose_mask(memory.engine, policy.live(memory.engine.layout().size()),
+                                memory.mask.next(), detail::OwnScore{}, scores);
             return true;
         } else {
             return false;
         }
-    }
-
-    template <class T>
-    void choose_mask(detail::Memory<T>& memory, FisherMask const& policy) {
-        const Flat<std::uint8_t> next{memory.next_mask.data()};
-        memory.engine.map([](std::uint8_t& m) { m = 0; }, next);
-        memory.engine.choose_largest(
-            policy.live(memory.engine.layout().size()), [](std::size_t, T score) { return score; },
-            next, Flat<T>{memory.scores.data()});
     }
 
     // SSAM-D: at the first batch of an epoch in its turn, once the point is placed. True where there is a new
     // mask for the next step.
-    template <class T, class Form>
-    bool change_mask([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form) {
+    template <class M, class Form>
+    bool change_mask([[maybe_unused]] M& memory, [[maybe_unused]] Form& form) {
         if constexpr (Features::template has_mask<DynamicMask>) {
             auto const& policy = mask_policy();
             if (batch_ != 0 || epoch() % policy.refresh_epochs != 0) return false;
-            detail::change_mask<T>(memory.engine, policy, epoch(), {memory.mask.data()},
-                                   {memory.next_mask.data()}, form.point(), form.gradient());
+            detail::change_mask(memory.engine, policy, epoch(), memory.mask.now(),
+                                memory.mask.next(), form.point(), form.gradient());
             return true;
         } else {
             return false;
         }
     }
 
+    // What a pass is told to look for.
+    detail::Fault watched(detail::Fault fault) const noexcept {
+        return non_finite_ == NonFinite::propagate ? detail::Fault::none : fault;
+    }
+
     // False where the step ends here.
-    bool accept(bool finite, char const* what, Report& report) {
+    bool accept(bool finite, detail::Fault what, Report& report) {
         if (finite || non_finite_ == NonFinite::propagate) return true;
         if (non_finite_ == NonFinite::raise) {
-            throw NonFiniteError("polder: step " + std::to_string(steps_ + 1) + ": the " + what +
-                                 " is not finite");
+            throw NonFiniteError("polder: step " + std::to_string(steps_ + 1) + ": the " +
+                                 detail::to_text(what) + " is not finite");
         }
         ++skipped_steps_;
         report.skipped = true;
         return false;
     }
+    // The same of what the passes have found.
+    template <class M>
+    bool accept(M& memory, Report& report) {
+        const detail::Fault fault = memory.numbers.at()->fault;
+        return accept(fault == detail::Fault::none, fault, report);
+    }
 
     // Pass 'check'.
-    template <class T, class Gradient>
-    bool check(detail::Memory<T>& memory, Gradient gradient, char const* what, Report& report) {
-        return non_finite_ == NonFinite::propagate ||
-               accept(memory.engine.all_finite(gradient), what, report);
+    template <class M, class Gradient>
+    bool check(M& memory, Gradient gradient, detail::Fault otherwise, Report& report) {
+        if (non_finite_ == NonFinite::propagate) return true;
+        memory.engine.all_finite_then(detail::Looked{memory.numbers.at(), otherwise}, gradient);
+        return accept(memory, report);
     }
 
     // From the gradients to x: passes 'check', 'mix' and 'base'.
-    template <class T, class Form>
-    bool descend(detail::Memory<T>& memory, Form& form, Report& report) {
+    template <class M, class Form>
+    bool descend(M& memory, Form& form, Report& report) {
         form.put_back();
         if constexpr (two_batches) {
             report.second_loss = form.second();
             ++report.evaluations;
-            if (!accept(std::isfinite(report.second_loss), "loss of the second batch", report)) {
+            if (!accept(std::isfinite(report.second_loss), detail::Fault::second_loss, report)) {
                 return false;
             }
         }
         const auto s = form.perturbed_gradient();
-        constexpr char const* what = perturbs ? "gradient at the perturbed point" : "gradient";
+        constexpr auto what =
+            perturbs ? detail::Fault::perturbed_gradient : detail::Fault::gradient;
         if (!check(memory, s, what, report)) return false;
         if constexpr (two_batches) {
-            if (!check(memory, form.second_gradient(), "gradient of the second batch", report)) {
+            if (!check(memory, form.second_gradient(), detail::Fault::second_gradient, report)) {
                 return false;
             }
         }
-        const MixWeights w = mix_.weights(products(memory, form, report));
-        auto descent = descent_of(memory, report);
+        if constexpr (MixNeeds::products) {
+            memory.engine.reduce_then(
+                detail::ProductSums{memory.numbers.at()},
+                memory.engine.everywhere(detail::ProductTerms<typename M::Scalar>{}), form.clean(),
+                s);
+        }
+        auto descent = descent_of(memory);
         const auto finish = [&](auto const& weights, auto... gradients) {
-            const double scale = descent.clip(weights, gradients...);
-            if (!accept(std::isfinite(scale), "norm of the gradient", report)) return false;
+            descent.clip(weights, gradients...);
+            if (!accept(memory, report)) return false;
             if constexpr (MixNeeds::decoupled) {
-                descent.step_decoupled(mix_.decoupled(), scale, gradients...);
+                descent.step_decoupled(mix_.decoupled(), gradients...);
             } else if constexpr (MixNeeds::reuses) {
-                const double gg = report.gradient_norm * report.gradient_norm;
-                descent.step_and_keep(mix_, scale, gg, gradients..., form.clean());
+                descent.step_and_keep(mix_, gradients..., form.clean());
             } else {
-                descent.step(weights, scale, gradients...);
+                descent.step(weights, gradients...);
             }
             return true;
         };
         if constexpr (MixNeeds::reuses) {
-            return finish(std::array{1.0}, s);
-        } else if constexpr (MixNeeds::clean && two_batches) {
-            return finish(std::array{w.s, w.g, w.g2}, s, form.clean(), form.second_gradient());
-        } else if constexpr (MixNeeds::clean) {
-            return finish(std::array{w.s, w.g}, s, form.clean());
-        } else if constexpr (two_batches) {
-            return finish(std::array{w.s, w.g2}, s, form.second_gradient());
+            return finish(detail::Constants<1>{{1}}, s);
+        } else if constexpr (MixNeeds::gradients == 1) {
+            return finish(detail::Constants<1>{{mix_.weights({}).s}}, s);
         } else {
-            return finish(std::array{w.s}, s);
+            const detail::Mixture<Mix> weights{mix_};
+            if constexpr (MixNeeds::clean && two_batches) {
+                return finish(weights, s, form.clean(), form.second_gradient());
+            } else if constexpr (MixNeeds::clean) {
+                return finish(weights, s, form.clean());
+            } else {
+                return finish(weights, s, form.second_gradient());
+            }
         }
-    }
-
-    // Pass 'mix'.
-    template <class T, class Form>
-    static GradientProducts products([[maybe_unused]] detail::Memory<T>& memory,
-                                     [[maybe_unused]] Form& form, Report const& report) {
-        GradientProducts p;
-        p.gg = report.gradient_norm * report.gradient_norm;
-        if constexpr (MixNeeds::products) {
-            const auto [gs, ss] = memory.engine.reduce(
-                [](T clean, T perturbed) {
-                    const double a = clean, b = perturbed;
-                    return Terms<Sum, Sum>{Sum{a * b}, Sum{b * b}};
-                },
-                form.clean(), form.perturbed_gradient());
-            p.gs = gs.value;
-            p.ss = ss.value;
-        }
-        return p;
     }
 
     // x' = BaseOpt(x, alpha1 s), then x = BaseOpt(x', -alpha2 grad L(x')).
-    template <class T, class Form, class Gradient>
-    bool mirror([[maybe_unused]] detail::Memory<T>& memory, [[maybe_unused]] Form& form,
+    template <class M, class Form, class Gradient>
+    bool mirror([[maybe_unused]] M& memory, [[maybe_unused]] Form& form,
                 [[maybe_unused]] Gradient s, [[maybe_unused]] Report& report) {
         if constexpr (mirrors) {
             auto const& policy = *detail::layer<detail::Mirrors>(perturb_);
-            if (perturbs && !check(memory, s, "gradient at the perturbed point", report)) {
+            if (perturbs && !check(memory, s, detail::Fault::perturbed_gradient, report)) {
                 return false;
             }
-            auto descent = descent_of(memory, report);
+            auto descent = descent_of(memory);
             descent.mirror_down(policy.alpha1, form.from(), form.point(), s);
             if (!evaluate_at_point(form, report.mirrored_loss, report)) return false;
             const auto gradient = form.latest();
-            if (!check(memory, gradient, "gradient after the first half step", report))
-                return false;
-            const double scale = descent.clip(std::array{-policy.alpha2}, gradient);
-            if (!accept(std::isfinite(scale), "norm of the gradient", report)) return false;
-            descent.mirror_up(-policy.alpha2, scale, form.mirrored(), gradient);
-            memory.base.swap(memory.next_base);
+            if (!check(memory, gradient, detail::Fault::mirrored_gradient, report)) return false;
+            descent.clip(detail::Constants<1>{{-policy.alpha2}}, gradient);
+            if (!accept(memory, report)) return false;
+            descent.mirror_up(-policy.alpha2, form.mirrored(), gradient);
+            for (auto& state : memory.base) state.succeed();
         }
         return true;
     }
@@ -897,7 +912,7 @@ private:
     Distance distance_;
     Mix mix_;
     BaseOpt base_;
-    std::variant<std::monostate, detail::Memory<float>, detail::Memory<double>> memory_;
+    detail::AnyMemory memory_;
     detail::Twins twins_;
 
     std::uint64_t steps_ = 0;

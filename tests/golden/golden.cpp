@@ -159,7 +159,8 @@ void check_mask_updates(std::string const& file, json const& document, Tally& ta
             count("grown", policy.grown(mask.size(), epoch));
             polder::CpuEngine engine{polder::Layout({mask.size()})};
             polder::detail::drop_and_grow(
-                engine, policy, epoch, {mask.data()}, {next.data()},
+                engine, policy, epoch, polder::Flat<std::uint8_t>{mask.data()},
+                polder::Flat<std::uint8_t>{next.data()},
                 [](std::size_t, double drop, double) { return drop; },
                 [](std::size_t, double, double grow) { return grow; },
                 polder::Flat<double const>{death.data()},

@@ -56,7 +56,7 @@ struct Adagrad {
 
     /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
     template <class T, class F>
-    void with_update(std::uint64_t k, F const& f) const {
+    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
         const double rate = learning_rate / (1 + static_cast<double>(k - 1) * learning_rate_decay);
         f(Accumulated<T>{T(rate), T(weight_decay), T(maximize ? -1 : 1), T(eps)});
     }

@@ -75,7 +75,7 @@ struct Adam {
 
     /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
     template <class T, class F>
-    void with_update(std::uint64_t k, F const& f) const {
+    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
         const double rate = learning_rate / (1 - std::pow(beta1, static_cast<double>(k)));
         const double root_scale = 1 / std::sqrt(1 - std::pow(beta2, static_cast<double>(k)));
         const Moments<T> moments{T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1),

@@ -53,7 +53,7 @@ struct AdamW {
 
     /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
     template <class T, class F>
-    void with_update(std::uint64_t k, F const& f) const {
+    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
         const Adam adam{.learning_rate = learning_rate,
                         .beta1 = beta1,
                         .beta2 = beta2,

@@ -93,7 +93,7 @@ struct RMSprop {
 
     /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
     template <class T, class F>
-    void with_update(std::uint64_t, F const& f) const {
+    POLDER_HOST_DEVICE void with_update(std::uint64_t, F const& f) const {
         const Ratio<T> r{T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(alpha),
                          T(1 - alpha),     T(eps),          T(momentum)};
         if (centered && momentum > 0) {

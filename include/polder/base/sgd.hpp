@@ -81,7 +81,7 @@ struct SGD {
 
     /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
     template <class T, class F>
-    void with_update(std::uint64_t k, F const& f) const {
+    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
         const T rate = T(learning_rate), decay = T(weight_decay), sign = T(maximize ? -1 : 1);
         const T gain = T(k == 1 ? 1 : 1 - dampening);  // PyTorch does not dampen the first step
         if (momentum == 0) {

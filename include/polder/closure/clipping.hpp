@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -22,7 +23,7 @@ struct Clipping {
     bool by_norm() const noexcept { return norm < std::numeric_limits<double>::infinity(); }
 
     /// What u is multiplied with.
-    double scale(double update_norm) const noexcept {
+    POLDER_HOST_DEVICE double scale(double update_norm) const noexcept {
         const double share = norm / (update_norm + 1e-6);
         return share < 1 ? share : 1;
     }

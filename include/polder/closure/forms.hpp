@@ -16,14 +16,23 @@ struct Kept {
     bool perturbed = false;  // s, while g2 is computed
 };
 
+// b = a.
+struct Assign {
+    template <class T>
+    POLDER_HOST_DEVICE void operator()(T& a, T& b) const {
+        b = a;
+    }
+};
+
 // The closure is called on x and on a twin that holds x + eps, and writes to twins: x is not
 // touched.
 template <class C, class Closure, Kept kept>
 class OutOfPlace {
 public:
     using T = scalar_t<C>;
+    using Memory = MemoryOf<C>;
 
-    OutOfPlace(C& x, Closure& closure, Twins::Of<C>& twins, Memory<T>& memory)
+    OutOfPlace(C& x, Closure& closure, Twins::Of<C>& twins, Memory& memory)
         : x_(x), closure_(closure), twins_(twins), memory_(memory) {}
 
     double sample(int k) {
@@ -45,7 +54,7 @@ public:
 
     // The point is about to be written to.
     void leave() {
-        collect(twins_.point->get(), memory_.engine.layout(), memory_.point, "point");
+        memory_.collect(twins_.point->get(), memory_.point, "point");
         memory_.engine.carry(from(), point());
     }
     // The closure is called at x again.
@@ -53,23 +62,24 @@ public:
     // x', which the second step of a mirror starts from.
     Blocked<T> mirrored() const { return point(); }
 
-    Blocked<T> from() const { return {memory_.x.data()}; }
-    Blocked<T> point() const { return {memory_.point.data()}; }
+    Blocked<T> from() const { return {memory_.x.at()}; }
+    Blocked<T> point() const { return {memory_.point.at()}; }
     // The gradient that has just been computed: before and after the point was left.
-    Blocked<T> gradient() const { return {memory_.gradient.data()}; }
+    Blocked<T> gradient() const { return {memory_.gradient.at()}; }
     Blocked<T> latest() const { return perturbed_gradient(); }
     // The gradients of the step, once all are there.
     Blocked<T> clean() const { return gradient(); }
     Blocked<T> perturbed_gradient() const {
-        return {kept.clean ? memory_.perturbed.data() : memory_.gradient.data()};
+        return {kept.clean ? memory_.perturbed.at() : memory_.gradient.at()};
     }
-    Blocked<T> second_gradient() const { return {memory_.second.data()}; }
+    Blocked<T> second_gradient() const { return {memory_.second.at()}; }
 
 private:
     template <class Gradient>
-    double evaluate(C const& at, Pass pass, Gradient& into, std::vector<T*>& blocks) {
+    double evaluate(C const& at, Pass pass, Gradient& into,
+                    typename Memory::template Table<T*>& blocks) {
         const double loss = call(at, into->get(), pass);
-        collect(into->get(), memory_.engine.layout(), blocks, "the gradient");
+        memory_.collect(into->get(), blocks, "the gradient");
         return loss;
     }
 
@@ -84,7 +94,7 @@ private:
     C& x_;
     Closure& closure_;
     Twins::Of<C>& twins_;
-    Memory<T>& memory_;
+    Memory& memory_;
 };
 
 // The model owns x and its gradient: x + eps is written into the model, and x put back, also when
@@ -93,8 +103,9 @@ template <class C, class Closure, Kept kept>
 class InPlace {
 public:
     using T = scalar_t<C>;
+    using Memory = MemoryOf<C>;
 
-    InPlace(C& x, C& gradient, Closure& closure, Memory<T>& memory)
+    InPlace(C& x, C& gradient, Closure& closure, Memory& memory)
         : x_(x), gradient_(gradient), closure_(closure), memory_(memory) {}
     InPlace(InPlace const&) = delete;
     InPlace& operator=(InPlace const&) = delete;
@@ -116,12 +127,12 @@ public:
     }
 
     void leave() {
-        memory_.engine.map([](T& saved, T x) { saved = x; }, from(), point());
+        memory_.engine.map(Assign{}, point(), from());
         away_ = true;
     }
     void put_back() {
         if (!away_) return;
-        memory_.engine.map([](T saved, T& x) { x = saved; }, from(), point());
+        memory_.engine.map(Assign{}, from(), point());
         away_ = false;
     }
     Flat<T> mirrored() {
@@ -131,8 +142,8 @@ public:
     }
 
     Flat<T> from() const { return {memory_.saved.data()}; }
-    Blocked<T> point() const { return {memory_.x.data()}; }
-    Blocked<T> gradient() const { return {memory_.gradient.data()}; }
+    Blocked<T> point() const { return {memory_.x.at()}; }
+    Blocked<T> gradient() const { return {memory_.gradient.at()}; }
     Blocked<T> latest() const { return gradient(); }
     auto clean() const {
         if constexpr (kept.clean) {
@@ -151,8 +162,9 @@ public:
     Blocked<T> second_gradient() const { return gradient(); }
 
 private:
-    void keep(Array<T>& copy) {
-        memory_.engine.map([](T& to, T g) { to = g; }, Flat<T>{copy.data()}, gradient());
+    template <class To>
+    void keep(To& copy) {
+        memory_.engine.map(Assign{}, gradient(), Flat<T>{copy.data()});
     }
 
     double evaluate(Pass pass) {
@@ -163,15 +175,15 @@ private:
                 return static_cast<double>(closure_());
             }
         }();
-        collect(x_, memory_.engine.layout(), memory_.x, "the parameters");
-        collect(gradient_, memory_.engine.layout(), memory_.gradient, "the gradient");
+        memory_.collect(x_, memory_.x, "the parameters");
+        memory_.collect(gradient_, memory_.gradient, "the gradient");
         return loss;
     }
 
     C& x_;
     C& gradient_;
     Closure& closure_;
-    Memory<T>& memory_;
+    Memory& memory_;
     bool away_ = false;
     bool clean_kept_ = false;
 };

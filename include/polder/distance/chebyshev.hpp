@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
 
@@ -13,8 +14,10 @@ namespace polder {
 struct Chebyshev {
     static constexpr std::string_view name = "Chebyshev";
     void validate() const {}
-    static Max term(double g, double e) { return {std::abs(g - e)}; }
-    static double distance(Max total, InnerProducts const&) { return total.value; }
+    POLDER_HOST_DEVICE static Max term(double g, double e) { return {std::abs(g - e)}; }
+    POLDER_HOST_DEVICE static double distance(Max total, InnerProducts const&) {
+        return total.value;
+    }
 };
 
 }  // namespace polder

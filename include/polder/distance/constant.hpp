@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/hyper_parameter.hpp>
 
@@ -14,7 +15,7 @@ struct Constant {
 
     static constexpr std::string_view name = "Constant";
     void validate() const { require_non_negative("sigma", sigma); }
-    double distance(InnerProducts const&) const { return sigma; }
+    POLDER_HOST_DEVICE double distance(InnerProducts const&) const { return sigma; }
 };
 
 }  // namespace polder

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 
 namespace polder {
@@ -12,7 +13,7 @@ namespace polder {
 struct Cosine {
     static constexpr std::string_view name = "Cosine";
     void validate() const {}
-    static double distance(InnerProducts const& p) {
+    POLDER_HOST_DEVICE static double distance(InnerProducts const& p) {
         return 1 - p.ge / (std::sqrt(p.gg) * std::sqrt(p.ee) + 1e-12);
     }
 };

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
 
@@ -13,8 +14,10 @@ namespace polder {
 struct Euclidean {
     static constexpr std::string_view name = "Euclidean";
     void validate() const {}
-    static Sum term(double g, double e) { return {(g - e) * (g - e)}; }
-    static double distance(Sum total, InnerProducts const&) { return std::sqrt(total.value); }
+    POLDER_HOST_DEVICE static Sum term(double g, double e) { return {(g - e) * (g - e)}; }
+    POLDER_HOST_DEVICE static double distance(Sum total, InnerProducts const&) {
+        return std::sqrt(total.value);
+    }
 };
 
 }  // namespace polder

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
 
@@ -15,16 +16,18 @@ namespace polder {
 struct Manhattan {
     static constexpr std::string_view name = "Manhattan";
     void validate() const {}
-    static Sum term(double g, double e) { return {std::abs(g - e)}; }
-    static double distance(Sum total, InnerProducts const&) { return total.value; }
+    POLDER_HOST_DEVICE static Sum term(double g, double e) { return {std::abs(g - e)}; }
+    POLDER_HOST_DEVICE static double distance(Sum total, InnerProducts const&) {
+        return total.value;
+    }
 };
 
 /// d = mean over coordinates of |g - e|: of the size of one coordinate, whatever the model's size.
 struct ManhattanMean {
     static constexpr std::string_view name = "ManhattanMean";
     void validate() const {}
-    static Sum term(double g, double e) { return {std::abs(g - e)}; }
-    static double distance(Sum total, InnerProducts const& p) {
+    POLDER_HOST_DEVICE static Sum term(double g, double e) { return {std::abs(g - e)}; }
+    POLDER_HOST_DEVICE static double distance(Sum total, InnerProducts const& p) {
         return total.value / p.coordinates;
     }
 };

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -26,7 +27,7 @@ struct MovingAverage {
     static constexpr std::string_view name = "MovingAverage";
     void validate() const { require_decay("lambda", lambda); }
     /// The weight of e_{t-1} in step t = 0, 1, ...
-    double decay(std::uint64_t) const { return lambda; }
+    POLDER_HOST_DEVICE double decay(std::uint64_t) const { return lambda; }
 };
 
 /// e_t = lambda e_{t-1} + (1 - lambda) g_t,   e_0 = g_0;
@@ -41,7 +42,7 @@ struct LaggedAverage {
     static constexpr std::string_view name = "LaggedAverage";
     void validate() const { require_decay("lambda", lambda); }
     /// The weight of e_{t-1}; 0 at the start, which makes e_0 = g_0.
-    double decay(std::uint64_t t) const { return t == 0 ? 0 : lambda; }
+    POLDER_HOST_DEVICE double decay(std::uint64_t t) const { return t == 0 ? 0 : lambda; }
 };
 
 /// e_t = lambda e_{t-1} + (1 - lambda) v_t,   e_0 = g_0;
@@ -55,7 +56,7 @@ struct LaggedReducedAverage {
 
     static constexpr std::string_view name = "LaggedReducedAverage";
     void validate() const { require_decay("lambda", lambda); }
-    double decay(std::uint64_t t) const { return t == 0 ? 0 : lambda; }
+    POLDER_HOST_DEVICE double decay(std::uint64_t t) const { return t == 0 ? 0 : lambda; }
 };
 
 }  // namespace polder

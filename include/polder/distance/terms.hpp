@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include <polder/concepts.hpp>
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
 
@@ -13,25 +14,15 @@ namespace polder::detail {
 // The weights of a ball that has none: never called.
 struct NoWeights {
     template <class T>
-    double b(T, T) const {
+    POLDER_HOST_DEVICE double b(T, T) const {
         return 1;
     }
 };
 
-// v^2, and b v^2 where there is a weight.
-template <class... Weight>
-auto squares(double v, Weight... b) {
-    if constexpr (sizeof...(b) == 0) {
-        return Terms<Sum>{Sum{v * v}};
-    } else {
-        return Terms<Sum, Sum>{Sum{v * v}, Sum{static_cast<double>((b + ...)) * (v * v)}};
-    }
-}
-
 // What one coordinate adds: g^2, g e, e^2, the measure's own term, and the first three times a weight.
 // Written out, since GCC 12 does not vectorise terms that went through std::tuple_cat.
 template <class Measure, class... Weight>
-auto terms(Measure const& measure, double g, double e, Weight... b) {
+POLDER_HOST_DEVICE auto terms(Measure const& measure, double g, double e, Weight... b) {
     static_assert(sizeof...(Weight) <= 1);
     if constexpr (measure_of_terms<Measure>) {
         using Own = decltype(measure.term(g, e));
@@ -54,14 +45,15 @@ auto terms(Measure const& measure, double g, double e, Weight... b) {
 }
 
 template <class Folded>
-InnerProducts inner_products(Folded const& folded, double coordinates) {
+POLDER_HOST_DEVICE InnerProducts inner_products(Folded const& folded, double coordinates) {
     return {std::get<0>(folded).value, std::get<1>(folded).value, std::get<2>(folded).value,
             coordinates};
 }
 
 // The products with weights, or those without where there are none.
 template <bool weighted, class Folded>
-InnerProducts weighted_products(Folded const& folded, InnerProducts const& plain) {
+POLDER_HOST_DEVICE InnerProducts weighted_products(Folded const& folded,
+                                                   InnerProducts const& plain) {
     if constexpr (weighted) {
         constexpr std::size_t last = std::tuple_size_v<Folded> - 1;
         return {std::get<last - 2>(folded).value, std::get<last - 1>(folded).value,
@@ -72,7 +64,8 @@ InnerProducts weighted_products(Folded const& folded, InnerProducts const& plain
 }
 
 template <class Measure, class Folded>
-double distance_of(Measure const& measure, Folded const& folded, InnerProducts const& products) {
+POLDER_HOST_DEVICE double distance_of(Measure const& measure, Folded const& folded,
+                                      InnerProducts const& products) {
     if constexpr (measure_of_terms<Measure>) {
         return measure.distance(std::get<3>(folded), products);
     } else {

@@ -17,7 +17,11 @@
 #include <utility>
 #include <vector>
 
+#include <polder/blocks/block_shape.hpp>
+#include <polder/blocks/memory_space.hpp>
+#include <polder/closure/report.hpp>
 #include <polder/config.hpp>
+#include <polder/engine/host_memory.hpp>
 #include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/per_block.hpp>
@@ -150,10 +154,29 @@ struct TermsOf<std::tuple<Folds...>> : std::true_type {
 /// Passes over the coordinates of a Layout, but for those in frozen blocks. Arrays are Blocked or Flat; T
 /// const where only read. No array of a pass may overlap another. A function f is the same for all
 /// coordinates, or PerBlock.
+///
+/// A step asks an engine for nothing that needs its passes to have ended: what follows from a reduction is a
+/// function of the sums, and functions of a coordinate are made where the passes run. Here that is at once.
 class CpuEngine {
 public:
     /// The most terms of one reduction.
     static constexpr std::size_t max_terms = 16;
+    using Row = std::array<double, max_terms>;
+
+    /// Whether what a pass has found can be read as soon as it was called.
+    static constexpr bool immediate = true;
+    /// What a step returns.
+    using StepReport = Report;
+
+    /// Where values, lists and arrays lie that passes read and write.
+    template <class T>
+    using Cell = detail::HostCell<T>;
+    template <class T>
+    using Table = detail::HostTable<T>;
+    template <class T>
+    using Array = detail::Array<T>;
+    template <class T>
+    using Succession = detail::HostSuccession<T>;
 
     CpuEngine() = default;
     explicit CpuEngine(Layout layout)
@@ -164,6 +187,29 @@ public:
 
     /// Threads for the passes that are long enough to profit.
     int threads = default_threads();
+
+    /// The function make(0) for all coordinates, or make(index[block]) for those of a block, index[block] < count.
+    /// Valid until the next call.
+    template <class Make>
+    auto everywhere(Make const& make) {
+        return make(0);
+    }
+    template <class Make>
+    auto per_block(Make const& make, std::size_t count, std::uint32_t const* index) {
+        return functions_.fill(count, index, make);
+    }
+    /// Room for so many functions, so that later passes need no more memory than the first.
+    void reserve(std::size_t functions) { functions_.reserve(functions); }
+
+    /// The host has written to a Table.
+    template <class T>
+    void refresh(Table<T>&) {}
+
+    /// Runs the passes in f if the flag, which a pass has written, is set.
+    template <class F>
+    void where(bool const* flag, F const& f) {
+        if (*flag) f();
+    }
 
     /// f(array_1[i], ..., array_n[i]) for every coordinate i. The arguments are references.
     template <class F, class... Arrays>
@@ -225,10 +271,16 @@ public:
         return Fold::wrap(total);
     }
 
+    /// reduce(f, arrays...), and then finish(sums).
+    template <class Finish, class F, class... Arrays>
+    void reduce_then(Finish const& finish, F const& f, Arrays... arrays) {
+        finish(reduce(f, arrays...));
+    }
+
     /// As reduce, but over each block by itself: one row of max_terms numbers per block, of which as many
     /// as there are terms are set (to 0 in frozen blocks). Valid until the next call.
     template <class F, class... Arrays>
-    std::span<std::array<double, max_terms> const> reduce_blocks(F const& f, Arrays... arrays) {
+    std::span<Row const> reduce_blocks(F const& f, Arrays... arrays) {
         using Fold = fold_of<F, Arrays...>;
         // Counted along the coordinates, a new piece begins with a new chunk or with a new block.
         const std::size_t pieces = layout_.chunks() + layout_.blocks();
@@ -256,6 +308,13 @@ public:
         }
         return block_total_;
     }
+
+    /// reduce_blocks(f, arrays...), and then finish(rows): a pointer to the first of the rows.
+    template <class Finish, class F, class... Arrays>
+    void reduce_blocks_then(Finish const& finish, F const& f, Arrays... arrays) {
+        finish(reduce_blocks(f, arrays...).data());
+    }
+    Row const* rows() const noexcept { return block_total_.data(); }
 
     /// Sets `chosen` to 1 at the `count` coordinates with the largest score(coordinate, array_1[i], ...,
     /// array_n[i]) and leaves the others as they are. Among equal scores the lower coordinate wins; a
@@ -341,10 +400,26 @@ public:
         });
     }
 
+    /// The same in all blocks of more than one column that are not frozen.
+    template <class Array>
+    void centralise(Array array, std::vector<BlockShape> const& shapes) {
+        for (std::size_t block = 0; block < shapes.size(); ++block) {
+            auto const& shape = shapes[block];
+            if (shape.cols < 2 || layout_.frozen(block)) continue;
+            centralise_rows(array, block, shape.rows, shape.cols, shape.row_major);
+        }
+    }
+
     /// Whether all values of an array are finite.
     template <class Array>
     bool all_finite(Array array) {
         return all_chunks([&](std::size_t chunk) { return finite_chunk(chunk, array); });
+    }
+
+    /// finish(all_finite(array)).
+    template <class Finish, class Array>
+    void all_finite_then(Finish const& finish, Array array) {
+        finish(all_finite(array));
     }
 
     /// map(f, watched, arrays...) in one pass with all_finite(watched): runs of at most 1,024 coordinates
@@ -372,6 +447,12 @@ public:
                 });
             return all;
         });
+    }
+
+    /// map_where_finite(f, watched, arrays...), and then finish(whether all were).
+    template <class Finish, class F, class... Arrays>
+    void map_where_finite_then(Finish const& finish, F const& f, Arrays... arrays) {
+        finish(map_where_finite(f, arrays...));
     }
 
 private:
@@ -442,9 +523,18 @@ private:
     }
 
     Layout layout_;
-    std::vector<double> partial_;                               // one row of terms per chunk
-    std::vector<std::array<double, max_terms>> block_partial_;  // of each piece, for reduce_blocks
-    std::vector<std::array<double, max_terms>> block_total_;
+    std::vector<double> partial_;     // one row of terms per chunk
+    std::vector<Row> block_partial_;  // of each piece, for reduce_blocks
+    std::vector<Row> block_total_;
+    detail::FunctionTable functions_;  // of the pass under way
+};
+
+/// The engine whose passes reach memory of that kind. Specialised by the headers of devices.
+template <class Space>
+struct EngineOf;
+template <>
+struct EngineOf<HostMemory> {
+    using type = CpuEngine;
 };
 
 }  // namespace polder

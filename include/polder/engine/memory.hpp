@@ -5,48 +5,97 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <typeinfo>
+#include <variant>
 #include <vector>
 
-#include <polder/blocks/cache_line_allocator.hpp>
 #include <polder/blocks/container.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/engine/per_block.hpp>
 #include <polder/groups/group.hpp>
+#include <polder/step/numbers.hpp>
 
 namespace polder::detail {
 
-template <class T>
-using Array = std::vector<T, CacheLineAllocator<T>>;
+[[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
+                                     std::size_t expected) {
+    throw std::invalid_argument("polder: " + what + ": block " + std::to_string(block) + " has " +
+                                std::to_string(found) + " coordinates, expected " +
+                                std::to_string(expected));
+}
+
+// The blocks of a container, which must be those of the layout.
+template <class C, class T>
+void collect(C& container, Layout const& layout, std::vector<T*>& blocks, char const* what) {
+    std::size_t block = 0;
+    auto const& sizes = layout.block_sizes();
+    for_each_block(container, [&](T* data, std::size_t size) {
+        const std::size_t expected = block < sizes.size() ? sizes[block] : 0;
+        if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
+        blocks[block++] = data;
+    });
+    if (block < sizes.size()) {
+        throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
+                                    " blocks, expected " + std::to_string(sizes.size()));
+    }
+}
+
+// Which arrays of a Memory are state.
+struct StateParts {
+    std::span<std::string_view const> base;
+    bool reference = false;
+    bool fisher = false;
+    bool mask = false;
+    bool kept = false;
+};
+
+// One array of the state, in the host's memory.
+struct StateArray {
+    std::string_view name;
+    std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>> values;
+};
 
 // State and scratch of one optimizer for scalars T. The arrays have N values, counted through all
 // blocks; those that a method does not need are empty. What a step changes before its last evaluation it
-// writes to the array's successor (next_...), swapped in at the end.
-template <class T>
+// writes to the array's successor, which takes its place at the end.
+template <class T, class Engine_>
 struct Memory {
-    CpuEngine engine;
+    using Scalar = T;
+    using Engine = Engine_;
+    template <class U>
+    using Array = typename Engine::template Array<U>;
+    template <class U>
+    using Table = typename Engine::template Table<U>;
+    template <class U>
+    using Succession = typename Engine::template Succession<U>;
 
-    std::vector<Array<T>> base, next_base;  // state of the base optimizer
-    Array<T> reference, next_reference;     // e, of a Distance
-    Array<T> fisher, next_fisher;           // f, of a Fisher ellipsoid that keeps one
-    Array<std::uint8_t> mask, next_mask;    // M, of a masked ball: 0 or 1
-    Array<T> scores;                        // what a Fisher mask is chosen by
-    Array<T> kept;                          // what LookSAM uses again
+    Engine engine;
+
+    std::vector<Succession<T>> base;  // state of the base optimizer
+    Succession<T> reference;          // e, of a Distance
+    Succession<T> fisher;             // f, of a Fisher ellipsoid that keeps one
+    Succession<std::uint8_t> mask;    // M, of a masked ball: 0 or 1
+    Array<T> scores;                  // what a Fisher mask is chosen by
+    Array<T> kept;                    // what LookSAM uses again
 
     // Of the blocks.
     std::vector<std::string> names;
     std::vector<BlockShape> shapes;
-    std::vector<std::uint32_t> group;  // to which each belongs; 0: to none of the user's
-    std::vector<std::uint32_t> self;   // 0, 1, 2, ...
+    Table<std::uint32_t> group;  // to which each belongs; 0: to none of the user's
+    Table<std::uint32_t> self;   // 0, 1, 2, ...
 
-    std::vector<GroupSettings> settings;   // of each group
-    FunctionTable functions;               // of the pass under way
-    std::vector<double> block_numbers[2];  // a number of each block, while a pass needs it
+    Table<GroupSettings> settings;      // of each group
+    Table<std::uint64_t> base_steps;    // of the base optimizer so far, in each group
+    Table<std::uint64_t> method_steps;  // a single one
+    typename Engine::template Cell<Numbers> numbers;
+    Array<double> block_numbers[2];  // a number of each block, while a pass needs it
 
     // Where the blocks of the containers lie in this step.
-    std::vector<T*> x, point, gradient, perturbed, second;
+    Table<T*> x, point, gradient, perturbed, second;
 
     // Of the in-place form only.
     Array<T> saved;                          // x while the model holds another point
@@ -55,12 +104,125 @@ struct Memory {
     // A function for each group, or for each block, from make(group) or make(block).
     template <class Make>
     auto per_group(Make const& make) {
-        return functions.fill(settings.size(), group.data(), make);
+        return engine.per_block(make, settings.values.size(), group.at());
     }
     template <class Make>
     auto per_block(Make const& make) {
-        return functions.fill(self.size(), self.data(), make);
+        return engine.per_block(make, self.values.size(), self.at());
     }
+
+    // Where the blocks of a container lie, which must be those of the layout.
+    template <class C>
+    void collect(C& container, Table<T*>& blocks, char const* what) {
+        detail::collect(container, engine.layout(), blocks.values, what);
+        engine.refresh(blocks);
+    }
+
+    std::vector<StateArray> state(StateParts const& parts) {
+        std::vector<StateArray> list;
+        for (std::size_t k = 0; k < base.size(); ++k) {
+            list.push_back({parts.base[k], std::span(base[k].array())});
+        }
+        const auto add = [&](std::string_view name, auto& array, bool there) {
+            if (there) list.push_back({name, std::span(array)});
+        };
+        add("reference", reference.array(), parts.reference);
+        add("fisher", fisher.array(), parts.fisher);
+        add("mask", mask.array(), parts.mask);
+        add("kept", kept, parts.kept);
+        return list;
+    }
+};
+
+template <class C>
+using MemoryOf = Memory<scalar_t<C>, typename EngineOf<memory_space_t<C>>::type>;
+
+// The memory of an optimizer on a device, of which the host's programs know no type. A copy of an optimizer has its
+// own.
+class DeviceMemoryHolder {
+public:
+    DeviceMemoryHolder() = default;
+    DeviceMemoryHolder(DeviceMemoryHolder const& other)
+        : held_(other.held_ ? other.held_->clone() : nullptr) {}
+    DeviceMemoryHolder(DeviceMemoryHolder&&) noexcept = default;
+    DeviceMemoryHolder& operator=(DeviceMemoryHolder&&) noexcept = default;
+    ~DeviceMemoryHolder() = default;
+
+    template <class M>
+    M& emplace() {
+        auto made = std::make_unique<Of<M>>();
+        M& memory = made->memory;
+        held_ = std::move(made);
+        return memory;
+    }
+    // Nullptr where it is of another type.
+    template <class M>
+    M* get() noexcept {
+        auto* held = dynamic_cast<Of<M>*>(held_.get());
+        return held == nullptr ? nullptr : &held->memory;
+    }
+
+    std::vector<StateArray> state(StateParts const& parts) { return held_->state(parts); }
+
+private:
+    struct Held {
+        virtual ~Held() = default;
+        virtual std::unique_ptr<Held> clone() const = 0;
+        virtual std::vector<StateArray> state(StateParts const& parts) = 0;
+    };
+    template <class M>
+    struct Of final : Held {
+        std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(*this); }
+        std::vector<StateArray> state(StateParts const& parts) override {
+            return memory.state(parts);
+        }
+        M memory;
+    };
+    std::unique_ptr<Held> held_;
+};
+
+// The memory of an optimizer, whose type its first step decides.
+class AnyMemory {
+public:
+    bool empty() const noexcept { return held_.index() == 0; }
+
+    template <class M>
+    M& emplace() {
+        if constexpr (M::Engine::immediate) {
+            return held_.template emplace<M>();
+        } else {
+            return held_.template emplace<DeviceMemoryHolder>().template emplace<M>();
+        }
+    }
+    void clear() noexcept { held_.emplace<0>(); }
+
+    // Nullptr where it is of another type.
+    template <class M>
+    M* get() noexcept {
+        if constexpr (M::Engine::immediate) {
+            return std::get_if<M>(&held_);
+        } else {
+            auto* holder = std::get_if<DeviceMemoryHolder>(&held_);
+            return holder == nullptr ? nullptr : holder->template get<M>();
+        }
+    }
+
+    std::vector<StateArray> state(StateParts const& parts) {
+        return std::visit(
+            [&]<class M>(M& memory) -> std::vector<StateArray> {
+                if constexpr (std::is_same_v<M, std::monostate>) {
+                    return {};
+                } else {
+                    return memory.state(parts);
+                }
+            },
+            held_);
+    }
+
+private:
+    std::variant<std::monostate, Memory<float, CpuEngine>, Memory<double, CpuEngine>,
+                 DeviceMemoryHolder>
+        held_;
 };
 
 // Twins of a container, whatever its type. A copy of an optimizer makes its own.
@@ -107,28 +269,5 @@ private:
     };
     std::unique_ptr<Base> held_;
 };
-
-[[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
-                                     std::size_t expected) {
-    throw std::invalid_argument("polder: " + what + ": block " + std::to_string(block) + " has " +
-                                std::to_string(found) + " coordinates, expected " +
-                                std::to_string(expected));
-}
-
-// The blocks of a container, which must be those of the layout.
-template <class C, class T>
-void collect(C& container, Layout const& layout, std::vector<T*>& blocks, char const* what) {
-    std::size_t block = 0;
-    auto const& sizes = layout.block_sizes();
-    for_each_block(container, [&](T* data, std::size_t size) {
-        const std::size_t expected = block < sizes.size() ? sizes[block] : 0;
-        if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
-        blocks[block++] = data;
-    });
-    if (block < sizes.size()) {
-        throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
-                                    " blocks, expected " + std::to_string(sizes.size()));
-    }
-}
 
 }  // namespace polder::detail

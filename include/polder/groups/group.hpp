@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -39,11 +40,14 @@ struct Group {
 
 namespace detail {
 
-// What a group changes, and how much of it there is in this step.
+// What a group changes in this step.
 struct GroupSettings {
     std::optional<double> learning_rate, weight_decay, rho;
     bool adaptive = true;
-    std::uint64_t base_steps = 0;  // of the base optimizer so far, in this group
+    bool frozen = false;
+    double rate_factor = 1, rho_factor = 1;  // of the schedules
+
+    friend bool operator==(GroupSettings const&, GroupSettings const&) = default;
 };
 
 // Whether text fits a pattern with * and ?.
@@ -102,11 +106,12 @@ inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups
     return assigned;
 }
 
-// A base optimizer with the hyper-parameters of a group, its learning rate times `factor`.
+// A base optimizer with the hyper-parameters of a group.
 template <class Base>
-Base for_group(Base base, GroupSettings const& settings, double factor) {
+POLDER_HOST_DEVICE Base for_group(Base base, GroupSettings const& settings) {
     if constexpr (requires { base.learning_rate; }) {
-        base.learning_rate = settings.learning_rate.value_or(base.learning_rate) * factor;
+        base.learning_rate =
+            settings.learning_rate.value_or(base.learning_rate) * settings.rate_factor;
     }
     if constexpr (requires { base.weight_decay; }) {
         base.weight_decay = settings.weight_decay.value_or(base.weight_decay);
@@ -114,10 +119,12 @@ Base for_group(Base base, GroupSettings const& settings, double factor) {
     return base;
 }
 
-// A ball with the radius of a group, times `factor`.
+// A ball with the radius of a group.
 template <class Ball>
-Ball ball_for_group(Ball ball, GroupSettings const& settings, double factor) {
-    if constexpr (requires { ball.rho; }) ball.rho = settings.rho.value_or(ball.rho) * factor;
+POLDER_HOST_DEVICE Ball ball_for_group(Ball ball, GroupSettings const& settings) {
+    if constexpr (requires { ball.rho; }) {
+        ball.rho = settings.rho.value_or(ball.rho) * settings.rho_factor;
+    }
     return ball;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/mix/weights.hpp>
 
 namespace polder {
@@ -11,7 +12,7 @@ namespace polder {
 struct NoMix {
     static constexpr std::string_view name = "NoMix";
     void validate() const {}
-    MixWeights weights(GradientProducts const&) const { return {}; }
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const { return {}; }
 };
 
 }  // namespace polder

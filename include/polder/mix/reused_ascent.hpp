@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/weights.hpp>
 
@@ -30,16 +31,16 @@ struct ReusedAscentOver {
         require_non_negative("norm_guard", norm_guard);
         require_non_negative("kept_guard", kept_guard);
     }
-    MixWeights weights(GradientProducts const&) const { return {}; }
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const { return {}; }
 
     /// What g is divided by to give n; 1 for a zero gradient.
-    double norm(double gg) const {
+    POLDER_HOST_DEVICE double norm(double gg) const {
         const double guarded = std::sqrt(gg) + norm_guard;
         return guarded > 0 ? guarded : 1;
     }
 
     /// The weight of k on the steps in between.
-    double reuse(double gg, double kk) const {
+    POLDER_HOST_DEVICE double reuse(double gg, double kk) const {
         const double norm = std::sqrt(kk) + kept_guard;
         return norm > 0 ? alpha * std::sqrt(gg) / norm : 0;
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/weights.hpp>
 
@@ -20,7 +21,7 @@ struct SameBatch {
     static constexpr bool reads_clean = true;
 
     void validate() const { require_fraction("alpha", alpha); }
-    MixWeights weights(GradientProducts const& p) const {
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const& p) const {
         const double norm = std::sqrt(p.gg);
         const double scale = !normalise_clean ? 1 : norm > 0 ? 1 / norm : 0;
         return {alpha, (1 - alpha) * scale};

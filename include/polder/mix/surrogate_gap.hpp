@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/weights.hpp>
 
@@ -21,7 +22,7 @@ struct SurrogateGap {
     static constexpr bool reads_products = true;
 
     void validate() const { require_non_negative("alpha", alpha); }
-    MixWeights weights(GradientProducts const& p) const {
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const& p) const {
         constexpr double guard = 1e-12;
         const double g = std::sqrt(p.gg), s = std::sqrt(p.ss);
         const double cosine = p.gs / (g * s + guard);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/none.hpp>
 #include <polder/mix/weights.hpp>
@@ -27,7 +28,7 @@ struct TwoBatchesOf {
         require_fraction("kappa", kappa);
         first.validate();
     }
-    MixWeights weights(GradientProducts const& p) const {
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const& p) const {
         const MixWeights w = first.weights(p);
         return {kappa * w.s, kappa * w.g, 1 - kappa};
     }

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/weights.hpp>
 
@@ -17,7 +18,7 @@ struct WeightedSharpness {
     static constexpr bool reads_clean = true;
 
     void validate() const { require_decay("gamma", gamma); }
-    MixWeights weights(GradientProducts const&) const {
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const {
         const double a = gamma / (1 - gamma);
         return {a, 1 - a};
     }
@@ -33,7 +34,7 @@ struct DecoupledSharpness {
     static constexpr bool reads_clean = true;
 
     void validate() const { require_decay("gamma", gamma); }
-    MixWeights weights(GradientProducts const&) const { return {0, 1}; }
+    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const { return {0, 1}; }
 
     /// a: how much of s - g is taken off, times the learning rate.
     double decoupled() const { return gamma / (1 - gamma); }

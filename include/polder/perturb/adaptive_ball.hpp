@@ -29,7 +29,7 @@ struct AdaptiveBall {
     }
 
     /// c = rho / (||T v|| + norm_guard), and 0 where both are 0.
-    double coefficient(double norm) const {
+    POLDER_HOST_DEVICE double coefficient(double norm) const {
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
     }
 
@@ -44,7 +44,7 @@ struct AdaptiveBall {
         POLDER_HOST_DEVICE T b(T x, T g) const { return a(x, g); }
     };
     template <class T>
-    Weights<T> weights(bool adaptive) const {
+    POLDER_HOST_DEVICE Weights<T> weights(bool adaptive) const {
         return adaptive ? Weights<T>{1, T(eta)} : Weights<T>{0, 1};
     }
 };

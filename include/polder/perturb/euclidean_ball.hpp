@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -23,7 +24,7 @@ struct EuclideanBall {
     }
 
     /// c = rho / (||v|| + norm_guard), and 0 where both are 0.
-    double coefficient(double norm) const {
+    POLDER_HOST_DEVICE double coefficient(double norm) const {
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
     }
 };

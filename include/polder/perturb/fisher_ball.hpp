@@ -87,7 +87,7 @@ struct FisherBall {
     }
 
     /// c = rho / (||v|| + norm_guard), and 0 where both are 0.
-    double coefficient(double norm) const {
+    POLDER_HOST_DEVICE double coefficient(double norm) const {
         if constexpr (per_block) norm = std::sqrt(norm * norm + norm_guard);
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
     }
@@ -112,7 +112,7 @@ struct FisherBall {
         }
     };
     template <class T>
-    Weights<T> weights(bool adaptive) const {
+    POLDER_HOST_DEVICE Weights<T> weights(bool adaptive) const {
         return adaptive ? Weights<T>{T(eta), T(damping)} : Weights<T>{0, 1};
     }
 };

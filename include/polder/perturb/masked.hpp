@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/policy_name.hpp>
 
@@ -121,7 +122,7 @@ struct DynamicMask {
     }
 
     /// A number in [0, 1) for a coordinate in the refresh number `draw` (0: the first mask).
-    double random_score(std::size_t coordinate, std::uint64_t draw) const {
+    POLDER_HOST_DEVICE double random_score(std::size_t coordinate, std::uint64_t draw) const {
         std::uint64_t bits = seed ^ (draw + 1) * 0x9e3779b97f4a7c15u;
         for (std::uint64_t word : {std::uint64_t{coordinate}, std::uint64_t{0}}) {
             bits = (bits ^ word ^ bits >> 30) * 0xbf58476d1ce4e5b9u;

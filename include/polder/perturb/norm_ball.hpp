@@ -22,8 +22,8 @@ struct InfinityBall {
     void validate() const { require_non_negative("rho", rho); }
 
     /// ||v||_1, for the record.
-    static Sum term(double v) { return {std::abs(v)}; }
-    static double norm(Sum total) { return total.value; }
+    POLDER_HOST_DEVICE static Sum term(double v) { return {std::abs(v)}; }
+    POLDER_HOST_DEVICE static double norm(Sum total) { return total.value; }
 
     template <class T>
     struct Move {
@@ -34,7 +34,7 @@ struct InfinityBall {
         }
     };
     template <class T>
-    Move<T> move(double, double) const {
+    POLDER_HOST_DEVICE Move<T> move(double, double) const {
         return {T(rho)};
     }
 };
@@ -48,8 +48,8 @@ struct ManhattanBall {
     void validate() const { require_non_negative("rho", rho); }
 
     /// ||v||_inf.
-    static Max term(double v) { return {std::abs(v)}; }
-    static double norm(Max total) { return total.value; }
+    POLDER_HOST_DEVICE static Max term(double v) { return {std::abs(v)}; }
+    POLDER_HOST_DEVICE static double norm(Max total) { return total.value; }
 
     template <class T>
     struct Move {
@@ -60,7 +60,7 @@ struct ManhattanBall {
     };
     /// norm: the largest |v|; count: how many coordinates have it.
     template <class T>
-    Move<T> move(double norm, double count) const {
+    POLDER_HOST_DEVICE Move<T> move(double norm, double count) const {
         return {T(rho / count), T(norm)};
     }
 };
@@ -81,8 +81,8 @@ struct PNormBall {
     }
 
     /// ||v||_q,   q = p / (p - 1).
-    Sum term(double v) const { return {std::pow(std::abs(v), p / (p - 1))}; }
-    double norm(Sum total) const { return std::pow(total.value, (p - 1) / p); }
+    POLDER_HOST_DEVICE Sum term(double v) const { return {std::pow(std::abs(v), p / (p - 1))}; }
+    POLDER_HOST_DEVICE double norm(Sum total) const { return std::pow(total.value, (p - 1) / p); }
 
     // With r = |v| / ||v||_q the move is rho sign(v) r^(q-1): no power of a small number overflows.
     template <class T>
@@ -94,7 +94,7 @@ struct PNormBall {
         }
     };
     template <class T>
-    Move<T> move(double norm, double) const {
+    POLDER_HOST_DEVICE Move<T> move(double norm, double) const {
         const double guarded = norm + norm_guard;
         return {T(rho), T(guarded > 0 ? 1 / guarded : 0), T(1 / (p - 1))};
     }

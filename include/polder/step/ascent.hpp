@@ -3,12 +3,14 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <tuple>
+#include <type_traits>
 
-#include <polder/closure/report.hpp>
 #include <polder/distance/terms.hpp>
 #include <polder/engine/memory.hpp>
 #include <polder/step/features.hpp>
+#include <polder/step/numbers.hpp>
 
 namespace polder::detail {
 
@@ -67,37 +69,451 @@ struct MaskedMove {
     }
 };
 
+// The ball of a method, where the passes run. What follows are the functions of a coordinate of the passes up to the
+// perturbed point, each made by one of these: make(k) is the one of group k (or block k). They hold numbers and
+// pointers to numbers alone, so that a device can make them.
+template <class Features, class T>
+struct BallOf {
+    using Ball = typename Features::Ball;
+    Ball ball;
+    GroupSettings const* settings;  // of each group
+
+    POLDER_HOST_DEVICE auto weights(std::size_t group) const {
+        if constexpr (Features::weighted) {
+            return BlockWeights<Ball, T, Features::reads_parameters>{
+                ball.template weights<T>(settings[group].adaptive)};
+        } else {
+            return NoWeights{};
+        }
+    }
+
+    template <class Fold>
+    POLDER_HOST_DEVICE double norm(Fold total) const {
+        if constexpr (Features::quadratic) {
+            return std::sqrt(total.value);
+        } else {
+            return ball.norm(total);
+        }
+    }
+
+    // Where all groups have the same radius, and ||eps|| is coefficient times norm.
+    POLDER_HOST_DEVICE double perturbation_norm([[maybe_unused]] double norm) const {
+        if constexpr (Features::measures_move) {
+            return Report::none;
+        } else {
+            return ball_for_group(ball, settings[0]).coefficient(norm) * norm;
+        }
+    }
+
+    // What one coordinate of v adds to ||v||.
+    template <class Weights, class... More>
+    POLDER_HOST_DEVICE static auto norm_term(Ball const& ball, Weights const& weights, T g, T v,
+                                             More... more) {
+        const double value = v;
+        if constexpr (!Features::quadratic) {
+            return ball.term(value);
+        } else if constexpr (Features::weighted) {
+            return Sum{static_cast<double>(weights.b(g, more...)) * (value * value)};
+        } else {
+            return Sum{value * value};
+        }
+    }
+};
+
+// v = g: g^2 and, where it is another, the term of the norm.
+template <class Features, class T>
+struct GradientTerms {
+    BallOf<Features, T> in;
+    static constexpr std::size_t own = Features::euclidean ? 0 : 1;
+
+    POLDER_HOST_DEVICE auto operator()([[maybe_unused]] std::size_t group) const {
+        if constexpr (Features::euclidean) {
+            return [](T g) {
+                const double value = g;
+                return Terms<Sum>{Sum{value * value}};
+            };
+        } else {
+            return [w = in.weights(group), ball = in.ball](T g, auto... more) {
+                const double value = g;
+                // Written out: where a term is copied, GCC 12 does not vectorise the loop.
+                using In = BallOf<Features, T>;
+                using Own = decltype(In::norm_term(ball, w, g, g, more...));
+                return Terms<Sum, Own>{Sum{value * value},
+                                       Own{In::norm_term(ball, w, g, g, more...).value}};
+            };
+        }
+    }
+};
+
+// Their sums, over all coordinates or over each block.
+template <class Features, class T>
+struct GradientNorm {
+    BallOf<Features, T> in;
+    Numbers* n;
+    Fault otherwise;
+    bool first;  // of the ascents of a step
+    std::size_t blocks;
+
+    template <class... Folds>
+    POLDER_HOST_DEVICE void operator()(std::tuple<Folds...> const& sums) const {
+        n->norm = in.norm(std::get<GradientTerms<Features, T>::own>(sums));
+        finish(std::get<0>(sums).value, n->norm);
+    }
+    POLDER_HOST_DEVICE void operator()(CpuEngine::Row const* rows) const {
+        double gg = 0, total = 0;
+        for (std::size_t k = 0; k < blocks; ++k) {
+            gg += rows[k][0];
+            total += rows[k][GradientTerms<Features, T>::own];
+        }
+        finish(gg, total);
+    }
+
+private:
+    POLDER_HOST_DEVICE void finish(double gg, double total) const {
+        n->cosine = 1;
+        const bool finite = std::isfinite(gg) && std::isfinite(total);
+        n->require(finite, otherwise);
+        if (!first) return;
+        n->gradient_norm = std::sqrt(gg);
+        if (finite) n->perturbation_norm = in.perturbation_norm(n->norm);
+    }
+};
+
+// f moves by g^2.
+template <class Estimate, class T>
+struct FisherAverage {
+    Estimate estimate;
+    std::uint64_t const* step;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        const double decay = *step == 0 ? 0 : estimate.decay;
+        return [keep = T(decay), gain = T(1 - decay)](T g, T f, T& next) {
+            next = keep * f + gain * (g * g);
+        };
+    }
+};
+
+// What e becomes.
+template <class Reference, class T>
+struct ReferenceAverage {
+    Reference reference;
+    std::uint64_t const* step;
+
+    POLDER_HOST_DEVICE auto operator()() const {
+        const double lambda = reference.decay(*step);
+        return
+            [keep = T(lambda), gain = T(1 - lambda)](T e, T fed) { return keep * e + gain * fed; };
+    }
+};
+
+// v = g - d e: inner products, the measure's own term and, for the norm of v in a ball with weights, those times a
+// weight. Where e takes in g it does so here.
+template <class Features, class Distance, class T>
+struct ReferenceTerms {
+    using Reference = decltype(Distance::reference);
+    static constexpr bool weighted = Features::weighted && Features::norm_from_products;
+
+    BallOf<Features, T> in;
+    decltype(Distance::measure) measure;
+    ReferenceAverage<Reference, T> average;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t group) const {
+        if constexpr (Reference::is_fed_direction) {
+            return [measure = measure, w = in.weights(group)](T g, T e, auto... more) {
+                if constexpr (weighted) {
+                    return terms(measure, g, e, w.b(g, more...));
+                } else {
+                    return terms(measure, g, e);
+                }
+            };
+        } else {
+            constexpr bool after = Reference::read_after_update;
+            return [measure = measure, average = average(),
+                    w = in.weights(group)](T g, T e, T& updated, auto... more) {
+                const T moved = average(e, g);
+                updated = moved;
+                if constexpr (weighted) {
+                    return terms(measure, g, after ? moved : e, w.b(g, more...));
+                } else {
+                    return terms(measure, g, after ? moved : e);
+                }
+            };
+        }
+    }
+};
+
+// What follows once ||v||^2 in the ball's norm is known.
+template <class Features, class T>
+struct DirectionNorm {
+    BallOf<Features, T> in;
+    Numbers* n;
+
+    POLDER_HOST_DEVICE void from_squares(double vv) const {
+        if constexpr (Features::norm_from_products) n->norm = std::sqrt(vv);
+        n->perturbation_norm = in.perturbation_norm(n->norm);
+        // <v, g> / (||v|| ||g||), in the Euclidean norm.
+        InnerProducts const& p = n->products;
+        const double d = n->distance;
+        const double plain_vv = Features::measures_move ? p.gg - 2 * d * p.ge + d * d * p.ee : vv;
+        n->cosine = (p.gg - d * p.ge) / (n->gradient_norm * std::sqrt(plain_vv));
+    }
+    template <class Own>
+    POLDER_HOST_DEVICE void operator()(std::tuple<Own> const& sums) const {
+        if constexpr (Features::quadratic) {
+            from_squares(std::get<0>(sums).value);
+        } else {
+            n->norm = in.norm(std::get<0>(sums));
+            from_squares(0);
+        }
+    }
+    POLDER_HOST_DEVICE void operator()(CpuEngine::Row const*) const { from_squares(0); }
+};
+
+// Their sums: d, and in a ball with a norm of squares ||v||.
+template <class Features, class Distance, class T>
+struct ReferenceNorm {
+    DirectionNorm<Features, T> direction;
+    decltype(Distance::measure) measure;
+    double coordinates;
+    Fault otherwise;
+
+    // ||g - d e||^2 below this share of its summands is added up again, from the differences.
+    static constexpr double cancelled = 1e-3;
+
+    template <class... Folds>
+    POLDER_HOST_DEVICE void operator()(std::tuple<Folds...> const& sums) const {
+        constexpr bool weighted = ReferenceTerms<Features, Distance, T>::weighted;
+        const InnerProducts p = inner_products(sums, coordinates);
+        const InnerProducts q = weighted_products<weighted>(sums, p);
+        const double d = distance_of(measure, sums, p);
+        const bool finite = std::isfinite(p.gg) && std::isfinite(q.gg) && std::isfinite(d);
+        Numbers& n = *direction.n;
+        n.require(finite, otherwise);
+        n.again = false;
+        if (!finite) return;
+        const double vv = q.gg - 2 * d * q.ge + d * d * q.ee;
+        const bool cancels = vv < cancelled * (q.gg + d * d * q.ee);
+        n.again = !Features::norm_from_products || cancels;
+        n.products = p;
+        n.gradient_norm = std::sqrt(p.gg);
+        n.distance = d;
+        direction.from_squares(vv);
+    }
+};
+
+// v = g - d e from its coordinates.
+template <class Features, class T>
+struct DirectionTerms {
+    BallOf<Features, T> in;
+    Numbers const* n;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t group) const {
+        return [d = T(n->distance), w = in.weights(group), ball = in.ball](T g, T e, auto... more) {
+            return std::tuple{BallOf<Features, T>::norm_term(ball, w, g, g - d * e, more...)};
+        };
+    }
+};
+
+// How many coordinates of v have the largest |v|.
+template <class T, bool of_reference>
+struct LargestTerms {
+    Numbers const* n;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        return Conditional{[d = T(n->distance), largest = n->norm](T g, auto... e) {
+            T v = g;
+            if constexpr (of_reference) v = g - d * (e + ...);
+            const double size = std::abs(static_cast<double>(v));
+            return Terms<Sum>{Sum{size >= largest ? 1.0 : 0.0}};
+        }};
+    }
+};
+struct LargestCount {
+    Numbers* n;
+    POLDER_HOST_DEVICE void operator()(std::tuple<Sum> const& sums) const {
+        n->count = std::get<0>(sums).value;
+    }
+};
+
+// The move of group or block k.
+template <class Features, class T>
+struct Moves {
+    BallOf<Features, T> in;
+    Numbers const* n;
+    CpuEngine::Row const* rows;  // norms of blocks: number `own` of each
+    std::size_t own;
+    std::uint32_t const* group;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
+        if constexpr (Features::masked) {
+            const auto move = of_ball(k);
+            return MaskedMove<T, std::remove_const_t<decltype(move)>>{move};
+        } else {
+            return of_ball(k);
+        }
+    }
+
+private:
+    POLDER_HOST_DEVICE auto of_ball(std::size_t k) const {
+        const std::size_t group_of_k = Features::per_block ? group[k] : k;
+        const auto own_ball = ball_for_group(in.ball, in.settings[group_of_k]);
+        if constexpr (Features::quadratic) {
+            const double norm = Features::per_block ? std::sqrt(rows[k][own]) : n->norm;
+            const auto w = in.weights(group_of_k);
+            return QuadraticMove<T, std::remove_const_t<decltype(w)>>{T(own_ball.coefficient(norm)),
+                                                                      w};
+        } else {
+            const auto move = own_ball.template move<T>(n->norm, n->count);
+            return NormMove<T, std::remove_const_t<decltype(move)>>{move};
+        }
+    }
+};
+
+// The point, or eps alone, from x and v = g.
+template <bool add_x, class Moves, class T>
+struct PlaceAlongGradient {
+    Moves moves;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
+        return [move = moves(k)](T w, T g, T& at, auto... other) {
+            const T eps = move(w, g, g, other...);
+            at = add_x ? w + eps : eps;
+            return eps;
+        };
+    }
+};
+
+// From v = g - d e; where e takes in v it does so here.
+template <bool add_x, class Moves, class Reference, class T>
+struct PlaceAlongDirection {
+    Moves moves;
+    ReferenceAverage<Reference, T> average;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
+        const T d = T(moves.n->distance);
+        if constexpr (Reference::is_fed_direction) {
+            return [average = average(), d, move = moves(k)](T w, T g, T e, T& next, T& at,
+                                                             auto... other) {
+                const T v = g - d * e;
+                const T eps = move(w, g, v, other...);
+                next = average(e, v);
+                at = add_x ? w + eps : eps;
+                return eps;
+            };
+        } else {
+            return [d, move = moves(k)](T w, T g, T e, T& at, auto... other) {
+                const T eps = move(w, g, g - d * e, other...);
+                at = add_x ? w + eps : eps;
+                return eps;
+            };
+        }
+    }
+};
+
+// From eps.
+template <bool add_x, class T>
+struct PlaceEps {
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        return [](T w, T& at) {
+            const T eps = at;
+            at = add_x ? w + eps : eps;
+            return eps;
+        };
+    }
+};
+
+// One ascent more.
+template <class Moves, class T>
+struct PlaceAgain {
+    Moves moves;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
+        return [move = moves(k)](T g, T& at, auto... other) { at += move(at, g, g, other...); };
+    }
+};
+
+// The square of the eps that make's function returns.
+template <class Make, bool conditional>
+struct SquaredEps {
+    Make make;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
+        const auto squared = [f = make(k)](auto&... at) {
+            const double eps = f(at...);
+            return Terms<Sum>{Sum{eps * eps}};
+        };
+        if constexpr (conditional) {
+            return Conditional{squared};
+        } else {
+            return squared;
+        }
+    }
+};
+// The square of y - x.
+template <class T>
+struct SquaredDifference {
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        return [](T w, T y) {
+            const double eps = static_cast<double>(y) - static_cast<double>(w);
+            return Terms<Sum>{Sum{eps * eps}};
+        };
+    }
+};
+struct EpsNorm {
+    Numbers* n;
+    POLDER_HOST_DEVICE void operator()(std::tuple<Sum> const& sums) const {
+        n->perturbation_norm = std::sqrt(std::get<0>(sums).value);
+    }
+};
+
+// f of the samples so far, and one more.
+template <class T>
+struct AddSquared {
+    bool first;
+    T weight;
+    POLDER_HOST_DEVICE void operator()(T g, T& f) const {
+        f = (first ? T(0) : f) + weight * (g * g);
+    }
+};
+
+// y - x.
+struct Difference {
+    template <class T>
+    POLDER_HOST_DEVICE void operator()(T w, T y, T& difference) const {
+        difference = y - w;
+    }
+};
+
 // Reduce and perturb, for one step of a method at one x. What measure() finds, place() uses.
-template <class Perturb, class Distance, class T>
+template <class Perturb, class Distance, class Memory>
 class Ascent {
+    using T = typename Memory::Scalar;
     using Features = PerturbFeatures<Perturb>;
     using Ball = typename Features::Ball;
+    using In = BallOf<Features, T>;
     static constexpr bool has_reference = !std::is_same_v<Distance, NoDistance>;
-    // Whether the norm of v is known from the inner products of g and e.
-    static constexpr bool norm_from_products = Features::quadratic && !Features::per_block;
 
 public:
-    // step: counted from 0; fresh_mask: the successor of the mask is the one to use.
-    Ascent(Perturb const& perturb, Distance const& distance, Memory<T>& memory, Report& report,
-           double rho_factor, std::uint64_t step, bool fresh_mask)
+    // fresh_mask: the successor of the mask is the one to use. A measure that is not finite is `otherwise`.
+    Ascent(Perturb const& perturb, Distance const& distance, Memory& memory, bool fresh_mask,
+           Fault otherwise)
         : perturb_(perturb), distance_(distance), memory_(memory), engine_(memory.engine),
-          report_(report), rho_factor_(rho_factor), step_(step), fresh_mask_(fresh_mask) {}
+          fresh_mask_(fresh_mask), otherwise_(otherwise) {}
 
-    // Pass 'reduce': d and the norm of v. False where a sum is not finite.
+    // Pass 'reduce': d and the norm of v.
     template <class X>
-    bool measure(X x, Blocked<T> gradient) {
+    void measure(X x, Blocked<T> gradient) {
         if constexpr (Features::template estimates<RunningFisher>) {
-            const double decay = step_ == 0 ? 0 : ball().estimate.decay;
-            engine_.carry(Flat<T>{memory_.fisher.data()}, Flat<T>{memory_.next_fisher.data()});
-            engine_.map([keep = T(decay), gain = T(1 - decay)](
-                            T g, T f, T& next) { next = keep * f + gain * (g * g); },
-                        gradient, Flat<T>{memory_.fisher.data()},
-                        Flat<T>{memory_.next_fisher.data()});
+            auto& f = memory_.fisher;
+            engine_.carry(f.now(), f.next());
+            engine_.map(engine_.everywhere(FisherAverage<RunningFisher, T>{
+                            ball_of(perturb_).estimate, memory_.method_steps.at()}),
+                        gradient, f.now(), f.next());
         }
         if constexpr (has_reference) {
-            return measure_from_reference(x, gradient);
+            measure_from_reference(x, gradient);
         } else {
-            return measure_gradient(x, gradient);
+            measure_gradient(x, gradient, true, otherwise_);
         }
     }
 
@@ -105,86 +521,54 @@ public:
     template <bool add_x, class X>
     void place(X x, Blocked<T> gradient, Blocked<T> point) {
         constexpr bool add_now = add_x && !Features::centralises;
-        with_moves([&](auto const& move_in) {
-            with_move_arrays([&](auto... more) {
-                if constexpr (!has_reference) {
-                    write(
-                        [=](std::size_t k) {
-                            return [move = move_in(k)](T w, T g, T& at, auto... other) {
-                                const T eps = move(w, g, g, other...);
-                                at = add_now ? w + eps : eps;
-                                return eps;
-                            };
-                        },
-                        x, gradient, point, more...);
-                } else if constexpr (!decltype(Distance::reference)::is_fed_direction) {
-                    write(
-                        [=, d = T(report_.distance)](std::size_t k) {
-                            return [d, move = move_in(k)](T w, T g, T e, T& at, auto... other) {
-                                const T eps = move(w, g, g - d * e, other...);
-                                at = add_now ? w + eps : eps;
-                                return eps;
-                            };
-                        },
-                        x, gradient, reference(), point, more...);
+        with_move_arrays([&](auto... more) {
+            using M = Moves<Features, T>;
+            if constexpr (!has_reference) {
+                write(PlaceAlongGradient<add_now, M, T>{moves()}, x, gradient, point, more...);
+            } else {
+                using Reference = decltype(Distance::reference);
+                const PlaceAlongDirection<add_now, M, Reference, T> make{moves(), average()};
+                if constexpr (Reference::is_fed_direction) {
+                    write(make, x, gradient, reference(), memory_.reference.next(), point, more...);
                 } else {
-                    write(
-                        [=, average = average(), d = T(report_.distance)](std::size_t k) {
-                            return [average, d, move = move_in(k)](T w, T g, T e, T& next, T& at,
-                                                                   auto... other) {
-                                const T v = g - d * e;
-                                const T eps = move(w, g, v, other...);
-                                next = average(e, v);
-                                at = add_now ? w + eps : eps;
-                                return eps;
-                            };
-                        },
-                        x, gradient, reference(), next_reference(), point, more...);
+                    write(make, x, gradient, reference(), point, more...);
                 }
-            });
+            }
         });
         if constexpr (Features::centralises) {
-            for (std::size_t block = 0; block < memory_.shapes.size(); ++block) {
-                auto const& shape = memory_.shapes[block];
-                if (shape.cols < 2 || engine_.layout().frozen(block)) continue;
-                engine_.centralise_rows(point, block, shape.rows, shape.cols, shape.row_major);
-            }
-            write(
-                [](std::size_t) {
-                    return [](T w, T& at) {
-                        const T eps = at;
-                        at = add_x ? w + eps : eps;
-                        return eps;
-                    };
-                },
-                x, point);
+            engine_.centralise(point, memory_.shapes);
+            write(PlaceEps<add_x, T>{}, x, point);
         }
     }
 
-    // One ascent more, from the point and the gradient there. Call measure(point, gradient) before.
+    // One ascent more, from the point and the gradient there.
+    void measure_again(Blocked<T> gradient, Blocked<T> point,
+                       Fault otherwise) requires(!has_reference) {
+        measure_gradient(point, gradient, false, otherwise);
+    }
     void ascend_again(Blocked<T> gradient, Blocked<T> point) requires(!has_reference) {
-        with_moves([&](auto const& move_in) {
-            with_move_arrays([&](auto... more) {
-                engine_.map(function([=](std::size_t k) {
-                                return [move = move_in(k)](T g, T& at, auto... other) {
-                                    at += move(at, g, g, other...);
-                                };
-                            }),
-                            gradient, point, more...);
-            });
+        with_move_arrays([&](auto... more) {
+            engine_.map(function(PlaceAgain<Moves<Features, T>, T>{moves()}), gradient, point,
+                        more...);
         });
+    }
+    // ||eps|| of the whole way from x to the point.
+    template <class X>
+    void measure_way(X x, Blocked<T> point) {
+        engine_.reduce_then(EpsNorm{numbers()}, engine_.everywhere(SquaredDifference<T>{}), x,
+                            point);
     }
 
 private:
-    Ball const& ball() const { return ball_of(perturb_); }
-
-    auto weights(std::size_t group) const {
-        if constexpr (Features::weighted) {
-            return BlockWeights<Ball, T, Features::reads_parameters>{
-                ball().template weights<T>(memory_.settings[group].adaptive)};
-        } else {
-            return NoWeights{};
-        }
+    Numbers* numbers() { return memory_.numbers.at(); }
+    In in() const { return {ball_of(perturb_), memory_.settings.at()}; }
+    Moves<Features, T> moves() {
+        const std::size_t own = has_reference || Features::euclidean ? 0 : 1;
+        return {in(), numbers(), engine_.rows(), own, memory_.group.at()};
+    }
+    auto average() const {
+        return ReferenceAverage<decltype(Distance::reference), T>{distance_.reference,
+                                                                  memory_.method_steps.at()};
     }
 
     // A function for each group, or for each block where norms are those of blocks.
@@ -197,28 +581,19 @@ private:
         }
     }
 
-    // What e becomes.
-    auto average() const {
-        const double lambda = distance_.reference.decay(step_);
-        return
-            [keep = T(lambda), gain = T(1 - lambda)](T e, T fed) { return keep * e + gain * fed; };
-    }
-
-    Flat<T> past_reference() const { return {memory_.reference.data()}; }
-    Flat<T> next_reference() const { return {memory_.next_reference.data()}; }
     // The one that d and v are taken from.
-    Flat<T> reference() const {
-        return decltype(Distance::reference)::read_after_update ? next_reference()
-                                                                : past_reference();
+    auto reference() {
+        auto& e = memory_.reference;
+        return decltype(Distance::reference)::read_after_update ? e.next() : e.now();
     }
-    Flat<T> fisher() const {
-        return {(Features::template estimates<RunningFisher> ? memory_.next_fisher : memory_.fisher)
-                    .data()};
+    auto fisher() {
+        auto& f = memory_.fisher;
+        return Features::template estimates<RunningFisher> ? f.next() : f.now();
     }
 
     // f(x, f) with those that the weights read.
     template <class X, class F>
-    auto with_weight_arrays(X x, F const& f) {
+    auto with_weight_arrays([[maybe_unused]] X x, F const& f) {
         if constexpr (Features::reads_parameters) {
             return f(x);
         } else if constexpr (Features::fisher) {
@@ -231,11 +606,11 @@ private:
     // f(mask, f) with those that a move reads besides x, g and v.
     template <class F>
     void with_move_arrays(F const& f) {
-        auto& mask = fresh_mask_ ? memory_.next_mask : memory_.mask;
+        const auto mask = [&] { return fresh_mask_ ? memory_.mask.next() : memory_.mask.now(); };
         if constexpr (Features::masked && Features::fisher) {
-            f(Flat<std::uint8_t>{mask.data()}, fisher());
+            f(mask(), fisher());
         } else if constexpr (Features::masked) {
-            f(Flat<std::uint8_t>{mask.data()});
+            f(mask());
         } else if constexpr (Features::fisher) {
             f(fisher());
         } else {
@@ -243,230 +618,84 @@ private:
         }
     }
 
-    // What one coordinate of v adds to ||v||.
-    template <class Weights, class... More>
-    static auto norm_term(Ball const& ball, Weights const& weights, T g, T v, More... more) {
-        const double value = v;
-        if constexpr (!Features::quadratic) {
-            return ball.term(value);
-        } else if constexpr (Features::weighted) {
-            return Sum{static_cast<double>(weights.b(g, more...)) * (value * value)};
-        } else {
-            return Sum{value * value};
-        }
-    }
-
-    // v = g: one reduction, of g^2 and, where it is another, the term of the norm.
+    // v = g: one reduction.
     template <class X>
-    bool measure_gradient(X x, Blocked<T> gradient) {
-        return with_weight_arrays(x, [&](auto... xs) {
-            const auto f = memory_.per_group([&](std::size_t group) {
-                return [w = weights(group), ball = ball()](T g, auto... more) {
-                    const double value = g;
-                    if constexpr (Features::quadratic && !Features::weighted) {
-                        return Terms<Sum>{Sum{value * value}};
-                    } else {
-                        // Written out: where a term is copied, GCC 12 does not vectorise the loop.
-                        using Own = decltype(norm_term(ball, w, g, g, more...));
-                        return Terms<Sum, Own>{Sum{value * value},
-                                               Own{norm_term(ball, w, g, g, more...).value}};
-                    }
-                };
-            });
-            constexpr std::size_t own = Features::quadratic && !Features::weighted ? 0 : 1;
-            double gg = 0, total = 0;
+    void measure_gradient(X x, Blocked<T> gradient, bool first, Fault otherwise) {
+        with_weight_arrays(x, [&](auto... xs) {
+            const auto f = memory_.per_group(GradientTerms<Features, T>{in()});
+            const GradientNorm<Features, T> finish{in(), numbers(), otherwise, first,
+                                                   memory_.shapes.size()};
             if constexpr (Features::per_block) {
-                block_norms_ = engine_.reduce_blocks(f, gradient, xs...);
-                for (auto const& row : block_norms_) {
-                    gg += row[0];
-                    total += row[own];
-                }
-                own_ = own;
+                engine_.reduce_blocks_then(finish, f, gradient, xs...);
             } else {
-                const auto sums = engine_.reduce(f, gradient, xs...);
-                gg = std::get<0>(sums).value;
-                norm_ = norm_of(std::get<own>(sums));
-                total = norm_;
+                engine_.reduce_then(finish, f, gradient, xs...);
             }
-            report_.gradient_norm = std::sqrt(gg);
-            report_.cosine = 1;
-            count_largest([](T g) { return g; }, gradient);
-            return std::isfinite(gg) && std::isfinite(total);
         });
+        count_largest(gradient);
     }
 
     // v = g - d e: one reduction for d and, in a ball with a norm of squares, for ||v||; in others one more.
     template <class X>
-    bool measure_from_reference(X x, Blocked<T> gradient) {
-        using Reference = decltype(distance_.reference);
-        constexpr bool after = Reference::read_after_update;
-        constexpr bool weighted = Features::weighted && norm_from_products;
-        const auto measure = distance_.measure;
-        const auto average = this->average();
-        engine_.carry(past_reference(), next_reference());
-
-        const auto sums = with_weight_arrays(x, [&](auto... xs) {
-            if constexpr (Reference::is_fed_direction) {
-                return engine_.reduce(memory_.per_group([&](std::size_t group) {
-                    return [=, w = weights(group)](T g, T e, auto... more) {
-                        if constexpr (weighted) {
-                            return terms(measure, g, e, w.b(g, more...));
-                        } else {
-                            return terms(measure, g, e);
-                        }
-                    };
-                }),
-                                      gradient, past_reference(), xs...);
-            } else {
-                return engine_.reduce(memory_.per_group([&](std::size_t group) {
-                    return [=, w = weights(group)](T g, T e, T& updated, auto... more) {
-                        const T moved = average(e, g);
-                        updated = moved;
-                        if constexpr (weighted) {
-                            return terms(measure, g, after ? moved : e, w.b(g, more...));
-                        } else {
-                            return terms(measure, g, after ? moved : e);
-                        }
-                    };
-                }),
-                                      gradient, past_reference(), next_reference(), xs...);
-            }
-        });
+    void measure_from_reference(X x, Blocked<T> gradient) {
+        using Reference = decltype(Distance::reference);
+        auto& e = memory_.reference;
+        engine_.carry(e.now(), e.next());
+        const DirectionNorm<Features, T> direction{in(), numbers()};
         const auto count = static_cast<double>(engine_.layout().live_size());
-        const InnerProducts p = inner_products(sums, count);
-        const InnerProducts q = weighted_products<weighted>(sums, p);
-        const double d = distance_of(measure, sums, p);
-        if (!(std::isfinite(p.gg) && std::isfinite(q.gg) && std::isfinite(d))) return false;
-
-        double vv = q.gg - 2 * d * q.ge + d * d * q.ee;
-        const bool cancels = vv < cancelled * (q.gg + d * d * q.ee);
-        if (!norm_from_products || cancels) add_up_direction(x, gradient, T(d), vv);
-        norm_ = norm_from_products ? std::sqrt(vv) : norm_;
-        report_.gradient_norm = std::sqrt(p.gg);
-        report_.distance = d;
-        // <v, g> / (||v|| ||g||), in the Euclidean norm.
-        const double plain_vv = Features::measures_move ? p.gg - 2 * d * p.ge + d * d * p.ee : vv;
-        report_.cosine = (p.gg - d * p.ge) / (report_.gradient_norm * std::sqrt(plain_vv));
-        return true;
-    }
-
-    // The norm of v = g - d e from its coordinates.
-    template <class X>
-    void add_up_direction(X x, Blocked<T> gradient, T d, double& vv) {
+        const ReferenceNorm<Features, Distance, T> finish{direction, distance_.measure, count,
+                                                          otherwise_};
         with_weight_arrays(x, [&](auto... xs) {
-            const auto f = memory_.per_group([&](std::size_t group) {
-                return [d, w = weights(group), ball = ball()](T g, T e, auto... more) {
-                    return std::tuple{norm_term(ball, w, g, g - d * e, more...)};
-                };
-            });
-            if constexpr (Features::per_block) {
-                block_norms_ = engine_.reduce_blocks(f, gradient, reference(), xs...);
-                own_ = 0;
+            const auto f = memory_.per_group(
+                ReferenceTerms<Features, Distance, T>{in(), distance_.measure, average()});
+            if constexpr (Reference::is_fed_direction) {
+                engine_.reduce_then(finish, f, gradient, e.now(), xs...);
             } else {
-                const auto own = std::get<0>(engine_.reduce(f, gradient, reference(), xs...));
-                if constexpr (Features::quadratic) {
-                    vv = own.value;
+                engine_.reduce_then(finish, f, gradient, e.now(), e.next(), xs...);
+            }
+        });
+        engine_.where(&numbers()->again, [&] {
+            with_weight_arrays(x, [&](auto... xs) {
+                const auto f = memory_.per_group(DirectionTerms<Features, T>{in(), numbers()});
+                if constexpr (Features::per_block) {
+                    engine_.reduce_blocks_then(direction, f, gradient, reference(), xs...);
                 } else {
-                    norm_ = norm_of(own);
+                    engine_.reduce_then(direction, f, gradient, reference(), xs...);
                 }
-            }
+            });
+            count_largest(gradient, reference());
         });
-        count_largest([d](T g, T e) { return g - d * e; }, gradient, reference());
     }
 
-    template <class Fold>
-    double norm_of(Fold total) const {
-        if constexpr (Features::quadratic) {
-            return std::sqrt(total.value);
-        } else {
-            return ball().norm(total);
-        }
-    }
-
-    template <class Direction, class... Arrays>
-    void count_largest(Direction const& direction, Arrays... arrays) {
+    template <class... E>
+    void count_largest([[maybe_unused]] Blocked<T> gradient, [[maybe_unused]] E... e) {
         if constexpr (Features::counts_largest) {
-            const auto [found] =
-                engine_.reduce(Conditional{[direction, largest = norm_](auto... at) {
-                                   const double size =
-                                       std::abs(static_cast<double>(direction(at...)));
-                                   return Terms<Sum>{Sum{size >= largest ? 1.0 : 0.0}};
-                               }},
-                               arrays...);
-            count_ = found.value;
+            engine_.reduce_then(LargestCount{numbers()},
+                                engine_.everywhere(LargestTerms<T, sizeof...(E) != 0>{numbers()}),
+                                gradient, e...);
         }
     }
 
-    // f(move of group or block k).
-    template <class F>
-    void with_moves(F const& f) {
-        const auto masked = [](auto move) {
-            if constexpr (Features::masked) {
-                return MaskedMove<T, decltype(move)>{move};
-            } else {
-                return move;
-            }
-        };
-        f([this, masked](std::size_t k) {
-            const std::size_t group = Features::per_block ? memory_.group[k] : k;
-            const Ball own = ball_for_group(ball(), memory_.settings[group], rho_factor_);
-            if constexpr (Features::quadratic) {
-                const double norm = Features::per_block ? std::sqrt(block_norms_[k][own_]) : norm_;
-                const auto w = weights(group);
-                return masked(QuadraticMove<T, std::remove_const_t<decltype(w)>>{
-                    T(own.coefficient(norm)), w});
-            } else {
-                const auto move = own.template move<T>(norm_, count_);
-                return masked(NormMove<T, std::remove_const_t<decltype(move)>>{move});
-            }
-        });
-    }
-
-    // Runs the functions make(k), which write the point and return eps. The Euclidean norm of eps follows
-    // from that of v in a plain ball; else it is added up here.
+    // Runs the functions make(k), which write the point and return eps. Where ||eps|| does not follow from ||v||
+    // it is added up here.
     template <class Make, class... Arrays>
     void write(Make const& make, Arrays... arrays) {
         if constexpr (!Features::measures_move) {
             bool alike = true;
-            for (auto const& settings : memory_.settings) alike = alike && !settings.rho;
-            if (alike) {
-                const Ball ball = ball_for_group(this->ball(), {}, rho_factor_);
-                report_.perturbation_norm = ball.coefficient(norm_) * norm_;
-                return engine_.map(function(make), arrays...);
-            }
+            for (auto const& settings : memory_.settings.values) alike = alike && !settings.rho;
+            if (alike) return engine_.map(function(make), arrays...);
         }
-        const auto [ee] =
-            engine_.reduce(function([&](std::size_t k) {
-                               const auto squared = [f = make(k)](auto&... at) {
-                                   const double eps = f(at...);
-                                   return Terms<Sum>{Sum{eps * eps}};
-                               };
-                               if constexpr (Features::masked || !Features::quadratic) {
-                                   return Conditional{squared};
-                               } else {
-                                   return squared;
-                               }
-                           }),
-                           arrays...);
-        report_.perturbation_norm = std::sqrt(ee.value);
+        engine_.reduce_then(
+            EpsNorm{numbers()},
+            function(SquaredEps < Make, Features::masked || !Features::quadratic > {make}),
+            arrays...);
     }
-
-    // ||g - d e||^2 below this share of its summands is added up again, from the differences.
-    static constexpr double cancelled = 1e-3;
 
     Perturb const& perturb_;
     Distance const& distance_;
-    Memory<T>& memory_;
-    CpuEngine& engine_;
-    Report& report_;
-    double rho_factor_;
-    std::uint64_t step_;
+    Memory& memory_;
+    typename Memory::Engine& engine_;
     bool fresh_mask_;
-
-    double norm_ = 0;   // ||v|| in the ball's norm
-    double count_ = 0;  // of the largest |v|
-    std::span<std::array<double, CpuEngine::max_terms> const> block_norms_;
-    std::size_t own_ = 0;  // which of a block's numbers is ||v||^2
+    Fault otherwise_;
 };
 
 }  // namespace polder::detail

@@ -5,15 +5,16 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <limits>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 
 #include <polder/closure/clipping.hpp>
-#include <polder/closure/report.hpp>
 #include <polder/engine/memory.hpp>
 #include <polder/mix/weights.hpp>
 #include <polder/step/features.hpp>
+#include <polder/step/numbers.hpp>
 
 namespace polder::detail {
 
@@ -80,120 +81,390 @@ struct Elsewhere {
     }
 };
 
-// Mix and base, for one step of a method.
-template <class BaseOpt, class T>
-class Descent {
-public:
-    Descent(BaseOpt const& base, Memory<T>& memory, Report& report, Clipping const& clipping,
-            double rate_factor)
-        : base_(base), memory_(memory), engine_(memory.engine), report_(report),
-          clipping_(clipping), rate_factor_(rate_factor) {}
+// The weights of the gradients that make u: constants, or those of a mix of more than s alone, in the order of its
+// gradients.
+template <std::size_t n>
+struct Constants {
+    static constexpr std::size_t count = n;
+    std::array<double, n> weights;
+    POLDER_HOST_DEVICE std::array<double, n> operator()(Numbers const&) const { return weights; }
+};
+template <class Mix>
+struct Mixture {
+    using Needs = MixFeatures<Mix>;
+    static constexpr std::size_t count = Needs::gradients;
+    Mix mix;
 
-    // What u is multiplied with to keep to the norm; not finite where the norm is not. Reads the gradients.
-    template <std::size_t n, class... G>
-    double clip(std::array<double, n> const& weights, G... gradients) {
-        if (!clipping_.by_norm()) return 1;
-        const Combination<double, n> combine{weights, std::numeric_limits<double>::infinity()};
-        const auto [uu] = engine_.reduce(
-            [combine](auto... g) {
-                const double u = combine.unlimited(static_cast<double>(g)...);
-                return Terms<Sum>{Sum{u * u}};
-            },
-            gradients...);
-        report_.update_norm = std::sqrt(uu.value);
-        return std::isfinite(uu.value) ? clipping_.scale(report_.update_norm) : uu.value;
+    POLDER_HOST_DEVICE std::array<double, count> operator()(Numbers const& n) const {
+        const MixWeights w = mix.weights({n.gradient_norm * n.gradient_norm, n.gs, n.ss});
+        if constexpr (Needs::clean && Needs::second) {
+            return {w.s, w.g, w.g2};
+        } else if constexpr (Needs::clean) {
+            return {w.s, w.g};
+        } else {
+            return {w.s, w.g2};
+        }
+    }
+};
+
+// u, on its way to the base optimizer.
+template <class Weights, class T>
+struct Blend {
+    Weights weights;
+    Numbers const* n;
+    T limit;
+
+    POLDER_HOST_DEVICE auto operator()() const {
+        Combination<T, Weights::count> combine{{}, limit};
+        const auto w = weights(*n);
+        for (std::size_t k = 0; k < Weights::count; ++k) combine.weights[k] = T(w[k] * n->scale);
+        return combine;
+    }
+};
+
+// Takes the update of a base optimizer if it is of the expected type.
+template <class Rule>
+struct TakeRule {
+    Rule& rule;
+    template <class Own>
+    POLDER_HOST_DEVICE void operator()(Own const& own) const {
+        if constexpr (std::is_same_v<Own, Rule>) rule = own;
+    }
+};
+
+// The update of the base optimizer's step number base_steps + 1 + more in a group. The groups differ in numbers, so
+// that its type is that of any.
+template <class BaseOpt, class T, class Rule>
+struct Rules {
+    BaseOpt base;
+    Rule some;
+    GroupSettings const* settings;
+    std::uint64_t const* base_steps;
+    std::uint64_t more;
+
+    POLDER_HOST_DEVICE Rule operator()(std::size_t group) const {
+        Rule rule = some;
+        for_group(base, settings[group])
+            .template with_update<T>(base_steps[group] + 1 + more, TakeRule<Rule>{rule});
+        return rule;
+    }
+};
+// The same from the state to its successor.
+template <class OfGroup>
+struct RulesElsewhere {
+    OfGroup of_group;
+    POLDER_HOST_DEVICE auto operator()(std::size_t group) const {
+        const auto rule = of_group(group);
+        return Elsewhere<std::remove_const_t<decltype(rule)>>{rule};
+    }
+};
+
+// u^2.
+template <class Weights>
+struct UpdateTerms {
+    Weights weights;
+    Numbers const* n;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        const Combination<double, Weights::count> combine{weights(*n),
+                                                          std::numeric_limits<double>::infinity()};
+        return [combine](auto... g) {
+            const double u = combine.unlimited(static_cast<double>(g)...);
+            return Terms<Sum>{Sum{u * u}};
+        };
+    }
+};
+struct UpdateNorm {
+    Clipping clipping;
+    Numbers* n;
+    Fault otherwise;
+
+    POLDER_HOST_DEVICE void operator()(std::tuple<Sum> const& sums) const {
+        const double uu = std::get<0>(sums).value;
+        n->update_norm = std::sqrt(uu);
+        n->scale = std::isfinite(uu) ? clipping.scale(n->update_norm) : uu;
+        n->require(std::isfinite(uu), otherwise);
+    }
+};
+
+// x <- BaseOpt(x, u), u made of one, two or three gradients.
+template <class U, class OfGroup, class T, std::size_t gradients>
+struct Update {
+    U u;
+    OfGroup of_group;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t group) const {
+        if constexpr (gradients == 1) {
+            return [combine = u(), rule = of_group(group)](T g, T& w, auto&... state) {
+                w = rule(w, combine(g), state...);
+            };
+        } else if constexpr (gradients == 2) {
+            return [combine = u(), rule = of_group(group)](T g1, T g2, T& w, auto&... state) {
+                w = rule(w, combine(g1, g2), state...);
+            };
+        } else {
+            return [combine = u(), rule = of_group(group)](T g1, T g2, T g3, T& w, auto&... state) {
+                w = rule(w, combine(g1, g2, g3), state...);
+            };
+        }
+    }
+};
+
+// x <- BaseOpt(x, g) - learning_rate a (s - g).
+template <class U, class OfGroup, class T>
+struct DecoupledUpdate {
+    U u;
+    OfGroup of_group;
+    double a;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t group) const {
+        const auto own = for_group(of_group.base, of_group.settings[group]);
+        return [combine = u(), rule = of_group(group),
+                rate = T(own.learning_rate * a)](T s, T g, T& w, auto&... state) {
+            w = rule(w, combine(s, g), state...) - rate * (s - g);
+        };
+    }
+};
+
+// BaseOpt(x, u), written elsewhere.
+template <class U, class OfGroup, class T>
+struct MovedUpdate {
+    U u;
+    OfGroup of_group;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t group) const {
+        return [combine = u(), rule = of_group(group)](T g, T w, T& moved, auto&... state) {
+            moved = rule(w, combine(g), state...);
+        };
+    }
+};
+
+// ||g|| and <s, g / ||g||> of all coordinates, or of block k.
+template <class Mix>
+struct AlongGradient {
+    Mix mix;
+    Numbers const* n;
+    double const* norms;
+    double const* products;
+
+    POLDER_HOST_DEVICE double norm(std::size_t k) const {
+        if constexpr (Mix::per_block) {
+            return norms[k];
+        } else {
+            return mix.norm(n->gradient_norm * n->gradient_norm);
+        }
+    }
+    POLDER_HOST_DEVICE double product(std::size_t k) const {
+        return Mix::per_block ? products[k] : n->along;
+    }
+};
+
+template <class T>
+struct SquaredGradient {
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        return [](T g) { return Terms<Sum>{Sum{static_cast<double>(g) * static_cast<double>(g)}}; };
+    }
+};
+template <class Mix>
+struct NormsOfBlocks {
+    Mix mix;
+    double* norms;
+    std::size_t blocks;
+    POLDER_HOST_DEVICE void operator()(CpuEngine::Row const* rows) const {
+        for (std::size_t k = 0; k < blocks; ++k) norms[k] = mix.norm(rows[k][0]);
+    }
+};
+template <class Mix>
+struct AlongTerms {
+    AlongGradient<Mix> along;
+    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
+        return
+            [norm = along.norm(k)](double s, double g) { return Terms<Sum>{Sum{s * (g / norm)}}; };
+    }
+};
+struct AlongSum {
+    Numbers* n;
+    double* products;
+    std::size_t blocks;
+    POLDER_HOST_DEVICE void operator()(std::tuple<Sum> const& sums) const {
+        n->along = std::get<0>(sums).value;
+    }
+    POLDER_HOST_DEVICE void operator()(CpuEngine::Row const* rows) const {
+        for (std::size_t k = 0; k < blocks; ++k) products[k] = rows[k][0];
+    }
+};
+
+// x <- BaseOpt(x, s), and k = s - <s, n> n, n = g / ||g||, is kept.
+template <class U, class OfGroup, class Mix, class T>
+struct KeepingUpdate {
+    U u;
+    OfGroup of_group;
+    AlongGradient<Mix> along;
+    std::uint32_t const* group;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t block) const {
+        // In double, since s and n are nearly parallel.
+        return [combine = u(), rule = of_group(group[block]), norm = along.norm(block),
+                product = along.product(block)](T s, T g, T& kept, T& w, auto&... state) {
+            w = rule(w, combine(s), state...);
+            kept = T(static_cast<double>(s) - product * (static_cast<double>(g) / norm));
+        };
+    }
+};
+
+template <class T>
+struct SquaredPair {
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        return [](T g, T k) {
+            const double a = g, b = k;
+            return Terms<Sum, Sum>{Sum{a * a}, Sum{b * b}};
+        };
+    }
+};
+// The weight of k.
+template <class Mix>
+struct ReuseWeight {
+    Mix mix;
+    Numbers* n;
+    double* reuses;
+    std::size_t blocks;
+    POLDER_HOST_DEVICE void operator()(std::tuple<Sum, Sum> const& sums) const {
+        const double gg = std::get<0>(sums).value;
+        n->gradient_norm = std::sqrt(gg);
+        n->reuse = mix.reuse(gg, std::get<1>(sums).value);
+    }
+    POLDER_HOST_DEVICE void operator()(CpuEngine::Row const* rows) const {
+        for (std::size_t k = 0; k < blocks; ++k) reuses[k] = mix.reuse(rows[k][0], rows[k][1]);
+    }
+};
+template <bool over_blocks>
+struct Reuse {
+    Numbers const* n;
+    double const* reuses;
+    POLDER_HOST_DEVICE double operator()(std::size_t block) const {
+        return over_blocks ? reuses[block] : n->reuse;
+    }
+};
+template <class Weight, class T>
+struct ReusedTerms {
+    Weight weight;
+    POLDER_HOST_DEVICE auto operator()(std::size_t block) const {
+        return [c = weight(block)](T g, T k) {
+            const double u = static_cast<double>(g) + c * static_cast<double>(k);
+            return Terms<Sum>{Sum{u * u}};
+        };
+    }
+};
+// x <- BaseOpt(x, g + c k).
+template <class Weight, class OfGroup, class T>
+struct ReusingUpdate {
+    Weight weight;
+    OfGroup of_group;
+    std::uint32_t const* group;
+    T limit;
+
+    POLDER_HOST_DEVICE auto operator()(std::size_t block) const {
+        const double scale = weight.n->scale;
+        const Combination<T, 2> combine{{T(scale), T(scale * weight(block))}, limit};
+        return [combine, rule = of_group(group[block])](T g, T k, T& w, auto&... state) {
+            w = rule(w, combine(g, k), state...);
+        };
+    }
+};
+
+// Where a pass has looked whether all was finite.
+struct Looked {
+    Numbers* n;
+    Fault otherwise;
+    POLDER_HOST_DEVICE void operator()(bool finite) const { n->require(finite, otherwise); }
+};
+
+// <g, s> and <s, s>.
+template <class T>
+struct ProductTerms {
+    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
+        return [](T clean, T perturbed) {
+            const double a = clean, b = perturbed;
+            return Terms<Sum, Sum>{Sum{a * b}, Sum{b * b}};
+        };
+    }
+};
+struct ProductSums {
+    Numbers* n;
+    POLDER_HOST_DEVICE void operator()(std::tuple<Sum, Sum> const& sums) const {
+        n->gs = std::get<0>(sums).value;
+        n->ss = std::get<1>(sums).value;
+    }
+};
+
+// Mix and base, for one step of a method.
+template <class BaseOpt, class Memory>
+class Descent {
+    using T = typename Memory::Scalar;
+
+public:
+    // A norm for clipping that is not finite is `otherwise`.
+    Descent(BaseOpt const& base, Memory& memory, Clipping const& clipping, Fault otherwise)
+        : base_(base), memory_(memory), engine_(memory.engine), clipping_(clipping),
+          otherwise_(otherwise) {}
+
+    // What u is multiplied with to keep to the norm. Reads the gradients.
+    template <class Weights, class... G>
+    void clip(Weights const& weights, G... gradients) {
+        if (!clipping_.by_norm()) return;
+        engine_.reduce_then(UpdateNorm{clipping_, numbers(), otherwise_},
+                            engine_.everywhere(UpdateTerms<Weights>{weights, numbers()}),
+                            gradients...);
     }
 
     // x <- BaseOpt(x, u), u made of one, two or three gradients.
-    template <std::size_t n, class... G>
-    void step(std::array<double, n> const& weights, double scale, G... gradients) {
-        const auto combine = combination(weights, scale);
-        update(0, [&](auto const& rule_of, auto... states) {
-            engine_.map(memory_.per_group([&](std::size_t group) {
-                if constexpr (n == 1) {
-                    return [combine, rule = rule_of(group)](T g, T& w, auto&... state) {
-                        w = rule(w, combine(g), state...);
-                    };
-                } else if constexpr (n == 2) {
-                    return [combine, rule = rule_of(group)](T g1, T g2, T& w, auto&... state) {
-                        w = rule(w, combine(g1, g2), state...);
-                    };
-                } else {
-                    return
-                        [combine, rule = rule_of(group)](T g1, T g2, T g3, T& w, auto&... state) {
-                            w = rule(w, combine(g1, g2, g3), state...);
-                        };
-                }
-            }),
-                        gradients..., x(), states...);
+    template <class Weights, class... G>
+    void step(Weights const& weights, G... gradients) {
+        update(0, [&](auto const& of_group, auto... states) {
+            engine_.map(per_group_update(weights, of_group), gradients..., x(), states...);
         });
     }
 
-    // x <- BaseOpt(x, c g), but for the runs of coordinates in which g is not finite: false where there is any.
-    template <class G>
-    bool step_in_runs(std::array<double, 1> const& weight, G gradient) {
-        const auto combine = combination(weight, 1);
-        bool finite = true;
-        update(0, [&](auto const& rule_of, auto... states) {
-            finite = engine_.map_where_finite(memory_.per_group([&](std::size_t group) {
-                return [combine, rule = rule_of(group)](T g, T& w, auto&... state) {
-                    w = rule(w, combine(g), state...);
-                };
-            }),
-                                              gradient, x(), states...);
+    // x <- BaseOpt(x, c g), but for the runs of coordinates in which g is not finite.
+    template <class Weights, class G>
+    void step_in_runs(Weights const& weight, Fault otherwise, G gradient) {
+        update(0, [&](auto const& of_group, auto... states) {
+            engine_.map_where_finite_then(Looked{numbers(), otherwise},
+                                          per_group_update(weight, of_group), gradient, x(),
+                                          states...);
         });
-        return finite;
     }
 
     // x <- BaseOpt(x, g) - learning_rate a (s - g).
     template <class S, class G>
-    void step_decoupled(double a, double scale, S s, G g) {
-        const auto combine = combination(std::array{0.0, 1.0}, scale);
-        update(0, [&](auto const& rule_of, auto... states) {
-            engine_.map(memory_.per_group([&](std::size_t group) {
-                const auto own = for_group(base_, memory_.settings[group], rate_factor_);
-                return [combine, rule = rule_of(group),
-                        rate = T(own.learning_rate * a)](T s, T g, T& w, auto&... state) {
-                    w = rule(w, combine(s, g), state...) - rate * (s - g);
-                };
-            }),
-                        s, g, x(), states...);
+    void step_decoupled(double a, S s, G g) {
+        using U = Blend<Constants<2>, T>;
+        const U u = blend(Constants<2>{{0, 1}});
+        update(0, [&]<class Of>(Of const& of_group, auto... states) {
+            engine_.map(memory_.per_group(DecoupledUpdate<U, Of, T>{u, of_group, a}), s, g, x(),
+                        states...);
         });
     }
 
     // x <- BaseOpt(x, s), and k = s - <s, n> n, n = g / ||g||, is kept.
     template <class Mix, class S, class G>
-    void step_and_keep(Mix const& mix, double scale, double gg, S s, G g) {
-        const auto combine = combination(std::array{1.0}, scale);
-        // Of the block or of all: ||g|| and <s, n>.
-        std::vector<double>& norm = memory_.block_numbers[0];
-        std::vector<double>& product = memory_.block_numbers[1];
-        const auto along = [](double norm) {
-            return [norm](double s, double g) { return Terms<Sum>{Sum{s * (g / norm)}}; };
-        };
+    void step_and_keep(Mix const& mix, S s, G g) {
+        double* const norms = memory_.block_numbers[0].data();
+        double* const products = memory_.block_numbers[1].data();
+        const AlongGradient<Mix> along{mix, numbers(), norms, products};
+        const AlongSum finish{numbers(), products, blocks()};
         if constexpr (Mix::per_block) {
-            const auto squares = engine_.reduce_blocks(
-                [](T g) {
-                    return Terms<Sum>{Sum{static_cast<double>(g) * static_cast<double>(g)}};
-                },
-                g);
-            for (std::size_t k = 0; k < norm.size(); ++k) norm[k] = mix.norm(squares[k][0]);
-            const auto products = engine_.reduce_blocks(
-                memory_.per_block([&](std::size_t k) { return along(norm[k]); }), s, g);
-            for (std::size_t k = 0; k < norm.size(); ++k) product[k] = products[k][0];
+            engine_.reduce_blocks_then(NormsOfBlocks<Mix>{mix, norms, blocks()},
+                                       engine_.everywhere(SquaredGradient<T>{}), g);
+            engine_.reduce_blocks_then(finish, memory_.per_block(AlongTerms<Mix>{along}), s, g);
         } else {
-            norm.assign(norm.size(), mix.norm(gg));
-            product.assign(product.size(), std::get<0>(engine_.reduce(along(norm[0]), s, g)).value);
+            engine_.reduce_then(finish, engine_.everywhere(AlongTerms<Mix>{along}), s, g);
         }
-        update(0, [&](auto const& rule_of, auto... states) {
-            engine_.map(memory_.per_block([&](std::size_t block) {
-                // In double, since s and n are nearly parallel.
-                return [combine, rule = rule_of(memory_.group[block]), norm = norm[block],
-                        product = product[block]](T s, T g, T& kept, T& w, auto&... state) {
-                    w = rule(w, combine(s), state...);
-                    kept = T(static_cast<double>(s) - product * (static_cast<double>(g) / norm));
-                };
-            }),
+        using U = Blend<Constants<1>, T>;
+        const U u = blend(Constants<1>{{1}});
+        update(0, [&]<class Of>(Of const& of_group, auto... states) {
+            engine_.map(memory_.per_block(
+                            KeepingUpdate<U, Of, Mix, T>{u, of_group, along, memory_.group.at()}),
                         s, g, kept(), x(), states...);
         });
     }
@@ -201,42 +472,23 @@ public:
     // x <- BaseOpt(x, g + c k), on the steps between; k was kept by step_and_keep.
     template <class Mix, class G>
     void step_with_kept(Mix const& mix, G g) {
-        const auto squares = [](T g, T k) {
-            const double a = g, b = k;
-            return Terms<Sum, Sum>{Sum{a * a}, Sum{b * b}};
-        };
-        std::vector<double>& reuse = memory_.block_numbers[0];
+        double* const reuses = memory_.block_numbers[0].data();
+        const ReuseWeight<Mix> finish{mix, numbers(), reuses, blocks()};
+        const auto squares = engine_.everywhere(SquaredPair<T>{});
         if constexpr (Mix::per_block) {
-            const auto sums = engine_.reduce_blocks(squares, g, kept());
-            for (std::size_t k = 0; k < reuse.size(); ++k) {
-                reuse[k] = mix.reuse(sums[k][0], sums[k][1]);
-            }
+            engine_.reduce_blocks_then(finish, squares, g, kept());
         } else {
-            const auto [gg, kk] = engine_.reduce(squares, g, kept());
-            report_.gradient_norm = std::sqrt(gg.value);
-            reuse.assign(reuse.size(), mix.reuse(gg.value, kk.value));
+            engine_.reduce_then(finish, squares, g, kept());
         }
-        const double limit = clipping_.value;
-        double scale = 1;
+        using Weight = Reuse<Mix::per_block>;
+        const Weight weight{numbers(), reuses};
         if (clipping_.by_norm()) {
-            const auto [uu] = engine_.reduce(memory_.per_block([&](std::size_t block) {
-                return [c = reuse[block]](T g, T k) {
-                    const double u = static_cast<double>(g) + c * static_cast<double>(k);
-                    return Terms<Sum>{Sum{u * u}};
-                };
-            }),
-                                             g, kept());
-            report_.update_norm = std::sqrt(uu.value);
-            scale = clipping_.scale(report_.update_norm);
+            engine_.reduce_then(UpdateNorm{clipping_, numbers(), otherwise_},
+                                memory_.per_block(ReusedTerms<Weight, T>{weight}), g, kept());
         }
-        update(0, [&](auto const& rule_of, auto... states) {
-            engine_.map(memory_.per_block([&](std::size_t block) {
-                const Combination<T, 2> combine{{T(scale), T(scale * reuse[block])}, T(limit)};
-                return [combine, rule = rule_of(memory_.group[block])](T g, T k, T& w,
-                                                                       auto&... state) {
-                    w = rule(w, combine(g, k), state...);
-                };
-            }),
+        update(0, [&]<class Of>(Of const& of_group, auto... states) {
+            engine_.map(memory_.per_block(ReusingUpdate<Weight, Of, T>{
+                            weight, of_group, memory_.group.at(), T(clipping_.value)}),
                         g, kept(), x(), states...);
         });
     }
@@ -244,67 +496,68 @@ public:
     // The first step of a mirror: to = BaseOpt(from, weight g), the state to its successor.
     template <class From, class To, class G>
     void mirror_down(double weight, From from, To to, G g) {
-        const Combination<T, 1> combine{{T(weight)}, std::numeric_limits<T>::infinity()};
         engine_.carry(from, to);
-        for (std::size_t k = 0; k < memory_.base.size(); ++k) {
-            engine_.carry(Flat<T>{memory_.base[k].data()}, Flat<T>{memory_.next_base[k].data()});
-        }
-        update_elsewhere(0, [&](auto const& rule_of, auto... states) {
-            engine_.map(memory_.per_group([&](std::size_t group) {
-                return [combine, rule = rule_of(group)](T g, T w, T& moved, auto&... state) {
-                    moved = rule(w, combine(g), state...);
-                };
-            }),
-                        g, from, to, states...);
+        for (auto& state : memory_.base) engine_.carry(state.now(), state.next());
+        using U = Blend<Constants<1>, T>;
+        const U u{{{weight}}, numbers(), std::numeric_limits<T>::infinity()};
+        update_elsewhere(0, [&]<class Of>(Of const& of_group, auto... states) {
+            engine_.map(memory_.per_group(MovedUpdate<U, Of, T>{u, of_group}), g, from, to,
+                        states...);
         });
     }
 
     // The second: x = BaseOpt(from, weight g), on the state's successor.
     template <class From, class G>
-    void mirror_up(double weight, double scale, From from, G g) {
-        const auto combine = combination(std::array{weight}, scale);
-        update_next(1, [&](auto const& rule_of, auto... states) {
-            engine_.map(memory_.per_group([&](std::size_t group) {
-                return [combine, rule = rule_of(group)](T g, T w, T& moved, auto&... state) {
-                    moved = rule(w, combine(g), state...);
-                };
-            }),
-                        g, from, x(), states...);
+    void mirror_up(double weight, From from, G g) {
+        using U = Blend<Constants<1>, T>;
+        const U u = blend(Constants<1>{{weight}});
+        update_next(1, [&]<class Of>(Of const& of_group, auto... states) {
+            engine_.map(memory_.per_group(MovedUpdate<U, Of, T>{u, of_group}), g, from, x(),
+                        states...);
         });
     }
 
 private:
-    Blocked<T> x() const { return {memory_.x.data()}; }
+    Numbers* numbers() { return memory_.numbers.at(); }
+    std::size_t blocks() const { return memory_.shapes.size(); }
+    Blocked<T> x() const { return {memory_.x.at()}; }
     Flat<T> kept() const { return {memory_.kept.data()}; }
 
-    template <std::size_t n>
-    Combination<T, n> combination(std::array<double, n> const& weights, double scale) const {
-        Combination<T, n> combine{{}, T(clipping_.value)};
-        for (std::size_t k = 0; k < n; ++k) combine.weights[k] = T(weights[k] * scale);
-        return combine;
+    template <class Weights>
+    Blend<Weights, T> blend(Weights const& weights) {
+        return {weights, numbers(), T(clipping_.value)};
     }
 
-    // Calls pass(rule_of, state arrays...), rule_of(group) being the update of the base optimizer's step number
+    template <class Weights, class Of>
+    auto per_group_update(Weights const& weights, Of const& of_group) {
+        return memory_.per_group(
+            Update<Blend<Weights, T>, Of, T, Weights::count>{blend(weights), of_group});
+    }
+
+    // Calls pass(of_group, state arrays...), of_group(group) being the update of the base optimizer's step number
     // base_steps + 1 + more in that group.
     template <class Pass>
     void update(std::uint64_t more, Pass const& pass) {
-        with_rule(more, [&]<class Rule>(Rule const&, auto const& rule_of) {
-            pass_states(memory_.base, StatesOf<Rule>{}, [&](auto... s) { pass(rule_of, s...); });
+        with_rules(more, [&]<class Rule>(Rule const&, auto const& of_group) {
+            pass_states(
+                StatesOf<Rule>{}, [](auto& state) { return state.now(); },
+                [&](auto... s) { pass(of_group, s...); });
         });
     }
     template <class Pass>
     void update_next(std::uint64_t more, Pass const& pass) {
-        with_rule(more, [&]<class Rule>(Rule const&, auto const& rule_of) {
-            pass_states(memory_.next_base, StatesOf<Rule>{},
-                        [&](auto... s) { pass(rule_of, s...); });
+        with_rules(more, [&]<class Rule>(Rule const&, auto const& of_group) {
+            pass_states(
+                StatesOf<Rule>{}, [](auto& state) { return state.next(); },
+                [&](auto... s) { pass(of_group, s...); });
         });
     }
     // The same from the state to its successor: the arrays come in pairs.
     template <class Pass>
     void update_elsewhere(std::uint64_t more, Pass const& pass) {
-        with_rule(more, [&]<class Rule>(Rule const&, auto const& rule_of) {
-            const auto away = [&](std::size_t group) { return Elsewhere<Rule>{rule_of(group)}; };
-            pass_pairs(StatesOf<Rule>{}, [&](auto... s) { pass(away, s...); });
+        with_rules(more, [&]<class Rule, class Of>(Rule const&, Of const& of_group) {
+            pass_pairs(StatesOf<Rule>{},
+                       [&](auto... s) { pass(RulesElsewhere<Of>{of_group}, s...); });
         });
     }
 
@@ -315,47 +568,36 @@ private:
                                               : std::is_invocable_v<Rule, T, T, T&, T&> ? 2
                                                                                         : 3>;
 
-    template <class Arrays, std::size_t... k, class F>
-    static void pass_states(Arrays& arrays, std::index_sequence<k...>, F const& f) {
-        f(Flat<T>{arrays[k].data()}...);
+    template <std::size_t... k, class At, class F>
+    void pass_states(std::index_sequence<k...>, [[maybe_unused]] At const& at, F const& f) {
+        f(at(memory_.base[k])...);
     }
 
     template <std::size_t... k, class F>
     void pass_pairs(std::index_sequence<k...>, F const& f) {
         [[maybe_unused]] const auto array = [this](std::size_t i) {
-            return Flat<T>{(i % 2 ? memory_.next_base : memory_.base)[i / 2].data()};
+            auto& state = memory_.base[i / 2];
+            return i % 2 ? state.next() : state.now();
         };
         [&]<std::size_t... i>(std::index_sequence<i...>) { f(array(i)...); }
         (std::make_index_sequence<2 * sizeof...(k)>{});
     }
 
-    // f(rule of the first group, rule_of).
+    // f(an update, the updates of groups).
     template <class F>
-    void with_rule(std::uint64_t more, F const& f) {
-        const auto in_group = [&](std::size_t group, auto const& take) {
-            auto const& settings = memory_.settings[group];
-            for_group(base_, settings, rate_factor_)
-                .template with_update<T>(settings.base_steps + 1 + more, take);
-        };
-        in_group(0, [&]<class Rule>(Rule const& first) {
-            f(first, [&](std::size_t group) {
-                Rule rule = first;
-                if (group == 0) return rule;
-                // The groups differ in numbers, so that the type is that of the first.
-                in_group(group, [&]<class Own>(Own const& own) {
-                    if constexpr (std::is_same_v<Own, Rule>) rule = own;
-                });
-                return rule;
+    void with_rules(std::uint64_t more, F const& f) {
+        for_group(base_, memory_.settings.values[0])
+            .template with_update<T>(1, [&]<class Rule>(Rule const& some) {
+                f(some, Rules<BaseOpt, T, Rule>{base_, some, memory_.settings.at(),
+                                                memory_.base_steps.at(), more});
             });
-        });
     }
 
     BaseOpt const& base_;
-    Memory<T>& memory_;
-    CpuEngine& engine_;
-    Report& report_;
+    Memory& memory_;
+    typename Memory::Engine& engine_;
     Clipping const& clipping_;
-    double rate_factor_;
+    Fault otherwise_;
 };
 
 }  // namespace polder::detail

@@ -78,6 +78,10 @@ struct PerturbFeatures {
     static constexpr bool masked = has_layer<HasMask, Perturb>;
     static constexpr bool centralises = has_layer<Centralises, Perturb>;
     static constexpr bool several_ascents = has_layer<HasAscents, Perturb>;
+    // Whether ||v||^2 is the sum of v^2.
+    static constexpr bool euclidean = quadratic && !weighted;
+    // Whether the norm of v is known from the inner products of g and e.
+    static constexpr bool norm_from_products = quadratic && !per_block;
 
     static constexpr bool reads_parameters = [] {
         if constexpr (weighted) {
