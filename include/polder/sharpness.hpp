@@ -16,6 +16,7 @@
 
 #include <polder/blocks/container.hpp>
 #include <polder/closure/clipping.hpp>
+#include <polder/closure/device_report.hpp>
 #include <polder/closure/forms.hpp>
 #include <polder/closure/non_finite.hpp>
 #include <polder/closure/pass.hpp>
@@ -105,6 +106,10 @@ public:
     /// Whether there is an eps, and so perturbation().
     static constexpr bool has_perturbation = perturbs;
 
+    /// What a step of parameters C returns: a Report, or, where they lie on a device, a DeviceReport that can wait.
+    template <class C>
+    using ReportOf = typename detail::ReportFor<memory_space_t<C>>::type;
+
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.
     Sharpness(Perturb perturb, Distance distance, Mix mix, BaseOpt base)
@@ -124,7 +129,7 @@ public:
     /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
     /// block that x does not have.
     template <class C, class Closure>
-    Report step(C&& x, Closure&& closure) {
+    auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
         if constexpr (check_arguments<Container, C&&, Closure>()) {
             auto& memory = prepare(x);
@@ -139,12 +144,14 @@ public:
 
     /// As above, with a closure for each batch: scalar(C const& at, C& gradient).
     template <class C, class First, class Second>
-    Report step(C&& x, First&& first, Second&& second) {
+    auto step(C&& x, First&& first, Second&& second) -> ReportOf<std::remove_reference_t<C>> {
         static_assert(two_batches, "polder: this method uses one batch; give one closure");
         using Container = std::remove_cvref_t<C>;
+        using Loss = std::invoke_result_t<First&, Container const&, Container&>;
+        using Result = std::conditional_t<std::is_same_v<Loss, DeviceLoss>, DeviceLoss, double>;
         return step(std::forward<C>(x), [&](Container const& at, Container& gradient, Pass pass) {
-            return pass.batch == Batch::first ? static_cast<double>(first(at, gradient))
-                                              : static_cast<double>(second(at, gradient));
+            return pass.batch == Batch::first ? static_cast<Result>(first(at, gradient))
+                                              : static_cast<Result>(second(at, gradient));
         });
     }
 
@@ -154,7 +161,7 @@ public:
     /// bit, also when the closure throws. Costs two copies of x more than step(); results are the
     /// same bit for bit.
     template <class C, class Closure>
-    Report step_in_place(C& x, C& gradient, Closure&& closure) {
+    ReportOf<C> step_in_place(C& x, C& gradient, Closure&& closure) {
         check_container<C, C&>();
         using Call = std::remove_reference_t<Closure>;
         static_assert(
@@ -178,7 +185,7 @@ public:
     /// changes nothing else: for measuring sharpness. Evaluates the closure on the first batch: once, and
     /// once more for each further ascent and each sample.
     template <class C, class Closure>
-    Report perturbation(C& x, Closure&& closure, C& eps) {
+    ReportOf<C> perturbation(C& x, Closure&& closure, C& eps) {
         static_assert(perturbs, "polder: this method has no perturbation");
         if constexpr (check_arguments<C, C&, Closure>()) {
             auto& memory = prepare(x);
@@ -187,7 +194,7 @@ public:
                                                                                memory);
             Report report;
             begin_passes(memory);
-            measure_perturbation(memory, form, eps, report);
+            if (measure_perturbation(memory, form, eps, report)) end_passes(memory, {});
             return reported(memory, report);
         } else {
             return {};
@@ -232,6 +239,7 @@ public:
     /// each counter, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
+        take_counts();
         const detail::StateParts parts{.base = base_.state_names(),
                                        .reference = has_reference,
                                        .fisher = Features::template estimates<RunningFisher>,
@@ -332,6 +340,20 @@ public:
     }
     int threads() const noexcept { return threads_; }
 
+    /// The stream of the passes over a device's memory, a cudaStream_t; default: the device's default stream.
+    void set_stream(void* stream) noexcept { stream_ = stream; }
+
+    /// For a step that was captured in a CUDA graph: to be called before the graph is launched once more. Counts
+    /// the step, and puts the learning rate and rho of its number (schedules, groups) where the graph reads
+    /// them. Without it the schedules stand still; Adam's bias correction, which the device counts for, does not.
+    template <class C>
+    void before_replay(C& x) {
+        check_container<C, C&>();
+        auto& memory = prepare(x);
+        settle_schedules(memory);
+        count_step(memory, leaves && interval_.active(steps_, batch_));
+    }
+
     /// What to do with losses and gradients that are not finite; default: raise.
     void set_non_finite(NonFinite policy) noexcept { non_finite_ = policy; }
     NonFinite non_finite() const noexcept { return non_finite_; }
@@ -353,17 +375,17 @@ private:
                           "polder: the blocks of the parameters lie on different devices; keep all "
                           "of them on one");
             // Nothing else is said of blocks that are known, but cannot be stepped.
-            constexpr bool on_host =
-                std::is_void_v<scalar_t<C>> || std::is_same_v<memory_space_t<C>, HostMemory>;
-            static_assert(on_host || std::is_same_v<memory_space_t<C>, detail::Mixed>,
-                          "polder: the parameters lie on a device; copy them to the host, where "
-                          "steps are taken");
+            constexpr bool in_reach =
+                std::is_void_v<scalar_t<C>> || detail::accessible<memory_space_t<C>>;
+            static_assert(in_reach || std::is_same_v<memory_space_t<C>, detail::Mixed>,
+                          "polder: the parameters lie on a device; include polder/cuda.hpp (or "
+                          "polder/thrust.hpp) before they are stepped");
             static_assert(
                 !detail::eigen_like<C> || parameter_container<C>,
                 "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
                 "without strides");
             static_assert(
-                detail::eigen_like<C> || std::is_same_v<scalar_t<C>, detail::Mixed> || !on_host ||
+                detail::eigen_like<C> || std::is_same_v<scalar_t<C>, detail::Mixed> || !in_reach ||
                     parameter_container<C>,
                 "polder: not a parameter container; pass contiguous float or double (std::vector, "
                 "std::span, Eigen, ParameterArena), a nest of these, or specialise "
@@ -374,6 +396,12 @@ private:
         }
         return parameter_container<C>;
     }
+
+    // A number, or one that a device keeps.
+    template <class Loss, class C>
+    static constexpr bool is_loss = std::is_convertible_v<Loss, double> ||
+                                    (std::is_same_v<Loss, DeviceLoss> &&
+                                     !std::is_same_v<memory_space_t<C>, HostMemory>);
 
     template <class C, class Argument, class Closure>
     static constexpr bool check_arguments() {
@@ -394,14 +422,14 @@ private:
                 "polder: this method asks for single samples; let the closure take a polder::Pass");
             if constexpr (with_pass) {
                 using Loss = std::invoke_result_t<Call&, C const&, C&, Pass>;
-                static_assert(std::is_convertible_v<Loss, double>,
+                static_assert(is_loss<Loss, C>,
                               "polder: the closure must return the loss as a number; add a return");
-                return std::is_convertible_v<Loss, double>;
+                return is_loss<Loss, C>;
             } else if constexpr (without && !two_batches && !takes_samples) {
                 using Loss = std::invoke_result_t<Call&, C const&, C&>;
-                static_assert(std::is_convertible_v<Loss, double>,
+                static_assert(is_loss<Loss, C>,
                               "polder: the closure must return the loss as a number; add a return");
-                return std::is_convertible_v<Loss, double>;
+                return is_loss<Loss, C>;
             }
         }
         return false;
@@ -437,8 +465,9 @@ private:
             throw std::invalid_argument(
                 "polder: the base optimizer's options now need other state than at the first step");
         }
+        memory->engine.run_on(threads_, stream_);
+        memory->take_back();
         memory->collect(x, memory->x, "the parameters");
-        memory->engine.threads = threads_;
         settle_groups(*memory);
         return *memory;
     }
@@ -464,9 +493,20 @@ private:
             layout.set_frozen(block, settings[memory.group.values[block]].frozen);
         }
         memory.base_steps.values = base_steps_;
-        memory.engine.refresh(memory.base_steps);
         memory.method_steps.values.assign(1, method_steps_);
+        if (recorded(memory)) return;
+        memory.engine.refresh(memory.base_steps);
         memory.engine.refresh(memory.method_steps);
+    }
+
+    // Whether what is asked of the engine runs later, as often as the user's graph does.
+    template <class M>
+    static bool recorded([[maybe_unused]] M const& memory) {
+        if constexpr (M::Engine::immediate) {
+            return false;
+        } else {
+            return memory.engine.capturing();
+        }
     }
 
     // All that depends on the number and the shapes of the blocks.
@@ -500,7 +540,7 @@ private:
         if constexpr (Features::template estimates<RunningFisher>) memory.fisher.assign_next();
         if constexpr (Features::masked) make_mask(memory);
         if constexpr (MixNeeds::reuses) {
-            memory.kept.resize(size);
+            memory.kept.assign(size, 0);
             for (auto& numbers : memory.block_numbers) numbers.resize(blocks);
         }
         for (auto* pointers :
@@ -545,53 +585,120 @@ private:
 
     template <class M>
     auto ascent_of(M& memory, bool fresh_mask) const {
-        const double rho_factor = factor(rho_schedule_, "the schedule of rho");
-        for (auto& settings : memory.settings.values) settings.rho_factor = rho_factor;
-        memory.engine.refresh(memory.settings);
         return detail::Ascent<Perturb, Distance, M>(perturb_, distance_, memory, fresh_mask,
                                                     watched(detail::Fault::gradient));
     }
     template <class M>
     auto descent_of(M& memory, detail::Fault otherwise = detail::Fault::update_norm) const {
-        const double rate_factor =
-            factor(learning_rate_schedule_, "the schedule of the learning rate");
-        for (auto& settings : memory.settings.values) settings.rate_factor = rate_factor;
-        memory.engine.refresh(memory.settings);
         return detail::Descent<BaseOpt, M>(base_, memory, clipping_, watched(otherwise));
     }
 
-    // Before the first pass of a step.
+    // Of the next step, where passes read them; a captured step leaves that to before_replay().
     template <class M>
-    static void begin_passes(M& memory) {
-        *memory.numbers.at() = {};
+    void settle_schedules(M& memory) const {
+        const double rho = perturbs ? factor(rho_schedule_, "the schedule of rho") : 1;
+        const double rate = factor(learning_rate_schedule_, "the schedule of the learning rate");
+        for (auto& settings : memory.settings.values) {
+            settings.rho_factor = rho;
+            settings.rate_factor = rate;
+        }
+        if (!recorded(memory)) memory.engine.refresh(memory.settings);
+    }
+
+    // Before the first pass of a step, and after the last one.
+    template <class M>
+    void begin_passes(M& memory) const {
+        settle_schedules(memory);
+        if constexpr (M::Engine::immediate) {
+            *memory.numbers.at() = {};
+        } else {
+            memory.engine.begin(memory.numbers.step());
+        }
+    }
+    // What the last pass of a step does on a device, in the place of what advance() does on the host.
+    struct Ending {
+        unsigned base_steps = 0;
+        bool counts = false;
+        bool method = false;
+        bool mask = false;
+    };
+    template <class M>
+    typename M::Engine::EndOfStep end_of_step(M& memory, Ending const& ending) const
+        requires(!M::Engine::immediate) {
+        typename M::Engine::EndOfStep end{};
+        end.step = memory.numbers.step();
+        end.settings = memory.settings.at();
+        end.base_steps = memory.base_steps.at();
+        end.groups = memory.settings.values.size();
+        end.method_steps = memory.method_steps.at();
+        end.base = ending.base_steps;
+        end.method = ending.method ? 1 : 0;
+        end.counts = ending.counts;
+        end.raises = non_finite_ == NonFinite::raise;
+        const auto turn = [&](auto& array) { end.turns[end.turn_count++] = array.turn(); };
+        if (ending.method) {
+            if constexpr (has_reference) turn(memory.reference);
+            if constexpr (Features::template estimates<RunningFisher>) turn(memory.fisher);
+            if constexpr (mirrors) {
+                for (auto& state : memory.base) turn(state);
+            }
+        }
+        if (ending.mask) turn(memory.mask);
+        return end;
+    }
+    template <class M>
+    void expect_end([[maybe_unused]] M& memory, [[maybe_unused]] Ending const& ending) const {
+        if constexpr (!M::Engine::immediate) memory.engine.end_with(end_of_step(memory, ending));
+    }
+    template <class M>
+    void end_passes([[maybe_unused]] M& memory, [[maybe_unused]] Ending const& ending) const {
+        if constexpr (!M::Engine::immediate) memory.engine.end_now(end_of_step(memory, ending));
     }
 
     // The report, with what the passes have found.
     template <class M>
-    static Report reported(M& memory, Report report) {
-        detail::Numbers const& n = *memory.numbers.at();
-        report.gradient_norm = n.gradient_norm;
-        report.perturbation_norm = n.perturbation_norm;
-        report.update_norm = n.update_norm;
-        report.distance = n.distance;
-        report.cosine = n.cosine;
-        return report;
+    static auto reported(M& memory, Report report) {
+        if constexpr (M::Engine::immediate) {
+            detail::copy_to(report, *memory.numbers.at());
+            return report;
+        } else {
+            return DeviceReport(report, report.skipped ? nullptr : memory.numbers.held());
+        }
     }
 
     template <class M, class Form>
-    Report advance(M& memory, Form& form) {
+    auto advance(M& memory, Form& form) {
         Report report;
         begin_passes(memory);
         const bool active = leaves && interval_.active(steps_, batch_);
         const bool done =
             active ? advance_actively(memory, form, report) : advance_plainly(memory, form, report);
-        if (done) {
-            ++steps_;
-            ++batch_;
-            if (active) ++method_steps_;
-            count_base_steps(active && mirrors ? 2 : 1);
-        }
+        if (done && !recorded(memory)) count_step(memory, active);
         return reported(memory, report);
+    }
+
+    template <class M>
+    void count_step([[maybe_unused]] M& memory, bool active) {
+        ++steps_;
+        ++batch_;
+        if (active) ++method_steps_;
+        count_base_steps(active && mirrors ? 2 : 1);
+        if constexpr (!M::Engine::immediate) {
+            // The device has counted, too.
+            memory.base_steps.expect(base_steps_);
+            memory.method_steps.expect({method_steps_});
+        }
+    }
+
+    // From where a device counts them: there a step may have been skipped.
+    void take_counts() {
+        auto* device = memory_.on_device();
+        if (device == nullptr) return;
+        const detail::StepCounts counts = device->counts();
+        steps_ = counts.steps;
+        skipped_steps_ = counts.skipped;
+        method_steps_ = counts.method;
+        base_steps_ = counts.base;
     }
 
     void count_base_steps(std::uint64_t count) noexcept {
@@ -609,24 +716,27 @@ private:
         if constexpr (MixNeeds::reuses) {
             // Without anything kept so far c is 0.
             if (!check(memory, form.gradient(), detail::Fault::gradient, report)) return false;
+            expect_end(memory, {.base_steps = 1, .counts = true});
             descent.step_with_kept(mix_, form.gradient());
             return true;
         } else if constexpr (two_batches && !leaves) {
+            expect_end(memory, {.base_steps = 1, .counts = true});
             return descend(memory, form, report);
         } else {
             double weight = 1;
             if constexpr (mirrors) weight = detail::layer<detail::Mirrors>(perturb_)->between;
             const detail::Constants<1> weights{{weight}};
             const auto gradient = form.gradient();
-            // One pass, in which each run of coordinates is checked as it is updated.
-            const bool in_runs = !leaves && non_finite_ == NonFinite::raise && !clipping_.by_norm();
+            constexpr bool can_check_in_runs = !leaves || !M::Engine::immediate;
+            const bool in_runs = can_check_in_runs && checks_in_runs();
+            expect_end(memory, {.base_steps = 1, .counts = true});
             descent.clip(weights, gradient);
             if (!accept(memory, report)) return false;
             if (!in_runs && !clipping_.by_norm() &&
                 !check(memory, gradient, detail::Fault::gradient, report)) {
                 return false;
             }
-            if constexpr (!leaves) {
+            if constexpr (can_check_in_runs) {
                 if (in_runs) {
                     descent.step_in_runs(weights, detail::Fault::gradient, gradient);
                     return accept(memory, report);
@@ -653,6 +763,10 @@ private:
                 if (!accept(memory, report)) return false;
                 ascent.template place<true>(form.from(), form.gradient(), form.point());
                 const bool change = change_mask(memory, form);
+                expect_end(memory, {.base_steps = mirrors ? 2u : 1u,
+                                    .counts = true,
+                                    .method = true,
+                                    .mask = refresh || change});
                 if (!ascend_on(memory, form, ascent, report) ||
                     !evaluate_at_point(form, report.perturbed_loss, report)) {
                     return false;
@@ -665,6 +779,7 @@ private:
                     mask_due_ = batch_ == 0 && epoch() % mask_policy().refresh_epochs == 0 ? 1 : 0;
                 }
             } else {
+                expect_end(memory, {.base_steps = 2, .counts = true, .method = true});
                 if (!check(memory, form.gradient(), detail::Fault::gradient, report) ||
                     !mirror(memory, form, form.gradient(), report)) {
                     return false;
@@ -680,14 +795,15 @@ private:
 
     template <class Form>
     bool evaluate_first(Form& form, Report& report) {
-        report.loss = form.first();
+        report.loss = form.first(watched(detail::Fault::loss));
         ++report.evaluations;
         return accept(std::isfinite(report.loss), detail::Fault::loss, report);
     }
 
     template <class Form>
-    bool evaluate_at_point(Form& form, double& loss, Report& report) {
-        loss = form.perturbed();
+    bool evaluate_at_point(Form& form, double& loss, Report& report,
+                           detail::LossOf which = detail::LossOf::perturbed) {
+        loss = form.perturbed(which, watched(detail::Fault::perturbed_loss));
         ++report.evaluations;
         return accept(std::isfinite(loss), detail::Fault::perturbed_loss, report);
     }
@@ -712,13 +828,13 @@ private:
         return true;
     }
 
-    // What perturbation() does; eps stays as it was where the step is refused.
+    // What perturbation() does; false where the step is refused, and eps as it was.
     template <class M, class Form, class C>
-    void measure_perturbation(M& memory, Form& form, C& eps, Report& report) {
-        if (!estimate_fisher(memory, form, report) || !evaluate_first(form, report)) return;
+    bool measure_perturbation(M& memory, Form& form, C& eps, Report& report) {
+        if (!estimate_fisher(memory, form, report) || !evaluate_first(form, report)) return false;
         auto ascent = ascent_of(memory, false);
         ascent.measure(form.from(), form.gradient());
-        if (!accept(memory, report)) return;
+        if (!accept(memory, report)) return false;
         const auto write_eps = [&] {
             memory.collect(eps, memory.point, "eps");
             memory.engine.clear_frozen(form.point());
@@ -726,16 +842,17 @@ private:
         if (!several_ascents()) {
             write_eps();
             ascent.template place<false>(form.from(), form.gradient(), form.point());
-            return;
+            return true;
         }
         form.leave();
         ascent.template place<true>(form.from(), form.gradient(), form.point());
-        if (!ascend_on(memory, form, ascent, report)) return;
+        if (!ascend_on(memory, form, ascent, report)) return false;
         auto reached = memory.point;
         memory.engine.refresh(reached);
         write_eps();
         memory.engine.map(detail::Difference{}, form.from(), Blocked<scalar_t<C>>{reached.at()},
                           form.point());
+        return true;
     }
 
     // Mean over single samples of their squared gradients, for a ball that wants it.
@@ -756,7 +873,7 @@ private:
                         Report& report) {
         using T = typename M::Scalar;
         for (int k = 0; k < samples; ++k) {
-            const double loss = form.sample(k);
+            const double loss = form.sample(k, watched(detail::Fault::sample_loss));
             ++report.evaluations;
             if (!accept(std::isfinite(loss), detail::Fault::sample_loss, report) ||
                 !check(memory, form.gradient(), detail::Fault::sample_gradient, report)) {
@@ -800,6 +917,11 @@ private:
         }
     }
 
+    // One pass, in which each run of coordinates is checked as it is updated.
+    bool checks_in_runs() const noexcept {
+        return non_finite_ == NonFinite::raise && !clipping_.by_norm();
+    }
+
     // What a pass is told to look for.
     detail::Fault watched(detail::Fault fault) const noexcept {
         return non_finite_ == NonFinite::propagate ? detail::Fault::none : fault;
@@ -816,11 +938,15 @@ private:
         report.skipped = true;
         return false;
     }
-    // The same of what the passes have found.
+    // The same of what the passes have found. A device ends a step by itself.
     template <class M>
-    bool accept(M& memory, Report& report) {
-        const detail::Fault fault = memory.numbers.at()->fault;
-        return accept(fault == detail::Fault::none, fault, report);
+    bool accept([[maybe_unused]] M& memory, [[maybe_unused]] Report& report) {
+        if constexpr (M::Engine::immediate) {
+            const detail::Fault fault = memory.numbers.at()->fault;
+            return accept(fault == detail::Fault::none, fault, report);
+        } else {
+            return true;
+        }
     }
 
     // Pass 'check'.
@@ -836,7 +962,7 @@ private:
     bool descend(M& memory, Form& form, Report& report) {
         form.put_back();
         if constexpr (two_batches) {
-            report.second_loss = form.second();
+            report.second_loss = form.second(watched(detail::Fault::second_loss));
             ++report.evaluations;
             if (!accept(std::isfinite(report.second_loss), detail::Fault::second_loss, report)) {
                 return false;
@@ -845,6 +971,13 @@ private:
         const auto s = form.perturbed_gradient();
         constexpr auto what =
             perturbs ? detail::Fault::perturbed_gradient : detail::Fault::gradient;
+        if constexpr (!M::Engine::immediate && MixNeeds::gradients == 1 && !MixNeeds::reuses) {
+            if (checks_in_runs()) {
+                descent_of(memory).step_in_runs(detail::Constants<1>{{mix_.weights({}).s}}, what,
+                                                s);
+                return true;
+            }
+        }
         if (!check(memory, s, what, report)) return false;
         if constexpr (two_batches) {
             if (!check(memory, form.second_gradient(), detail::Fault::second_gradient, report)) {
@@ -897,7 +1030,9 @@ private:
             }
             auto descent = descent_of(memory);
             descent.mirror_down(policy.alpha1, form.from(), form.point(), s);
-            if (!evaluate_at_point(form, report.mirrored_loss, report)) return false;
+            if (!evaluate_at_point(form, report.mirrored_loss, report, detail::LossOf::mirrored)) {
+                return false;
+            }
             const auto gradient = form.latest();
             if (!check(memory, gradient, detail::Fault::mirrored_gradient, report)) return false;
             descent.clip(detail::Constants<1>{{-policy.alpha2}}, gradient);
@@ -929,6 +1064,7 @@ private:
     std::function<double(std::uint64_t)> learning_rate_schedule_, rho_schedule_;
     Clipping clipping_;
     int threads_ = default_threads();
+    void* stream_ = nullptr;
     NonFinite non_finite_ = NonFinite::raise;
 };
 

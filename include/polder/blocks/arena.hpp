@@ -12,6 +12,7 @@
 
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/cache_line_allocator.hpp>
+#include <polder/blocks/memory_space.hpp>
 
 namespace polder {
 
@@ -34,10 +35,14 @@ struct MatrixView {
 /// All parameters of a model as named row-major matrices, one after the other without padding, from the
 /// start of a cache line.
 /// A copy has the same layout and its own memory, so a gradient is a copy of the parameters' arena.
-template <class T>
+/// Storage: what holds the values; DeviceArena has them in a device's memory, where views point to.
+template <class T, class Storage = std::vector<T, CacheLineAllocator<T>>>
 class ParameterArena {
 public:
     using value_type = T;
+    using memory_space = typename MemorySpace<Storage>::type;
+
+    static constexpr bool is_on_host = std::is_same_v<memory_space, HostMemory>;
 
     /// Where one matrix lies: coordinates [offset, offset + rows * cols).
     struct Entry {
@@ -99,10 +104,10 @@ public:
     T* data() noexcept { return values_.data(); }
     T const* data() const noexcept { return values_.data(); }
     std::size_t size() const noexcept { return values_.size(); }
-    auto begin() noexcept { return values_.begin(); }
-    auto end() noexcept { return values_.end(); }
-    auto begin() const noexcept { return values_.begin(); }
-    auto end() const noexcept { return values_.end(); }
+    auto begin() noexcept requires is_on_host { return values_.begin(); }
+    auto end() noexcept requires is_on_host { return values_.end(); }
+    auto begin() const noexcept requires is_on_host { return values_.begin(); }
+    auto end() const noexcept requires is_on_host { return values_.end(); }
 
 private:
     Entry const* find(std::string_view name) const noexcept {
@@ -120,7 +125,7 @@ private:
     }
 
     std::vector<Entry> entries_;
-    std::vector<T, CacheLineAllocator<T>> values_;
+    Storage values_;
 };
 
 }  // namespace polder

@@ -134,14 +134,20 @@ concept device_vector_like = requires(C& c) {
     requires scalar_pointer<decltype(c.data().get())>;
 };
 
+// One that says so itself.
+template <class C>
+concept declared_block = has_data<C> && requires {
+    requires C::is_contiguous_block;
+};
+
 template <class C>
 concept plain_block =
     has_data<C> && !eigen_like<C> && !xtensor_like<C> &&
     (std::ranges::view<C> ? span_like<C> : std::ranges::contiguous_range<C> || pointer_range<C>);
 
 template <class C>
-concept dense =
-    scalar_array<C> || eigen_block<C> || xtensor_block<C> || armadillo_block<C> || plain_block<C>;
+concept dense = scalar_array<C> || eigen_block<C> || xtensor_block<C> || armadillo_block<C> ||
+    plain_block<C> || declared_block<C> || device_vector_like<C>;
 
 template <dense C>
 constexpr auto* data_of(C& c) noexcept {
@@ -153,6 +159,8 @@ constexpr auto* data_of(C& c) noexcept {
         }
     } else if constexpr (armadillo_block<C>) {
         return c.memptr();
+    } else if constexpr (device_vector_like<C>) {
+        return c.data().get();
     } else {
         return c.data();
     }
@@ -176,8 +184,8 @@ concept block =
 
 // A block that refers to memory of somebody else.
 template <class C>
-concept view = block<C> &&
-    (span_like<C> || eigen_map<C> || xtensor_of_container<C> || xtensor_of_pointer<C>);
+concept view = block<C> &&(span_like<C> || eigen_map<C> || xtensor_of_container<C> ||
+                           xtensor_of_pointer<C> || requires { requires C::is_view; });
 
 template <class Extents>
 constexpr BlockShape shape_of_extents(Extents const& extents, bool row_major) {

@@ -11,7 +11,8 @@
 ///                containers
 /// A user's own type joins by specialising polder::Members.
 ///
-/// Blocks may say where their memory lies (polder/blocks/memory_space.hpp); all of a container lie in the host's.
+/// Blocks may say where their memory lies (polder/blocks/memory_space.hpp); all of a container lie in one memory,
+/// the host's or that of a device (polder/cuda.hpp, polder/thrust.hpp).
 ///
 /// Refused, since their memory has gaps or may have: views (Eigen::Block, Eigen::Ref, xt::view,
 /// arma::subview). Refused too are hash maps, whose order may change from one copy to the next.
@@ -31,7 +32,7 @@
 
 #include <polder/blocks/block.hpp>
 #include <polder/blocks/block_shape.hpp>
-#include <polder/blocks/cache_line_allocator.hpp>
+#include <polder/blocks/memory_space.hpp>
 
 namespace polder {
 
@@ -242,12 +243,13 @@ using scalar_t = typename decltype(detail::kind_of<C>())::Scalar;
 template <class C>
 using memory_space_t = typename decltype(detail::kind_of<C>())::Space;
 
-/// A container whose blocks polder can find, read and write: all float or all double, in the host's memory.
+/// A container whose blocks polder can find, read and write: all float or all double, in the host's memory, or in
+/// that of a device whose header is included.
 template <class C>
 concept parameter_container =
     !std::is_const_v<C> &&
     (std::same_as<scalar_t<C>, float> ||
-     std::same_as<scalar_t<C>, double>)&&std::same_as<memory_space_t<C>, HostMemory> &&
+     std::same_as<scalar_t<C>, double>)&&detail::accessible<memory_space_t<C>> &&
     (std::copy_constructible<C> || std::is_bounded_array_v<C>);
 
 /// Calls f(pointer, size) for each contiguous block of a container, in order.
@@ -390,8 +392,8 @@ private:
     }
 
     detail::Copy<C> copy_;
-    std::vector<Scalar, CacheLineAllocator<Scalar>> memory_;  // of the views
-    std::vector<std::shared_ptr<void>> adapted_;              // what xt::adapt refers to
+    typename Access<memory_space_t<C>>::template Storage<Scalar> memory_;  // of the views
+    std::vector<std::shared_ptr<void>> adapted_;  // what xt::adapt refers to
 };
 
 }  // namespace polder

@@ -1,7 +1,12 @@
-/// Where the memory of a block lies.
+/// Where the memory of a block lies, and how the host reaches it.
 #pragma once
 
+#include <cstddef>
+#include <cstring>
 #include <type_traits>
+#include <vector>
+
+#include <polder/blocks/cache_line_allocator.hpp>
 
 namespace polder {
 
@@ -24,5 +29,32 @@ requires requires { typename B::memory_space; }
 struct MemorySpace<B> {
     using type = typename B::memory_space;
 };
+
+/// Arrays in a kind of memory, and copies between it and the host's, which wait for what the device is asked to do.
+/// Specialised for devices by polder/thrust.hpp and polder/cuda.hpp: without one of them polder knows of such memory
+/// and has no business in it.
+template <class Space>
+struct Access;
+
+template <>
+struct Access<HostMemory> {
+    template <class T>
+    using Storage = std::vector<T, CacheLineAllocator<T>>;
+    static void read(void* host, void const* at, std::size_t bytes) {
+        if (bytes > 0) std::memcpy(host, at, bytes);
+    }
+    static void write(void* at, void const* host, std::size_t bytes) {
+        if (bytes > 0) std::memcpy(at, host, bytes);
+    }
+};
+
+namespace detail {
+
+template <class Space>
+concept accessible = requires {
+    sizeof(Access<Space>);
+};
+
+}  // namespace detail
 
 }  // namespace polder

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include <polder/closure/device_report.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/concepts.hpp>
 #include <polder/engine/memory.hpp>
@@ -16,13 +17,18 @@ struct Kept {
     bool perturbed = false;  // s, while g2 is computed
 };
 
-// b = a.
-struct Assign {
-    template <class T>
-    POLDER_HOST_DEVICE void operator()(T& a, T& b) const {
-        b = a;
+// The loss that a closure has returned, as the host knows it: one that stays on the device is left to the engine, and
+// finite as far as the host can tell.
+template <class Loss, class Memory>
+double loss_of(Loss const& loss, [[maybe_unused]] Memory& memory, [[maybe_unused]] LossOf which,
+               [[maybe_unused]] Fault otherwise) {
+    if constexpr (std::is_same_v<Loss, DeviceLoss>) {
+        memory.engine.keep_loss(memory.numbers.step(), loss, which, otherwise);
+        return 0;
+    } else {
+        return static_cast<double>(loss);
     }
-};
+}
 
 // The closure is called on x and on a twin that holds x + eps, and writes to twins: x is not
 // touched.
@@ -35,22 +41,27 @@ public:
     OutOfPlace(C& x, Closure& closure, Twins::Of<C>& twins, Memory& memory)
         : x_(x), closure_(closure), twins_(twins), memory_(memory) {}
 
-    double sample(int k) {
-        return evaluate(x_, {Batch::first, false, k}, twins_.gradient, memory_.gradient);
+    double sample(int k, Fault otherwise) {
+        return evaluate(x_, {Batch::first, false, k}, twins_.gradient, memory_.gradient,
+                        LossOf::sample, otherwise);
     }
-    double first() {
-        return evaluate(x_, {Batch::first, false}, twins_.gradient, memory_.gradient);
+    double first(Fault otherwise) {
+        return evaluate(x_, {Batch::first, false}, twins_.gradient, memory_.gradient, LossOf::clean,
+                        otherwise);
     }
-    double perturbed() {
+    double perturbed(LossOf which, Fault otherwise) {
         constexpr Pass pass{Batch::first, true};
         C const& point = twins_.point->get();
         if constexpr (kept.clean) {
-            return evaluate(point, pass, twins_.perturbed, memory_.perturbed);
+            return evaluate(point, pass, twins_.perturbed, memory_.perturbed, which, otherwise);
         } else {
-            return evaluate(point, pass, twins_.gradient, memory_.gradient);
+            return evaluate(point, pass, twins_.gradient, memory_.gradient, which, otherwise);
         }
     }
-    double second() { return evaluate(x_, {Batch::second, false}, twins_.second, memory_.second); }
+    double second(Fault otherwise) {
+        return evaluate(x_, {Batch::second, false}, twins_.second, memory_.second, LossOf::second,
+                        otherwise);
+    }
 
     // The point is about to be written to.
     void leave() {
@@ -77,17 +88,17 @@ public:
 private:
     template <class Gradient>
     double evaluate(C const& at, Pass pass, Gradient& into,
-                    typename Memory::template Table<T*>& blocks) {
-        const double loss = call(at, into->get(), pass);
+                    typename Memory::template Table<T*>& blocks, LossOf which, Fault otherwise) {
+        const auto loss = call(at, into->get(), pass);
         memory_.collect(into->get(), blocks, "the gradient");
-        return loss;
+        return loss_of(loss, memory_, which, otherwise);
     }
 
-    double call(C const& at, C& gradient, Pass pass) {
+    auto call(C const& at, C& gradient, Pass pass) {
         if constexpr (pass_closure<Closure, C>) {
-            return static_cast<double>(closure_(at, gradient, pass));
+            return closure_(at, gradient, pass);
         } else {
-            return static_cast<double>(closure_(at, gradient));
+            return closure_(at, gradient);
         }
     }
 
@@ -111,28 +122,32 @@ public:
     InPlace& operator=(InPlace const&) = delete;
     ~InPlace() { put_back(); }
 
-    double sample(int k) { return evaluate({Batch::first, false, k}); }
-    double first() { return evaluate({Batch::first, false}); }
-    double perturbed() {
+    double sample(int k, Fault otherwise) {
+        return evaluate({Batch::first, false, k}, LossOf::sample, otherwise);
+    }
+    double first(Fault otherwise) {
+        return evaluate({Batch::first, false}, LossOf::clean, otherwise);
+    }
+    double perturbed(LossOf which, Fault otherwise) {
         if constexpr (kept.clean) {
             // Not again where several ascents ask on the way: g is kept by then.
             if (!clean_kept_) keep(memory_.kept_gradient);
             clean_kept_ = true;
         }
-        return evaluate({Batch::first, true});
+        return evaluate({Batch::first, true}, which, otherwise);
     }
-    double second() {
+    double second(Fault otherwise) {
         if constexpr (kept.perturbed) keep(memory_.kept_perturbed);
-        return evaluate({Batch::second, false});
+        return evaluate({Batch::second, false}, LossOf::second, otherwise);
     }
 
     void leave() {
-        memory_.engine.map(Assign{}, point(), from());
+        memory_.engine.copy(point(), from());
         away_ = true;
     }
     void put_back() {
         if (!away_) return;
-        memory_.engine.map(Assign{}, from(), point());
+        memory_.engine.copy(from(), point());
         away_ = false;
     }
     Flat<T> mirrored() {
@@ -164,20 +179,20 @@ public:
 private:
     template <class To>
     void keep(To& copy) {
-        memory_.engine.map(Assign{}, gradient(), Flat<T>{copy.data()});
+        memory_.engine.copy(gradient(), Flat<T>{copy.data()});
     }
 
-    double evaluate(Pass pass) {
-        const double loss = [&] {
+    double evaluate(Pass pass, LossOf which, Fault otherwise) {
+        const auto loss = [&] {
             if constexpr (std::invocable<Closure&, Pass>) {
-                return static_cast<double>(closure_(pass));
+                return closure_(pass);
             } else {
-                return static_cast<double>(closure_());
+                return closure_();
             }
         }();
         memory_.collect(x_, memory_.x, "the parameters");
         memory_.collect(gradient_, memory_.gradient, "the gradient");
-        return loss;
+        return loss_of(loss, memory_, which, otherwise);
     }
 
     C& x_;

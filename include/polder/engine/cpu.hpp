@@ -187,6 +187,7 @@ public:
 
     /// Threads for the passes that are long enough to profit.
     int threads = default_threads();
+    void run_on(int wanted, void*) noexcept { threads = wanted; }
 
     /// The function make(0) for all coordinates, or make(index[block]) for those of a block, index[block] < count.
     /// Valid until the next call.
@@ -221,6 +222,12 @@ public:
                                       arrays.locate(block, within, coordinate)...);
                 });
         });
+    }
+
+    /// to = from.
+    template <class From, class To>
+    void copy(From from, To to) {
+        map([]<class T>(T& a, T& b) { b = a; }, from, to);
     }
 
     /// to = from, in frozen blocks alone: what a pass that leaves them out owes to an array it fills.
@@ -455,6 +462,9 @@ public:
         finish(map_where_finite(f, arrays...));
     }
 
+    /// The pass that comes is the last one of a step.
+    void last_pass() noexcept {}
+
 private:
     template <class F, class... Arrays>
     struct FoldOf {
@@ -536,5 +546,20 @@ template <>
 struct EngineOf<HostMemory> {
     using type = CpuEngine;
 };
+
+namespace detail {
+
+// What steps return; a Report also where there is no engine, since an error says so.
+template <class Space>
+struct ReportFor {
+    using type = Report;
+};
+template <class Space>
+requires requires { typename EngineOf<Space>::type; }
+struct ReportFor<Space> {
+    using type = typename EngineOf<Space>::type::StepReport;
+};
+
+}  // namespace detail
 
 }  // namespace polder

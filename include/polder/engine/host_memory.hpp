@@ -38,6 +38,7 @@ public:
     Flat<T> now() noexcept { return {now_.data()}; }
     Flat<T> next() noexcept { return {next_.data()}; }
     Array<T>& array() noexcept { return now_; }
+    void give_back() noexcept {}
     // The end of a step that changed it.
     void succeed() noexcept { now_.swap(next_); }
 

@@ -9,7 +9,57 @@
 #include <cstddef>
 #include <vector>
 
+#include <polder/config.hpp>
+
 namespace polder {
+
+namespace detail {
+
+// Where a chunk begins: at position `within` of a block.
+struct ChunkStart {
+    std::size_t block;
+    std::size_t within;
+};
+
+inline std::vector<ChunkStart> chunk_starts(std::vector<std::size_t> const& block_sizes,
+                                            std::size_t size, std::size_t chunk_size) {
+    std::vector<ChunkStart> starts;
+    std::size_t block = 0;
+    std::size_t begin = 0;  // of `block`
+    for (std::size_t first = 0; first < size; first += chunk_size) {
+        while (begin + block_sizes[block] <= first) begin += block_sizes[block++];
+        starts.push_back({block, first - begin});
+    }
+    return starts;
+}
+
+// A layout as passes see it.
+struct LayoutView {
+    std::size_t const* sizes;  // of the blocks
+    char const* frozen;        // each of them
+    ChunkStart const* starts;  // of the chunks
+    std::size_t size;          // coordinates in all
+    std::size_t chunk_size;
+
+    // See Layout::for_each_piece.
+    template <bool of_frozen = false, class F>
+    POLDER_HOST_DEVICE constexpr void for_each_piece(std::size_t chunk, F const& f) const {
+        std::size_t coordinate = chunk * chunk_size;
+        const std::size_t last = coordinate + chunk_size;
+        const std::size_t end = last < size ? last : size;
+        auto [block, within] = starts[chunk];
+        for (; coordinate < end; ++block, within = 0) {
+            const std::size_t rest = sizes[block] - within;
+            const std::size_t length = rest < end - coordinate ? rest : end - coordinate;
+            if (length > 0 && (frozen[block] != 0) == of_frozen) {
+                f(block, within, coordinate, length);
+            }
+            coordinate += length;
+        }
+    }
+};
+
+}  // namespace detail
 
 class Layout {
 public:
@@ -23,12 +73,7 @@ public:
     explicit Layout(std::vector<std::size_t> block_sizes)
         : sizes_(std::move(block_sizes)), frozen_(sizes_.size(), 0) {
         for (std::size_t size : sizes_) size_ += size;
-        std::size_t block = 0;
-        std::size_t begin = 0;  // of `block`
-        for (std::size_t first = 0; first < size_; first += chunk_size) {
-            while (begin + sizes_[block] <= first) begin += sizes_[block++];
-            starts_.push_back({block, first - begin});
-        }
+        starts_ = detail::chunk_starts(sizes_, size_, chunk_size);
     }
 
     std::size_t size() const noexcept { return size_; }
@@ -56,26 +101,18 @@ public:
     /// (or, with of_frozen, for the others), in order: `length` coordinates from position `within` of
     /// `block`, the first of which is `coordinate`.
     template <bool of_frozen = false, class F>
-    void for_each_piece(std::size_t chunk, F&& f) const {
-        std::size_t coordinate = chunk * chunk_size;
-        const std::size_t end = std::min(coordinate + chunk_size, size_);
-        auto [block, within] = starts_[chunk];
-        for (; coordinate < end; ++block, within = 0) {
-            const std::size_t length = std::min(sizes_[block] - within, end - coordinate);
-            if (length > 0 && frozen(block) == of_frozen) f(block, within, coordinate, length);
-            coordinate += length;
-        }
+    void for_each_piece(std::size_t chunk, F const& f) const {
+        const detail::LayoutView view{sizes_.data(), frozen_.data(), starts_.data(), size_,
+                                      chunk_size};
+        view.for_each_piece<of_frozen>(chunk, f);
     }
 
-private:
-    struct Start {
-        std::size_t block;
-        std::size_t within;
-    };
+    std::vector<char> const& frozen_flags() const noexcept { return frozen_; }
 
+private:
     std::vector<std::size_t> sizes_;
-    std::vector<char> frozen_;   // of each block
-    std::vector<Start> starts_;  // of each chunk
+    std::vector<char> frozen_;                // of each block
+    std::vector<detail::ChunkStart> starts_;  // of each chunk
     std::size_t size_ = 0;
 };
 
@@ -83,7 +120,8 @@ private:
 template <class T>
 struct Blocked {
     T* const* blocks;
-    constexpr T* locate(std::size_t block, std::size_t within, std::size_t) const noexcept {
+    POLDER_HOST_DEVICE constexpr T* locate(std::size_t block, std::size_t within,
+                                           std::size_t) const noexcept {
         return blocks[block] + within;
     }
 };
@@ -92,7 +130,8 @@ struct Blocked {
 template <class T>
 struct Flat {
     T* data;
-    constexpr T* locate(std::size_t, std::size_t, std::size_t coordinate) const noexcept {
+    POLDER_HOST_DEVICE constexpr T* locate(std::size_t, std::size_t,
+                                           std::size_t coordinate) const noexcept {
         return data + coordinate;
     }
 };

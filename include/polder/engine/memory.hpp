@@ -59,6 +59,14 @@ struct StateArray {
     std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>> values;
 };
 
+// The steps that were not skipped, and those that were, as counted on a device.
+struct StepCounts {
+    std::uint64_t steps = 0;
+    std::uint64_t skipped = 0;
+    std::uint64_t method = 0;
+    std::vector<std::uint64_t> base;
+};
+
 // State and scratch of one optimizer for scalars T. The arrays have N values, counted through all
 // blocks; those that a method does not need are empty. What a step changes before its last evaluation it
 // writes to the array's successor, which takes its place at the end.
@@ -80,7 +88,7 @@ struct Memory {
     Succession<T> fisher;             // f, of a Fisher ellipsoid that keeps one
     Succession<std::uint8_t> mask;    // M, of a masked ball: 0 or 1
     Array<T> scores;                  // what a Fisher mask is chosen by
-    Array<T> kept;                    // what LookSAM uses again
+    Succession<T> kept;               // what LookSAM uses again
 
     // Of the blocks.
     std::vector<std::string> names;
@@ -124,15 +132,35 @@ struct Memory {
             list.push_back({parts.base[k], std::span(base[k].array())});
         }
         const auto add = [&](std::string_view name, auto& array, bool there) {
-            if (there) list.push_back({name, std::span(array)});
+            if (there) list.push_back({name, std::span(array.array())});
         };
-        add("reference", reference.array(), parts.reference);
-        add("fisher", fisher.array(), parts.fisher);
-        add("mask", mask.array(), parts.mask);
+        add("reference", reference, parts.reference);
+        add("fisher", fisher, parts.fisher);
+        add("mask", mask, parts.mask);
         add("kept", kept, parts.kept);
         return list;
     }
+    // What state() has given away may have been written to.
+    void take_back() {
+        for (auto& state : base) state.give_back();
+        reference.give_back();
+        fisher.give_back();
+        mask.give_back();
+        kept.give_back();
+    }
 };
+
+// Where a device counts.
+template <class M>
+StepCounts counts_of(M& memory) {
+    const auto step = memory.numbers.held()->step.to_host()[0];
+    StepCounts counts{step.steps, step.skipped, 0, {}};
+    memory.base_steps.read();
+    memory.method_steps.read();
+    counts.method = memory.method_steps.values[0];
+    counts.base = memory.base_steps.values;
+    return counts;
+}
 
 template <class C>
 using MemoryOf = Memory<scalar_t<C>, typename EngineOf<memory_space_t<C>>::type>;
@@ -163,12 +191,14 @@ public:
     }
 
     std::vector<StateArray> state(StateParts const& parts) { return held_->state(parts); }
+    StepCounts counts() { return held_->counts(); }
 
 private:
     struct Held {
         virtual ~Held() = default;
         virtual std::unique_ptr<Held> clone() const = 0;
         virtual std::vector<StateArray> state(StateParts const& parts) = 0;
+        virtual StepCounts counts() = 0;
     };
     template <class M>
     struct Of final : Held {
@@ -176,6 +206,7 @@ private:
         std::vector<StateArray> state(StateParts const& parts) override {
             return memory.state(parts);
         }
+        StepCounts counts() override { return counts_of(memory); }
         M memory;
     };
     std::unique_ptr<Held> held_;
@@ -207,7 +238,12 @@ public:
         }
     }
 
-    std::vector<StateArray> state(StateParts const& parts) {
+    // Where a device counts the steps; nullptr on the host.
+    DeviceMemoryHolder* on_device() noexcept { return std::get_if<DeviceMemoryHolder>(&held_); }
+
+    // (A template, so that it is compiled where it is used.)
+    template <class Parts>
+    std::vector<StateArray> state(Parts const& parts) {
         return std::visit(
             [&]<class M>(M& memory) -> std::vector<StateArray> {
                 if constexpr (std::is_same_v<M, std::monostate>) {

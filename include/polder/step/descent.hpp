@@ -420,6 +420,7 @@ public:
     // x <- BaseOpt(x, u), u made of one, two or three gradients.
     template <class Weights, class... G>
     void step(Weights const& weights, G... gradients) {
+        engine_.last_pass();
         update(0, [&](auto const& of_group, auto... states) {
             engine_.map(per_group_update(weights, of_group), gradients..., x(), states...);
         });
@@ -428,6 +429,7 @@ public:
     // x <- BaseOpt(x, c g), but for the runs of coordinates in which g is not finite.
     template <class Weights, class G>
     void step_in_runs(Weights const& weight, Fault otherwise, G gradient) {
+        engine_.last_pass();
         update(0, [&](auto const& of_group, auto... states) {
             engine_.map_where_finite_then(Looked{numbers(), otherwise},
                                           per_group_update(weight, of_group), gradient, x(),
@@ -440,6 +442,7 @@ public:
     void step_decoupled(double a, S s, G g) {
         using U = Blend<Constants<2>, T>;
         const U u = blend(Constants<2>{{0, 1}});
+        engine_.last_pass();
         update(0, [&]<class Of>(Of const& of_group, auto... states) {
             engine_.map(memory_.per_group(DecoupledUpdate<U, Of, T>{u, of_group, a}), s, g, x(),
                         states...);
@@ -462,6 +465,7 @@ public:
         }
         using U = Blend<Constants<1>, T>;
         const U u = blend(Constants<1>{{1}});
+        engine_.last_pass();
         update(0, [&]<class Of>(Of const& of_group, auto... states) {
             engine_.map(memory_.per_block(
                             KeepingUpdate<U, Of, Mix, T>{u, of_group, along, memory_.group.at()}),
@@ -486,6 +490,7 @@ public:
             engine_.reduce_then(UpdateNorm{clipping_, numbers(), otherwise_},
                                 memory_.per_block(ReusedTerms<Weight, T>{weight}), g, kept());
         }
+        engine_.last_pass();
         update(0, [&]<class Of>(Of const& of_group, auto... states) {
             engine_.map(memory_.per_block(ReusingUpdate<Weight, Of, T>{
                             weight, of_group, memory_.group.at(), T(clipping_.value)}),
@@ -511,6 +516,7 @@ public:
     void mirror_up(double weight, From from, G g) {
         using U = Blend<Constants<1>, T>;
         const U u = blend(Constants<1>{{weight}});
+        engine_.last_pass();
         update_next(1, [&]<class Of>(Of const& of_group, auto... states) {
             engine_.map(memory_.per_group(MovedUpdate<U, Of, T>{u, of_group}), g, from, x(),
                         states...);
@@ -521,7 +527,7 @@ private:
     Numbers* numbers() { return memory_.numbers.at(); }
     std::size_t blocks() const { return memory_.shapes.size(); }
     Blocked<T> x() const { return {memory_.x.at()}; }
-    Flat<T> kept() const { return {memory_.kept.data()}; }
+    auto kept() { return memory_.kept.now(); }
 
     template <class Weights>
     Blend<Weights, T> blend(Weights const& weights) {

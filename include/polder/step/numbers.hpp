@@ -81,4 +81,13 @@ struct Numbers {
     }
 };
 
+// What the passes have found, in the report.
+inline void copy_to(Report& report, Numbers const& n) {
+    report.gradient_norm = n.gradient_norm;
+    report.perturbation_norm = n.perturbation_norm;
+    report.update_norm = n.update_norm;
+    report.distance = n.distance;
+    report.cosine = n.cosine;
+}
+
 }  // namespace polder::detail

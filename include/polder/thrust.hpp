@@ -1,0 +1,34 @@
+/// polder for parameters in thrust::device_vector and thrust::universal_vector, on Thrust's C++ and OpenMP systems.
+///
+/// For CUDA include polder/cuda.hpp. Needs Thrust's headers; which system is that of device_vector is up to
+/// THRUST_DEVICE_SYSTEM.
+#pragma once
+
+#include <thrust/device_vector.h>
+
+#include <polder/device/engine.hpp>
+#include <polder/device/thrust_system.hpp>
+#include <polder/polder.hpp>
+
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_CUDA
+#error "polder: Thrust's device is CUDA: include polder/cuda.hpp, and compile with nvcc"
+#endif
+
+namespace polder {
+
+#if THRUST_DEVICE_SYSTEM == THRUST_DEVICE_SYSTEM_OMP
+using DeviceSystem = ThrustOmp;
+#else
+using DeviceSystem = ThrustCpp;
+#endif
+
+template <>
+struct Access<DeviceMemory> : Access<MemoryOn<DeviceSystem>> {};
+template <>
+struct EngineOf<DeviceMemory> : EngineOf<MemoryOn<DeviceSystem>> {};
+
+/// All parameters of a model as named matrices in one allocation on the device.
+template <class T>
+using DeviceArena = ArenaOn<T, DeviceSystem>;
+
+}  // namespace polder
