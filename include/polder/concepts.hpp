@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <polder/closure/pass.hpp>
+#include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/mix/weights.hpp>
@@ -104,13 +105,23 @@ concept mixing = policy<M> && requires(M const& m, GradientProducts const& p) {
     { m.weights(p) } -> std::convertible_to<MixWeights>;
 };
 
+namespace detail {
+
+// (A lambda would do, but nvcc 13 finds no concept fulfilled that has one.)
+struct TakeAnyUpdate {
+    template <class Update>
+    POLDER_HOST_DEVICE void operator()(Update const&) const {}
+};
+
+}  // namespace detail
+
 /// with_update<T>(k, f) calls f with the update of one coordinate in step k: x' = update(x, u,
 /// states...).
 template <class B>
 concept base_optimizer = policy<B> && requires(B const& b) {
     { b.state_names() } -> std::convertible_to<std::span<std::string_view const>>;
-    b.template with_update<float>(std::uint64_t{1}, [](auto const&) {});
-    b.template with_update<double>(std::uint64_t{1}, [](auto const&) {});
+    b.template with_update<float>(std::uint64_t{1}, detail::TakeAnyUpdate{});
+    b.template with_update<double>(std::uint64_t{1}, detail::TakeAnyUpdate{});
 };
 
 namespace detail {

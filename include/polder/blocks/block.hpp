@@ -248,7 +248,11 @@ View view_of(T* memory, View const& view) {
 
 }  // namespace polder::detail
 
-template <polder::detail::device_vector_like B>
-struct polder::MemorySpace<B> {
-    using type = polder::DeviceMemory;
+namespace polder {
+
+template <detail::device_vector_like B>
+struct MemorySpace<B> {
+    using type = DeviceMemory;
 };
+
+}  // namespace polder

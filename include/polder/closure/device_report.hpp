@@ -60,7 +60,7 @@ namespace detail {
 
 // Which of the losses of a step.
 enum class LossOf { clean, perturbed, mirrored, second, sample };
-inline constexpr int losses = 5;
+inline constexpr int losses_of_step = 5;
 
 }  // namespace detail
 

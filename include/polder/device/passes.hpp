@@ -20,6 +20,7 @@
 #include <utility>
 
 #include <polder/blocks/block_shape.hpp>
+#include <polder/closure/device_report.hpp>
 #include <polder/config.hpp>
 #include <polder/device/memory.hpp>
 #include <polder/engine/cpu.hpp>
@@ -34,10 +35,10 @@ using Row = CpuEngine::Row;
 // The numbers of a step on the device, and those of the last step that has ended.
 struct DeviceStep {
     Numbers now;  // first, so that a pointer to it is one to all
-    double losses[polder::detail::losses] = {Report::none, Report::none, Report::none, Report::none,
+    double losses[losses_of_step] = {Report::none, Report::none, Report::none, Report::none,
                                              Report::none};
     Numbers last;
-    double last_losses[polder::detail::losses] = {};
+    double last_losses[losses_of_step] = {};
     std::uint64_t steps = 0;     // that changed the parameters
     std::uint64_t skipped = 0;   // that did not
     Fault raised = Fault::none;  // not yet reported
@@ -397,7 +398,7 @@ private:
         s.last = s.now;
         s.now = Numbers{};
         if (raises) s.now.fault = fault;
-        for (int k = 0; k < polder::detail::losses; ++k) {
+        for (int k = 0; k < losses_of_step; ++k) {
             s.last_losses[k] = s.losses[k];
             s.losses[k] = Report::none;
         }

@@ -1,0 +1,207 @@
+/// CUDA as a device: a team is a thread block. For nvcc, with --expt-relaxed-constexpr.
+#pragma once
+
+#if !defined(__CUDACC__)
+#error "polder: polder/cuda.hpp is for nvcc; what the rest of the program calls stands in a .cu file"
+#elif !defined(__CUDACC_RELAXED_CONSTEXPR__)
+#error "polder: compile with --expt-relaxed-constexpr, which lets kernels use std::tuple and the like"
+#endif
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include <cuda_runtime.h>
+
+#include <polder/config.hpp>
+#include <polder/device/passes.hpp>
+
+namespace polder {
+
+/// A call of the CUDA runtime has failed. The message says which, and why.
+struct CudaError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+inline void check_cuda(cudaError_t status, char const* call) {
+    if (status != cudaSuccess) {
+        throw CudaError("polder: " + std::string(call) + ": " + cudaGetErrorString(status));
+    }
+}
+
+inline constexpr unsigned threads_of_team = 256;
+inline constexpr unsigned teams_of_multiprocessor = 8;
+
+// See device/passes.hpp. Its functions run in kernels alone.
+class TeamOfBlock {
+public:
+    POLDER_HOST_DEVICE TeamOfBlock([[maybe_unused]] unsigned char* storage,
+                                   [[maybe_unused]] double* scratch)
+        : storage_(storage), scratch_(scratch) {}
+
+    template <class F>
+    POLDER_HOST_DEVICE void for_each([[maybe_unused]] std::size_t count,
+                                     [[maybe_unused]] F const& f) {
+#if defined(__CUDA_ARCH__)
+#pragma unroll 4
+        for (std::size_t i = threadIdx.x; i < count; i += threads_of_team) f(i);
+#endif
+    }
+    template <class F>
+    POLDER_HOST_DEVICE void once([[maybe_unused]] F const& f) {
+#if defined(__CUDA_ARCH__)
+        __syncthreads();
+        if (threadIdx.x == 0) f();
+        __syncthreads();
+#endif
+    }
+    // In halves, the same ones in every run.
+    template <class Fold>
+    POLDER_HOST_DEVICE double combine(double value) {
+#if defined(__CUDA_ARCH__)
+        __syncthreads();
+        scratch_[threadIdx.x] = value;
+        __syncthreads();
+        for (unsigned half = threads_of_team / 2; half > 0; half /= 2) {
+            if (threadIdx.x < half) {
+                scratch_[threadIdx.x] =
+                    Fold::fold(scratch_[threadIdx.x], scratch_[threadIdx.x + half]);
+            }
+            __syncthreads();
+        }
+        value = scratch_[0];
+#endif
+        return value;
+    }
+    template <class F>
+    POLDER_HOST_DEVICE F* storage() {
+        static_assert(sizeof(F) <= storage_bytes && alignof(F) <= 16,
+                      "polder: a policy's scalar functions hold a few numbers");
+        return reinterpret_cast<F*>(storage_);
+    }
+    POLDER_HOST_DEVICE void add([[maybe_unused]] std::uint64_t* at,
+                                [[maybe_unused]] std::uint64_t count) {
+#if defined(__CUDA_ARCH__)
+        atomicAdd(reinterpret_cast<unsigned long long*>(at),
+                  static_cast<unsigned long long>(count));
+#endif
+    }
+
+    static constexpr std::size_t storage_bytes = 1024;
+
+private:
+    unsigned char* storage_;
+    double* scratch_;
+};
+
+template <class Body, class Tail>
+__global__ void __launch_bounds__(threads_of_team)
+    run_pass(const Body body, const Tail tail, const std::size_t tasks, unsigned* const ticket) {
+    __shared__ alignas(16) unsigned char storage[TeamOfBlock::storage_bytes];
+    __shared__ double scratch[threads_of_team];
+    TeamOfBlock team(storage, scratch);
+    body(team, blockIdx.x, gridDim.x, tasks);
+    if constexpr (!std::is_same_v<Tail, NoEnd>) {
+        // The block that ends last sees what all have written.
+        __shared__ bool is_last;
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            is_last = gridDim.x == 1 || atomicAdd(ticket, 1u) == gridDim.x - 1;
+            if (is_last) *ticket = 0;
+        }
+        __syncthreads();
+        if (!is_last) return;
+        __threadfence();
+        tail(team);
+    }
+}
+
+// A few bytes that come with the launch, so that nothing on the host has to live on.
+struct Parcel {
+    static constexpr std::size_t most = 1024;
+    unsigned char bytes[most];
+};
+template <class = void>
+__global__ void put_parcel(const Parcel parcel, unsigned char* at, unsigned size) {
+    for (unsigned i = threadIdx.x; i < size; i += blockDim.x) at[i] = parcel.bytes[i];
+}
+
+}  // namespace detail
+
+/// The device that is current when memory is asked for, and the stream that was set (default: the default stream).
+class Cuda {
+public:
+    static void* allocate(std::size_t bytes) {
+        void* memory = nullptr;
+        const cudaError_t status = cudaMalloc(&memory, bytes);
+        if (status == cudaErrorMemoryAllocation) throw std::bad_alloc();
+        detail::check_cuda(status, "cudaMalloc");
+        return memory;
+    }
+    static void deallocate(void* memory) noexcept { cudaFree(memory); }
+    // Streams need not be ordered with the copy, so that it waits for all of them.
+    static void read(void* host, void const* at, std::size_t bytes) {
+        detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        detail::check_cuda(cudaMemcpy(host, at, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
+    }
+    static void write(void* at, void const* host, std::size_t bytes) {
+        detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+        detail::check_cuda(cudaMemcpy(at, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
+        detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+    }
+
+    void put(void* at, void const* host, std::size_t bytes) {
+        for (std::size_t done = 0; done < bytes; done += detail::Parcel::most) {
+            const std::size_t size = std::min(bytes - done, detail::Parcel::most);
+            detail::Parcel parcel;
+            std::memcpy(parcel.bytes, static_cast<unsigned char const*>(host) + done, size);
+            detail::put_parcel<><<<1, detail::threads_of_team, 0, stream_>>>(
+                parcel, static_cast<unsigned char*>(at) + done, static_cast<unsigned>(size));
+            detail::check_cuda(cudaGetLastError(), "launch");
+        }
+    }
+
+    void set_stream(void* stream) noexcept { stream_ = static_cast<cudaStream_t>(stream); }
+    bool capturing() const {
+        if (stream_ == nullptr) return false;
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        detail::check_cuda(cudaStreamIsCapturing(stream_, &status), "cudaStreamIsCapturing");
+        return status == cudaStreamCaptureStatusActive;
+    }
+
+    template <class Body, class Tail>
+    void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket) {
+        if (tasks == 0 && std::is_same_v<Tail, detail::NoEnd>) return;
+        const std::size_t most = static_cast<std::size_t>(multiprocessors()) *
+                                 detail::teams_of_multiprocessor;
+        const auto teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
+        detail::run_pass<<<teams, detail::threads_of_team, 0, stream_>>>(body, tail, tasks,
+                                                                         ticket);
+        detail::check_cuda(cudaGetLastError(), "launch");
+    }
+
+private:
+    int multiprocessors() {
+        if (multiprocessors_ == 0) {
+            int device = 0;
+            detail::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
+            detail::check_cuda(cudaDeviceGetAttribute(&multiprocessors_,
+                                                      cudaDevAttrMultiProcessorCount, device),
+                               "cudaDeviceGetAttribute");
+        }
+        return multiprocessors_;
+    }
+
+    cudaStream_t stream_ = nullptr;
+    int multiprocessors_ = 0;
+};
+
+}  // namespace polder
