@@ -686,7 +686,7 @@ private:
         if constexpr (!M::Engine::immediate) {
             // The device has counted, too.
             memory.base_steps.expect(base_steps_);
-            memory.method_steps.expect({method_steps_});
+            memory.method_steps.expect(std::span(&method_steps_, 1));
         }
     }
 
@@ -795,17 +795,23 @@ private:
 
     template <class Form>
     bool evaluate_first(Form& form, Report& report) {
-        report.loss = form.first(watched(detail::Fault::loss));
-        ++report.evaluations;
-        return accept(std::isfinite(report.loss), detail::Fault::loss, report);
+        return take(form, form.first(watched(detail::Fault::loss)), report.loss,
+                    detail::Fault::loss, report);
     }
 
     template <class Form>
     bool evaluate_at_point(Form& form, double& loss, Report& report,
                            detail::LossOf which = detail::LossOf::perturbed) {
-        loss = form.perturbed(which, watched(detail::Fault::perturbed_loss));
+        return take(form, form.perturbed(which, watched(detail::Fault::perturbed_loss)), loss,
+                    detail::Fault::perturbed_loss, report);
+    }
+
+    // A loss that the closure has returned. One that stays on the device is not for the host to report.
+    template <class Form>
+    bool take(Form const&, double loss, double& to, detail::Fault what, Report& report) {
         ++report.evaluations;
-        return accept(std::isfinite(loss), detail::Fault::perturbed_loss, report);
+        to = Form::loss_is_here ? loss : Report::none;
+        return accept(std::isfinite(loss), what, report);
     }
 
     // The ascents after the first. The norm of eps is that of the whole way.
@@ -962,9 +968,8 @@ private:
     bool descend(M& memory, Form& form, Report& report) {
         form.put_back();
         if constexpr (two_batches) {
-            report.second_loss = form.second(watched(detail::Fault::second_loss));
-            ++report.evaluations;
-            if (!accept(std::isfinite(report.second_loss), detail::Fault::second_loss, report)) {
+            if (!take(form, form.second(watched(detail::Fault::second_loss)), report.second_loss,
+                      detail::Fault::second_loss, report)) {
                 return false;
             }
         }

@@ -1,8 +1,12 @@
 /// polder for parameters in thrust::device_vector and thrust::universal_vector, on Thrust's C++ and OpenMP systems.
 ///
-/// For CUDA include polder/cuda.hpp. Needs Thrust's headers; which system is that of device_vector is up to
-/// THRUST_DEVICE_SYSTEM.
+/// For CUDA include polder/cuda.hpp. Needs Thrust's headers. Which system is that of device_vector is up to
+/// THRUST_DEVICE_SYSTEM; default here: THRUST_DEVICE_SYSTEM_CPP.
 #pragma once
+
+#if !defined(THRUST_DEVICE_SYSTEM)
+#define THRUST_DEVICE_SYSTEM THRUST_DEVICE_SYSTEM_CPP
+#endif
 
 #include <thrust/device_vector.h>
 

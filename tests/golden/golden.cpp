@@ -1,4 +1,4 @@
-// golden --dir DIR: replays the trajectories of reference implementations on polder's optimizers.
+// golden --dir DIR [--device DEVICE]: replays the trajectories of reference implementations on polder's optimizers.
 //
 // Every file of DIR in the schema of the golden trajectories is checked case by case, in float64 on
 // ParameterArena, Eigen and std::vector containers, or in float32: loss, distance, perturbation, mask and
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
@@ -26,6 +27,23 @@
 #include "golden/tally.hpp"
 #include "golden/trajectory.hpp"
 
+#if defined(POLDER_GOLDEN_CUDA)
+#include <cuda_runtime_api.h>
+#endif
+
+namespace golden {
+
+bool has_gpu() {
+#if defined(POLDER_GOLDEN_CUDA)
+    int count = 0;
+    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+#else
+    return false;
+#endif
+}
+
+}  // namespace golden
+
 namespace {
 
 using golden::NotBuilt;
@@ -42,20 +60,51 @@ struct Precision {
     double tolerance() const { return single ? 1e-5 : 1e-12; }
 };
 
-void replay(std::string const& type, json const& base, Trajectory const& trajectory) {
-    if (type == "sgd") {
-        golden::replay_over_sgd(base, trajectory);
-    } else if (type == "adam") {
-        golden::replay_over_adam(base, trajectory);
-    } else if (type == "adamw") {
-        golden::replay_over_adamw(base, trajectory);
-    } else if (type == "rmsprop") {
-        golden::replay_over_rmsprop(base, trajectory);
-    } else if (type == "adagrad") {
-        golden::replay_over_adagrad(base, trajectory);
-    } else {
-        throw NotBuilt{"base optimizer " + type};
+// Who replays on a device: over each base optimizer, and single perturbations.
+struct Device {
+    std::string name;
+    std::map<std::string, void (*)(json const&, Trajectory const&)> over{};
+    decltype(&golden::on_host::check_perturbation) check_perturbation = nullptr;
+    bool on_host = false;
+};
+
+#define GOLDEN_REPLAYS(device)                                                                     \
+    {{"sgd", golden::device::replay_over_sgd},                                                     \
+     {"adam", golden::device::replay_over_adam},                                                   \
+     {"adamw", golden::device::replay_over_adamw},                                                 \
+     {"rmsprop", golden::device::replay_over_rmsprop},                                             \
+     {"adagrad", golden::device::replay_over_adagrad}},                                            \
+        golden::device::check_perturbation
+
+// Throws CLI::ValidationError where the program was not built for it.
+Device device_of(std::string const& name) {
+    if (name == "cpu") return {name, GOLDEN_REPLAYS(on_host), true};
+    if (name == "cuda") {
+#if defined(POLDER_GOLDEN_CUDA)
+        return {name, GOLDEN_REPLAYS(on_cuda)};
+#else
+        throw CLI::ValidationError("--device cuda",
+                                   "this program was built without CUDA; configure with "
+                                   "-DPOLDER_CUDA=ON where nvcc of CUDA 12.4 or later is found");
+#endif
     }
+#if defined(POLDER_GOLDEN_THRUST)
+    ::setenv("POLDER_TEST_THRUST", name == "thrust-omp" ? "omp" : "cpp", 1);
+    return {name, GOLDEN_REPLAYS(on_thrust)};
+#else
+    throw CLI::ValidationError("--device " + name,
+                               "this program was built without Thrust; install it (apt: "
+                               "libthrust-dev) and configure again");
+#endif
+}
+
+#undef GOLDEN_REPLAYS
+
+void replay(std::string const& type, json const& base, Trajectory const& trajectory,
+            Device const& device) {
+    const auto over = device.over.find(type);
+    if (over == device.over.end()) throw NotBuilt{"base optimizer " + type};
+    over->second(base, trajectory);
 }
 
 json const& known(json const& list, std::string const& name, char const* what) {
@@ -72,7 +121,7 @@ std::vector<std::uint8_t> mask_of(json const& document, std::string const& probl
 
 void check_trajectories(std::string const& file, json const& document,
                         std::map<std::string, Problem> const& problems, Precision precision,
-                        Tally& tally) {
+                        Device const& device, Tally& tally) {
     json const& variants = document.at("variants");
     json const& bases = document.at("bases");
     json const& cases = document.at("cases");
@@ -90,13 +139,15 @@ void check_trajectories(std::string const& file, json const& document,
             json const& base = known(bases, item.at("base"), "base");
             replay(base.at("type"), base,
                    {problem->second, item, variant, hp, mask_of(document, problem_name),
-                    precision.tolerance(), precision.single});
+                    precision.tolerance(), precision.single},
+                   device);
         });
     }
 }
 
 // Single perturbations for given gradients.
-void check_units(std::string const& file, json const& document, Tally& tally) {
+void check_units(std::string const& file, json const& document, Device const& device,
+                 Tally& tally) {
     std::size_t index = 0;
     for (json const& unit : document.at("units")) {
         const std::vector<double> w = golden::numbers(unit.at("w"), "w");
@@ -105,8 +156,8 @@ void check_units(std::string const& file, json const& document, Tally& tally) {
         const auto tensors = golden::read_tensors(unit.at("tensors"));
         for (auto const& item : unit.at("eps").items()) {
             tally.run(fmt::format("{} unit {} {}", file, index, item.key()), [&] {
-                golden::check_perturbation(item.key(), item.value(), tensors, w, g,
-                                           Precision{}.tolerance());
+                device.check_perturbation(item.key(), item.value(), tensors, w, g,
+                                          Precision{}.tolerance());
             });
         }
         ++index;
@@ -177,7 +228,7 @@ json read_json(fs::path const& path) {
     return json::parse(stream);
 }
 
-int run(fs::path const& directory, Precision precision) {
+int run(fs::path const& directory, Precision precision, Device const& device) {
     std::vector<fs::path> files;
     for (auto const& item : fs::directory_iterator(directory)) {
         if (item.is_regular_file() && item.path().extension() == ".json")
@@ -199,16 +250,16 @@ int run(fs::path const& directory, Precision precision) {
         try {
             const json document = read_json(path);
             if (document.contains("cases")) {
-                check_trajectories(file, document, problems, precision, tally);
-                if (precision.single) continue;
+                check_trajectories(file, document, problems, precision, device, tally);
+                if (precision.single || !device.on_host) continue;
                 if (document.contains("masks")) check_masks(file, document, tally);
                 if (document.contains("mask_updates")) check_mask_updates(file, document, tally);
             } else if (precision.single) {
                 continue;  // not a matter of the parameters' precision
             } else if (document.contains("units")) {
-                check_units(file, document, tally);
+                check_units(file, document, device, tally);
             } else if (document.value("schema", "") == "golden-metrics-1") {
-                tally.run(file, [&] { golden::check_metrics(document); });
+                if (device.on_host) tally.run(file, [&] { golden::check_metrics(document); });
             } else {
                 throw SchemaError("expected 'cases', 'units' or the schema golden-metrics-1");
             }
@@ -227,24 +278,37 @@ int main(int argc, char** argv) {
         "Replays golden trajectories of reference implementations on polder's optimizers.\n"
         "Prints a line per case and ends with 'N passed, M failed'. Exit code: 0 when none "
         "failed,\n"
-        "1 when a case failed or a file does not fit the schema, 2 for wrong arguments."};
+        "1 when a case failed or a file does not fit the schema, 2 for wrong arguments, 77 where\n"
+        "--device cuda finds no GPU."};
     fs::path directory;
     app.add_option("--dir", directory, "Folder with problems.json and the trajectories")
         ->required();
     Precision precision;
     app.add_flag("--float32", precision.single,
                  "Parameters in float32 and a tolerance of 1e-5; trajectories alone");
+    std::string name = "cpu";
+    app.add_option("--device", name,
+                   "Where the optimizers run: cpu, cuda, thrust-omp or thrust-cpp; all but cpu "
+                   "trajectories and\nperturbations alone")
+        ->check(CLI::IsMember({"cpu", "cuda", "thrust-omp", "thrust-cpp"}))
+        ->capture_default_str();
+    Device device;
     try {
         app.parse(argc, argv);
+        device = device_of(name);
     } catch (CLI::ParseError const& error) {
         return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (name == "cuda" && !golden::has_gpu()) {
+        fmt::print("SKIPPED: golden --device cuda: this machine has no GPU that CUDA can use\n");
+        return 77;
     }
     if (!fs::is_directory(directory)) {
         fmt::print(stderr, "golden: --dir '{}': expected a folder\n", directory.string());
         return 2;
     }
     try {
-        return run(directory, precision);
+        return run(directory, precision, device);
     } catch (std::exception const& error) {
         fmt::print(stderr, "golden: {}\n", error.what());
         return 1;

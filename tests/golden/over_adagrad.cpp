@@ -2,7 +2,7 @@
 
 #include "golden/replay.hpp"
 
-void golden::replay_over_adagrad(json const& base, Trajectory const& trajectory) {
+void golden::GOLDEN_DEVICE::replay_over_adagrad(json const& base, Trajectory const& trajectory) {
     replay_over(polder::Adagrad{.learning_rate = base.at("lr"),
                                 .learning_rate_decay = base.at("lr_decay"),
                                 .weight_decay = base.at("weight_decay"),

@@ -2,7 +2,7 @@
 
 #include "golden/replay.hpp"
 
-void golden::replay_over_adamw(json const& base, Trajectory const& trajectory) {
+void golden::GOLDEN_DEVICE::replay_over_adamw(json const& base, Trajectory const& trajectory) {
     replay_over(polder::AdamW{.learning_rate = base.at("lr"),
                               .beta1 = base.at("betas").at(0),
                               .beta2 = base.at("betas").at(1),

@@ -2,7 +2,7 @@
 
 #include "golden/replay.hpp"
 
-void golden::replay_over_rmsprop(json const& base, Trajectory const& trajectory) {
+void golden::GOLDEN_DEVICE::replay_over_rmsprop(json const& base, Trajectory const& trajectory) {
     replay_over(polder::RMSprop{.learning_rate = base.at("lr"),
                                 .alpha = base.at("alpha"),
                                 .eps = base.at("eps"),

@@ -2,7 +2,7 @@
 
 #include "golden/replay.hpp"
 
-void golden::replay_over_sgd(json const& base, Trajectory const& trajectory) {
+void golden::GOLDEN_DEVICE::replay_over_sgd(json const& base, Trajectory const& trajectory) {
     replay_over(polder::SGD{.learning_rate = base.at("lr"),
                             .momentum = base.at("momentum"),
                             .dampening = base.at("dampening"),

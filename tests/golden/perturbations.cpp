@@ -5,34 +5,36 @@
 namespace {
 
 using namespace polder;
+using namespace golden::GOLDEN_DEVICE;
 
 template <class Ball>
 void check(Ball const& ball, bool exempt, nlohmann::json const& expected,
            std::vector<golden::Tensor> const& tensors, std::vector<double> const& w,
            std::vector<double> const& g, double tolerance) {
-    using Tensors = golden::Parameters<double>;
+    using Tensors = Arena<double>;
     Sharpness optimizer{ball, NoDistance{}, NoMix{}, SGD{}};
-    Tensors x(golden::Kind::arena, tensors);
+    Tensors x = arena_of<double>(tensors);
     Tensors eps = x;
-    golden::copy_in(w, x);
-    if (exempt) golden::exempt_biases(optimizer, x, tensors);
+    copy_in(w, x);
+    if (exempt) exempt_biases(optimizer, x, tensors);
     optimizer.perturbation(
         x,
         [&](Tensors const&, Tensors& gradient) {
-            golden::copy_in(g, gradient);
+            copy_in(g, gradient);
             return 0.0;
         },
         eps);
     std::vector<double> found(w.size());
-    golden::copy_out(eps, found);
+    copy_out(eps, found);
     golden::check_vector("eps", found, golden::numbers(expected.at("eps"), "eps"), tolerance);
 }
 
 }  // namespace
 
-void golden::check_perturbation(std::string const& method, json const& expected,
-                                std::vector<Tensor> const& tensors, std::vector<double> const& w,
-                                std::vector<double> const& g, double tolerance) {
+void golden::GOLDEN_DEVICE::check_perturbation(std::string const& method, json const& expected,
+                                               std::vector<Tensor> const& tensors,
+                                               std::vector<double> const& w,
+                                               std::vector<double> const& g, double tolerance) {
     const double rho = expected.at("rho"), eta = expected.value("eta", 0.0);
     const auto run = [&](auto const& ball, bool exempt = false) {
         check(ball, exempt, expected, tensors, w, g, tolerance);

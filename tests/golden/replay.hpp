@@ -12,20 +12,49 @@
 #include <variant>
 #include <vector>
 
-#include <Eigen/Core>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#if defined(POLDER_GOLDEN_ON_CUDA)
+#define GOLDEN_DEVICE on_cuda
+#include <polder/cuda.hpp>
+#elif defined(POLDER_GOLDEN_ON_THRUST)
+#define GOLDEN_DEVICE on_thrust
+#include "support/thrust_of_environment.hpp"
+#else
+#define GOLDEN_DEVICE on_host
+#include <Eigen/Core>
+#endif
 #include <polder/polder.hpp>
 
+#include "golden/any_base.hpp"
 #include "golden/problem.hpp"
 #include "golden/tally.hpp"
 #include "golden/trajectory.hpp"
 
-namespace golden {
+namespace golden::GOLDEN_DEVICE {
 
 using nlohmann::json;
 
+#if defined(POLDER_GOLDEN_ON_CUDA)
+template <class T>
+using Arena = polder::DeviceArena<T>;
+#elif defined(POLDER_GOLDEN_ON_THRUST)
+template <class T>
+using Arena = polder::ArenaOn<T, polder::test::ThrustOfEnvironment>;
+#else
+template <class T>
+using Arena = polder::ParameterArena<T>;
+#endif
+
+template <class T>
+Arena<T> arena_of(std::vector<Tensor> const& tensors) {
+    Arena<T> arena;
+    for (Tensor const& t : tensors) arena.add(t.name, t.rows, t.cols);
+    return arena;
+}
+
+#if !defined(POLDER_GOLDEN_ON_CUDA) && !defined(POLDER_GOLDEN_ON_THRUST)
 template <class T>
 using EigenMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -40,8 +69,7 @@ public:
 
     Parameters(Kind kind, std::vector<Tensor> const& tensors) {
         if (kind == Kind::arena) {
-            auto& arena = held_.template emplace<0>();
-            for (Tensor const& t : tensors) arena.add(t.name, t.rows, t.cols);
+            held_.template emplace<0>(arena_of<T>(tensors));
         } else if (kind == Kind::eigen) {
             auto& list = held_.template emplace<1>();
             for (Tensor const& t : tensors) {
@@ -65,13 +93,17 @@ private:
                  std::vector<std::vector<T>>>
         held_;
 };
+#endif
 
 template <class C>
 void copy_out(C const& container, std::vector<double>& flat) {
     double* next = flat.data();
-    polder::for_each_block(const_cast<C&>(container), [&](auto const* data, std::size_t size) {
-        next = std::copy_n(data, size, next);
-    });
+    polder::for_each_block(
+        const_cast<C&>(container), [&]<class T>(T const* data, std::size_t size) {
+            std::vector<T> values(size);
+            polder::Access<polder::memory_space_t<C>>::read(values.data(), data, size * sizeof(T));
+            next = std::copy(values.begin(), values.end(), next);
+        });
 }
 
 template <class C>
@@ -79,7 +111,9 @@ void copy_in(std::vector<double> const& flat, C& container) {
     using T = polder::scalar_t<C>;
     double const* next = flat.data();
     polder::for_each_block(container, [&](T* data, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i) data[i] = static_cast<T>(*next++);
+        std::vector<T> values(size);
+        for (T& value : values) value = static_cast<T>(*next++);
+        polder::Access<polder::memory_space_t<C>>::write(data, values.data(), size * sizeof(T));
     });
 }
 
@@ -110,14 +144,11 @@ void exempt_biases(Optimizer& optimizer, C& x, std::vector<Tensor> const& tensor
     if (!group.blocks.empty()) optimizer.set_groups({group});
 }
 
-template <class T, class Optimizer>
-void replay_on(Kind kind, Optimizer optimizer, Setting const& setting,
-               Trajectory const& trajectory) {
-    using C = Parameters<T>;
+template <class C, class Optimizer>
+void replay_on(C x, Optimizer optimizer, Setting const& setting, Trajectory const& trajectory) {
     Problem const& problem = trajectory.problem;
     json const& item = trajectory.item;
     const double tolerance = trajectory.tolerance;
-    C x(kind, problem.tensors);
     C eps = x;
     copy_in(problem.initial, x);
     if (setting.exempt_biases) exempt_biases(optimizer, x, problem.tensors);
@@ -192,15 +223,24 @@ void replay_on(Kind kind, Optimizer optimizer, Setting const& setting,
 
 template <class Optimizer>
 void replay(Optimizer const& optimizer, Setting const& setting, Trajectory const& trajectory) {
+    auto const& tensors = trajectory.problem.tensors;
+#if defined(POLDER_GOLDEN_ON_CUDA) || defined(POLDER_GOLDEN_ON_THRUST)
     if (trajectory.single_precision) {
-        replay_on<float>(Kind::eigen, optimizer, setting, trajectory);
+        replay_on(arena_of<float>(tensors), optimizer, setting, trajectory);
+    } else {
+        replay_on(arena_of<double>(tensors), optimizer, setting, trajectory);
+    }
+#else
+    if (trajectory.single_precision) {
+        replay_on(Parameters<float>(Kind::eigen, tensors), optimizer, setting, trajectory);
         return;
     }
     for (Kind kind : {Kind::arena, Kind::eigen, Kind::vectors}) {
         // Vectors have no rows.
         if (kind == Kind::vectors && requires { optimizer.perturb().centralises; }) continue;
-        replay_on<double>(kind, optimizer, setting, trajectory);
+        replay_on(Parameters<double>(kind, tensors), optimizer, setting, trajectory);
     }
+#endif
 }
 
 template <class F>
@@ -384,12 +424,16 @@ void with_method(std::string const& variant, json const& hp, std::vector<std::ui
 }
 
 /// Replays the trajectory over one base optimizer. Throws what does not agree.
+#if defined(POLDER_GOLDEN_ON_CUDA) || defined(POLDER_GOLDEN_ON_THRUST)
+inline void replay_over(AnyBase const& base, Trajectory const& trajectory) {
+#else
 template <class Base>
 void replay_over(Base const& base, Trajectory const& trajectory) {
+#endif
     with_method(trajectory.variant, trajectory.hyper_parameters, trajectory.mask, base,
                 [&](auto const& optimizer, Setting const& setting) {
                     replay(optimizer, setting, trajectory);
                 });
 }
 
-}  // namespace golden
+}  // namespace golden::GOLDEN_DEVICE

@@ -22,17 +22,25 @@ struct Trajectory {
     bool single_precision;
 };
 
-// Each in a file of its own, since every method is compiled over every base optimizer. `base`: the
-// hyper-parameters, with torch.optim's names. Throw what does not agree, and NotBuilt.
-void replay_over_sgd(nlohmann::json const& base, Trajectory const& trajectory);
-void replay_over_adam(nlohmann::json const& base, Trajectory const& trajectory);
-void replay_over_adamw(nlohmann::json const& base, Trajectory const& trajectory);
-void replay_over_rmsprop(nlohmann::json const& base, Trajectory const& trajectory);
-void replay_over_adagrad(nlohmann::json const& base, Trajectory const& trajectory);
+// Each in a file of its own, since every method is compiled over every base optimizer; and each file once for every
+// device that the program is built for. `base`: the hyper-parameters, with torch.optim's names. Throw what does not
+// agree, and NotBuilt. check_perturbation: eps alone for parameters w and a gradient g of the given tensors.
+#define GOLDEN_DECLARE_REPLAYS(device)                                                             \
+    namespace device {                                                                             \
+    void replay_over_sgd(nlohmann::json const& base, Trajectory const& trajectory);                \
+    void replay_over_adam(nlohmann::json const& base, Trajectory const& trajectory);               \
+    void replay_over_adamw(nlohmann::json const& base, Trajectory const& trajectory);              \
+    void replay_over_rmsprop(nlohmann::json const& base, Trajectory const& trajectory);            \
+    void replay_over_adagrad(nlohmann::json const& base, Trajectory const& trajectory);            \
+    void check_perturbation(std::string const& method, nlohmann::json const& expected,             \
+                            std::vector<Tensor> const& tensors, std::vector<double> const& w,      \
+                            std::vector<double> const& g, double tolerance);                       \
+    }
 
-/// eps alone for parameters w and a gradient g of the given tensors. Throws what does not agree.
-void check_perturbation(std::string const& method, nlohmann::json const& expected,
-                        std::vector<Tensor> const& tensors, std::vector<double> const& w,
-                        std::vector<double> const& g, double tolerance);
+GOLDEN_DECLARE_REPLAYS(on_host)
+GOLDEN_DECLARE_REPLAYS(on_thrust)
+GOLDEN_DECLARE_REPLAYS(on_cuda)
+
+#undef GOLDEN_DECLARE_REPLAYS
 
 }  // namespace golden

@@ -8,14 +8,21 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#if defined(POLDER_TEST_ON_THRUST)
+#include "support/thrust_of_environment.hpp"
+#endif
 
 namespace polder::test {
 
-/// Refers to a container of scalars T; a copy has a container of its own.
+/// Refers to a container of scalars T; a copy has a container of its own. In programs compiled with
+/// POLDER_TEST_ON_THRUST what it refers to is memory of a Thrust device, which the host reaches, too.
 template <class T>
 class AnyContainer {
 public:
     using value_type = T;
+#if defined(POLDER_TEST_ON_THRUST)
+    using memory_space = MemoryOn<ThrustOfEnvironment>;
+#endif
     using Visit = std::function<void(std::string const&, T*, std::size_t, BlockShape)>;
 
     template <parameter_container C>

@@ -30,6 +30,19 @@ double loss_of(Loss const& loss, [[maybe_unused]] Memory& memory, [[maybe_unused
     }
 }
 
+// What a closure returns.
+template <class Closure, class... Arguments>
+constexpr auto loss_type() {
+    if constexpr (std::invocable<Closure&, Arguments..., Pass>) {
+        return std::type_identity<std::invoke_result_t<Closure&, Arguments..., Pass>>{};
+    } else {
+        return std::type_identity<std::invoke_result_t<Closure&, Arguments...>>{};
+    }
+}
+template <class Closure, class... Arguments>
+inline constexpr bool loss_is_here =
+    !std::is_same_v<typename decltype(loss_type<Closure, Arguments...>())::type, DeviceLoss>;
+
 // The closure is called on x and on a twin that holds x + eps, and writes to twins: x is not
 // touched.
 template <class C, class Closure, Kept kept>
@@ -37,6 +50,7 @@ class OutOfPlace {
 public:
     using T = scalar_t<C>;
     using Memory = MemoryOf<C>;
+    static constexpr bool loss_is_here = detail::loss_is_here<Closure, C const&, C&>;
 
     OutOfPlace(C& x, Closure& closure, Twins::Of<C>& twins, Memory& memory)
         : x_(x), closure_(closure), twins_(twins), memory_(memory) {}
@@ -115,6 +129,7 @@ class InPlace {
 public:
     using T = scalar_t<C>;
     using Memory = MemoryOf<C>;
+    static constexpr bool loss_is_here = detail::loss_is_here<Closure>;
 
     InPlace(C& x, C& gradient, Closure& closure, Memory& memory)
         : x_(x), gradient_(gradient), closure_(closure), memory_(memory) {}

@@ -2,9 +2,11 @@
 #pragma once
 
 #if !defined(__CUDACC__)
-#error "polder: polder/cuda.hpp is for nvcc; what the rest of the program calls stands in a .cu file"
+#error                                                                                             \
+    "polder: polder/cuda.hpp is for nvcc; what the rest of the program calls stands in a .cu file"
 #elif !defined(__CUDACC_RELAXED_CONSTEXPR__)
-#error "polder: compile with --expt-relaxed-constexpr, which lets kernels use std::tuple and the like"
+#error                                                                                             \
+    "polder: compile with --expt-relaxed-constexpr, which lets kernels use std::tuple and the like"
 #endif
 
 #include <algorithm>
@@ -180,11 +182,10 @@ public:
     template <class Body, class Tail>
     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket) {
         if (tasks == 0 && std::is_same_v<Tail, detail::NoEnd>) return;
-        const std::size_t most = static_cast<std::size_t>(multiprocessors()) *
-                                 detail::teams_of_multiprocessor;
+        const std::size_t most =
+            static_cast<std::size_t>(multiprocessors()) * detail::teams_of_multiprocessor;
         const auto teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
-        detail::run_pass<<<teams, detail::threads_of_team, 0, stream_>>>(body, tail, tasks,
-                                                                         ticket);
+        detail::run_pass<<<teams, detail::threads_of_team, 0, stream_>>>(body, tail, tasks, ticket);
         detail::check_cuda(cudaGetLastError(), "launch");
     }
 
@@ -193,9 +194,9 @@ private:
         if (multiprocessors_ == 0) {
             int device = 0;
             detail::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
-            detail::check_cuda(cudaDeviceGetAttribute(&multiprocessors_,
-                                                      cudaDevAttrMultiProcessorCount, device),
-                               "cudaDeviceGetAttribute");
+            detail::check_cuda(
+                cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device),
+                "cudaDeviceGetAttribute");
         }
         return multiprocessors_;
     }

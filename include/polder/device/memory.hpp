@@ -139,7 +139,10 @@ public:
         there_ = values;
     }
     // Passes write these themselves: what they will have written, and what they have.
-    void expect(std::vector<T> const& written) { values = there_ = written; }
+    void expect(std::span<T const> written) {
+        values.assign(written.begin(), written.end());
+        there_.assign(written.begin(), written.end());
+    }
     void read() {
         if (device_.size() == values.size() && !values.empty()) values = there_ = device_.to_host();
     }

@@ -36,7 +36,7 @@ using Row = CpuEngine::Row;
 struct DeviceStep {
     Numbers now;  // first, so that a pointer to it is one to all
     double losses[losses_of_step] = {Report::none, Report::none, Report::none, Report::none,
-                                             Report::none};
+                                     Report::none};
     Numbers last;
     double last_losses[losses_of_step] = {};
     std::uint64_t steps = 0;     // that changed the parameters

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <ostream>
 #include <ranges>
 #include <set>
@@ -151,6 +152,13 @@ public:
         arrays_.push_back({name, dtype, shape, bytes});
     }
 
+    /// As above, of bytes that the writer keeps.
+    void add_bytes(std::string const& name, std::string_view dtype, ArrayShape const& shape,
+                   std::vector<std::byte> bytes) {
+        kept_.push_back(std::make_shared<std::vector<std::byte> const>(std::move(bytes)));
+        add_bytes(name, dtype, shape, std::span<std::byte const>(*kept_.back()));
+    }
+
     /// Adds text; of two with the same key the last counts.
     void add_metadata(std::string const& key, std::string const& text) { metadata_[key] = text; }
 
@@ -197,6 +205,8 @@ private:
         ArrayShape shape;
         std::span<std::byte const> bytes;
     };
+
+    std::vector<std::shared_ptr<std::vector<std::byte> const>> kept_;
 
     static std::string to_text(nlohmann::json const& header) {
         std::string text;

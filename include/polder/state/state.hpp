@@ -36,6 +36,7 @@
 
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/memory_space.hpp>
 #include <polder/state/safetensors.hpp>
 
 namespace polder {
@@ -46,12 +47,13 @@ inline constexpr char const* state_version = "1";
 inline constexpr std::string_view state_prefix = "optimizer.";
 inline constexpr std::string_view reserved_keys = "polder.";
 
-// One block of a parameter container, where it lies.
+// One block of a parameter container, where it lies: in the host's memory or in a device's.
 struct NamedBlock {
     std::string name;
     BlockShape shape;
     std::size_t size;
-    std::span<std::byte> bytes;
+    void* memory;
+    std::size_t bytes;
 
     // Of the array in a file: row-major, one-dimensional for a vector.
     ArrayShape file_shape() const {
@@ -66,7 +68,7 @@ std::vector<NamedBlock> named_blocks(C& x) {
     std::vector<NamedBlock> blocks;
     for_each_named_block(
         x, [&](std::string const& name, scalar_t<C>* data, std::size_t size, BlockShape shape) {
-            blocks.push_back({name, shape, size, std::as_writable_bytes(std::span(data, size))});
+            blocks.push_back({name, shape, size, data, size * sizeof *data});
         });
     return blocks;
 }
@@ -131,7 +133,7 @@ inline std::vector<NamedBlock> blocks_of_json(SafetensorsFile const& file) {
                                    entry.at("columns").get<std::size_t>(),
                                    entry.at("row_major").get<bool>()};
             blocks.push_back(
-                {entry.at("name").get<std::string>(), shape, shape.rows * shape.cols, {}});
+                {entry.at("name").get<std::string>(), shape, shape.rows * shape.cols, nullptr, 0});
         }
     } catch (nlohmann::json::exception const&) {
         file.fail("'polder.blocks' in the metadata is damaged");
@@ -224,7 +226,17 @@ void add_parameters(SafetensorsWriter& writer, C& x, std::string const& prefix =
         if (name.starts_with(detail::state_prefix))
             throw std::invalid_argument("polder: block '" + name + "': names that begin with '" +
                                         std::string(detail::state_prefix) + "' are taken");
-        writer.add_bytes(name, detail::dtype_of<scalar_t<C>>(), block.file_shape(), block.bytes);
+        const auto add = [&](auto... bytes) {
+            writer.add_bytes(name, detail::dtype_of<scalar_t<C>>(), block.file_shape(),
+                             std::move(bytes)...);
+        };
+        if constexpr (std::is_same_v<memory_space_t<C>, HostMemory>) {
+            add(std::span(static_cast<std::byte const*>(block.memory), block.bytes));
+        } else {
+            std::vector<std::byte> copy(block.bytes);
+            Access<memory_space_t<C>>::read(copy.data(), block.memory, block.bytes);
+            add(std::move(copy));
+        }
     }
 }
 
@@ -251,12 +263,12 @@ void read_parameters(SafetensorsFile& file, C& x, std::string const& prefix = {}
     const auto blocks = detail::named_blocks(x);
     std::vector<std::vector<std::byte>> values;
     for (auto const& block : blocks) {
-        auto& bytes = values.emplace_back(block.bytes.size());
+        auto& bytes = values.emplace_back(block.bytes);
         file.read_bytes(prefix + block.name, detail::dtype_of<scalar_t<C>>(), block.file_shape(),
                         bytes);
     }
     for (std::size_t k = 0; k < blocks.size(); ++k)
-        std::copy(values[k].begin(), values[k].end(), blocks[k].bytes.begin());
+        Access<memory_space_t<C>>::write(blocks[k].memory, values[k].data(), blocks[k].bytes);
 }
 
 /// Writes the state of an optimizer, without parameters. `x` as in add_state; `metadata`: further text,
