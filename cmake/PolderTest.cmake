@@ -47,13 +47,14 @@ function(polder_test_environment)
 endfunction()
 
 # polder_add_test(<name> SOURCES <file>... [LIBRARIES <target>...] [PRECOMPILE <header>...]
-#                 [LABELS <label>...])
+#                 [LABELS <label>...] [VARIANTS <NAME=value>...])
 #
-# One Catch2 program of all sources. ctest gets an entry for each source that has test cases, named
+# One Catch2 program of all sources. With VARIANTS each entry is there once with each of these in its environment.
+# ctest gets an entry for each source that has test cases, named
 # <name>/<folder>/<file>, which runs the cases of that file. Under the thread sanitizer the program
 # has only the sources with cases tagged [threads], and one entry <name>/threads runs those.
 function(polder_add_test name)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;PRECOMPILE;LABELS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;PRECOMPILE;LABELS;VARIANTS")
     if(NOT arg_SOURCES)
         message(FATAL_ERROR "polder_add_test(${name}): SOURCES names no file")
     endif()
@@ -104,10 +105,24 @@ function(polder_add_test name)
         cmake_path(GET source PARENT_PATH folder)
         cmake_path(GET folder FILENAME folder)
         set(test "${name}/${folder}/${stem}")
-        # "-#" tags every case with the name of its file.
-        add_test(NAME "${test}" COMMAND ${run} "-#" "[#${stem}]")
-        set_property(TEST "${test}" PROPERTY LABELS ${name} ${arg_LABELS})
-        polder_test_environment("${test}")
+        set(variants "${arg_VARIANTS}")
+        if(NOT variants)
+            set(variants NONE)
+        endif()
+        foreach(variant IN LISTS variants)
+            set(entry "${test}")
+            if(arg_VARIANTS)
+                string(REGEX REPLACE ".*=" "" value "${variant}")
+                string(APPEND entry "/${value}")
+            endif()
+            # "-#" tags every case with the name of its file.
+            add_test(NAME "${entry}" COMMAND ${run} "-#" "[#${stem}]")
+            set_property(TEST "${entry}" PROPERTY LABELS ${name} ${arg_LABELS})
+            polder_test_environment("${entry}")
+            if(arg_VARIANTS)
+                set_property(TEST "${entry}" APPEND PROPERTY ENVIRONMENT "${variant}")
+            endif()
+        endforeach()
     endforeach()
 endfunction()
 

@@ -1,4 +1,4 @@
-// expect: polder: the parameters lie on a device; copy them to the host, where steps are taken
+// expect: polder: the parameters lie on a device; include polder/cuda.hpp (or
 #include <cstddef>
 #include <vector>
 

@@ -1,0 +1,26 @@
+# CUDA for the project's own tests and examples: POLDER_CUDA_FOUND says whether they are compiled for GPUs.
+
+set(POLDER_CUDA_FOUND FALSE)
+if(POLDER_CUDA)
+    include(CheckLanguage)
+    check_language(CUDA)
+    if(CMAKE_CUDA_COMPILER)
+        if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+            set(CMAKE_CUDA_ARCHITECTURES 80 90)
+        endif()
+        set(CMAKE_CUDA_STANDARD 20)
+        set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+        enable_language(CUDA)
+        find_package(CUDAToolkit REQUIRED)
+        set(POLDER_CUDA_FOUND TRUE)
+    else()
+        message(STATUS "polder: tests and examples for GPUs left out: POLDER_CUDA is on, and nvcc is not found"
+            " (CUDACXX names it)")
+    endif()
+endif()
+
+# polder_cuda_program(<name> <source>): compiled by nvcc.
+function(polder_cuda_program name source)
+    add_executable(${name} "${source}")
+    target_link_libraries(${name} PRIVATE polder::polder CUDA::cudart)
+endfunction()
