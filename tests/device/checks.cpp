@@ -341,6 +341,70 @@ void losses_on_the_device() {
     require(std::isnan(none.loss) && none.gradient_norm > 0, "no loss is not-a-number");
 }
 
+// A device that counts what it is asked for.
+struct Counted : DeviceSystem {
+    static inline int passes = 0, puts = 0, allocations = 0, waits = 0;
+
+    static void* allocate(std::size_t bytes) {
+        ++allocations;
+        return DeviceSystem::allocate(bytes);
+    }
+    static void read(void* host, void const* at, std::size_t bytes) {
+        ++waits;
+        DeviceSystem::read(host, at, bytes);
+    }
+    static void write(void* at, void const* host, std::size_t bytes) {
+        ++waits;
+        DeviceSystem::write(at, host, bytes);
+    }
+    void put(void* at, void const* host, std::size_t bytes) {
+        ++puts;
+        DeviceSystem::put(at, host, bytes);
+    }
+    template <class Body, class Tail>
+    void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket) {
+        ++passes;
+        DeviceSystem::run(tasks, body, tail, ticket);
+    }
+};
+
+// A step waits for nothing, asks for no memory after the first of its kind, and makes as few passes as it says,
+// whatever the number of blocks.
+void passes() {
+    using Block = DeviceArray<double, Counted>;
+    const auto check = [](auto optimizer, std::vector<Block> x, int expected, std::string what) {
+        what += " on " + std::to_string(x.size()) + " blocks: ";
+        const auto step = [&] {
+            return optimizer.step(x, [](auto const&, auto&, Pass) { return DeviceLoss(); });
+        };
+        for (int t = 0; t < 4; ++t) step();
+        Counted::passes = Counted::puts = Counted::allocations = Counted::waits = 0;
+        for (int t = 0; t < 4; ++t) step();
+        require(Counted::allocations == 0, what + "no memory is asked for");
+        require(Counted::waits == 0, what + "nothing is waited for");
+        if (expected == 0) return;
+        require(Counted::puts == 0, what + "nothing is sent");
+        require(Counted::passes == 4 * expected, what + std::to_string(Counted::passes) +
+                                                     " passes in four steps, expected " +
+                                                     std::to_string(4 * expected));
+    };
+    std::vector<Block> many(40, Block(37));
+    const std::vector<Block> one(1, Block(5003));
+    const auto on_both = [&](auto const& optimizer, int expected, char const* name) {
+        check(optimizer, one, expected, name);
+        check(optimizer, many, expected, name);
+    };
+    on_both(Plain{Adam{}}, 1, "Adam");
+    on_both(SAM{Adam{}}, 3, "SAM");
+    on_both(BSAM{Adam{}}, 4, "BSAM");  // one of them but looks whether it is needed
+    auto looking = SAM{Adam{}};
+    looking.set_non_finite(NonFinite::skip);
+    on_both(looking, 4, "SAM that skips");
+    for_each_kind_of_method(
+        SGD{.momentum = 0.9}, Settings{},
+        [&](char const* name, auto const& optimizer) { check(optimizer, many, 0, name); });
+}
+
 #if defined(__CUDACC__)
 // L(x) = sum of (1 - cos(x_i)).
 __global__ void gradient_of_cosines(double const* x, double* gradient, std::size_t size,
@@ -424,6 +488,7 @@ constexpr Check checks[] = {{"methods_in_double", methods_in_double},
                             {"non_finite", non_finite},
                             {"closure_throws", closure_throws},
                             {"losses_on_the_device", losses_on_the_device},
+                            {"passes", passes},
 #if defined(__CUDACC__)
                             {"captured_step", captured_step}
 #endif

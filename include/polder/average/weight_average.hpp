@@ -129,6 +129,8 @@ private:
 
     template <class C>
     auto& prepare(C& x) {
+        static_assert(std::is_same_v<memory_space_t<C>, HostMemory>,
+                      "polder: WeightAverage takes parameters in the host's memory");
         using T = scalar_t<C>;
         if (std::holds_alternative<std::monostate>(memory_)) {
             std::vector<std::size_t> sizes;
