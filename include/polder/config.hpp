@@ -2,8 +2,7 @@
 /// a type.
 ///
 /// POLDER_HOST_DEVICE  marks the scalar functions of policies, so that a CUDA compiler can call
-/// them
-///                     in kernels. Empty for a host compiler.
+///                     them in kernels. Empty for a host compiler.
 /// POLDER_RESTRICT     the compiler's promise that two pointers of one pass never overlap.
 #pragma once
 

@@ -494,7 +494,11 @@ private:
         }
         memory.base_steps.values = base_steps_;
         memory.method_steps.values.assign(1, method_steps_);
-        if (recorded(memory)) return;
+        if constexpr (!M::Engine::immediate) {
+            memory.step_counts.values.assign({steps_, skipped_steps_});
+            if (recorded(memory)) return;
+            memory.engine.refresh(memory.step_counts);
+        }
         memory.engine.refresh(memory.base_steps);
         memory.engine.refresh(memory.method_steps);
     }
@@ -631,6 +635,7 @@ private:
         end.base_steps = memory.base_steps.at();
         end.groups = memory.settings.values.size();
         end.method_steps = memory.method_steps.at();
+        end.step_counts = memory.step_counts.at();
         end.base = ending.base_steps;
         end.method = ending.method ? 1 : 0;
         end.counts = ending.counts;
@@ -685,6 +690,8 @@ private:
         count_base_steps(active && mirrors ? 2 : 1);
         if constexpr (!M::Engine::immediate) {
             // The device has counted, too.
+            const std::array<std::uint64_t, 2> counts{steps_, skipped_steps_};
+            memory.step_counts.expect(counts);
             memory.base_steps.expect(base_steps_);
             memory.method_steps.expect(std::span(&method_steps_, 1));
         }

@@ -235,6 +235,8 @@ void state() {
     };
     go_on(copy, "a copy goes on");
     go_on(loaded, "one that is given the state goes on");
+    loaded.visit_state([](auto, auto&&) {});
+    require(loaded.steps() == 7, "one that is given the state counts on");
     go_on(optimizer, "one whose state was looked at goes on");
 }
 

@@ -39,8 +39,6 @@ struct DeviceStep {
                                      Report::none};
     Numbers last;
     double last_losses[losses_of_step] = {};
-    std::uint64_t steps = 0;     // that changed the parameters
-    std::uint64_t skipped = 0;   // that did not
     Fault raised = Fault::none;  // not yet reported
     std::uint64_t raised_step = 0;
 };
@@ -365,7 +363,8 @@ struct EndOfStep {
     std::uint64_t* base_steps;  // of each group
     std::size_t groups;
     std::uint64_t* method_steps;
-    unsigned base;  // how many to count
+    std::uint64_t* step_counts;  // that changed the parameters, and that did not
+    unsigned base;               // how many to count
     unsigned method;
     bool counts;  // false: no step, but a look at what one would do
     bool raises;  // what is not finite is an error: no step follows before it is reported
@@ -382,18 +381,18 @@ private:
         DeviceStep& s = *step;
         const Fault fault = s.now.fault;
         if (fault == Fault::none && counts) {
-            ++s.steps;
+            ++step_counts[0];
             for (std::size_t group = 0; group < groups; ++group) {
                 if (!settings[group].frozen) base_steps[group] += base;
             }
             *method_steps += method;
             for (int k = 0; k < turn_count; ++k) *turns[k] ^= 1;
         } else if (counts) {
-            ++s.skipped;
+            ++step_counts[1];
         }
         if (fault != Fault::none && raises && s.raised == Fault::none) {
             s.raised = fault;
-            s.raised_step = s.steps + 1;
+            s.raised_step = step_counts[0] + 1;
         }
         s.last = s.now;
         s.now = Numbers{};

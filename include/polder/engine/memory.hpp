@@ -99,6 +99,7 @@ struct Memory {
     Table<GroupSettings> settings;      // of each group
     Table<std::uint64_t> base_steps;    // of the base optimizer so far, in each group
     Table<std::uint64_t> method_steps;  // a single one
+    Table<std::uint64_t> step_counts;   // on a device: of steps, and of those that were skipped
     typename Engine::template Cell<Numbers> numbers;
     Array<double> block_numbers[2];  // a number of each block, while a pass needs it
 
@@ -150,16 +151,14 @@ struct Memory {
     }
 };
 
-// Where a device counts.
+// As a device has counted.
 template <class M>
 StepCounts counts_of(M& memory) {
-    const auto step = memory.numbers.held()->step.to_host()[0];
-    StepCounts counts{step.steps, step.skipped, 0, {}};
+    memory.step_counts.read();
     memory.base_steps.read();
     memory.method_steps.read();
-    counts.method = memory.method_steps.values[0];
-    counts.base = memory.base_steps.values;
-    return counts;
+    return {memory.step_counts.values[0], memory.step_counts.values[1],
+            memory.method_steps.values[0], memory.base_steps.values};
 }
 
 template <class C>
