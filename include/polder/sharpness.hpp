@@ -465,6 +465,7 @@ private:
             throw std::invalid_argument(
                 "polder: the base optimizer's options now need other state than at the first step");
         }
+        counts_are_ours_ = false;
         memory->engine.run_on(threads_, stream_);
         memory->take_back();
         memory->collect(x, memory->x, "the parameters");
@@ -700,7 +701,8 @@ private:
     // From where a device counts them: there a step may have been skipped.
     void take_counts() {
         auto* device = memory_.on_device();
-        if (device == nullptr) return;
+        if (device == nullptr || counts_are_ours_) return;
+        counts_are_ours_ = true;  // may be written to, until the next step
         const detail::StepCounts counts = device->counts();
         steps_ = counts.steps;
         skipped_steps_ = counts.skipped;
@@ -1077,6 +1079,7 @@ private:
     Clipping clipping_;
     int threads_ = default_threads();
     void* stream_ = nullptr;
+    bool counts_are_ours_ = false;  // and not those of a device
     NonFinite non_finite_ = NonFinite::raise;
 };
 

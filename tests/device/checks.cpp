@@ -233,6 +233,12 @@ void state() {
         for (int t = 0; t < 3; ++t) with.step(at, HostValley{});
         require(polder::test::same_bits(values(at), whole), name);
     };
+    loaded.visit_state(
+        [&]<class V>([[maybe_unused]] std::string_view name, [[maybe_unused]] V&& value) {
+            if constexpr (!requires { value.data(); }) {
+                require(value == counts.at(std::string(name)), "what was written stays");
+            }
+        });
     go_on(copy, "a copy goes on");
     go_on(loaded, "one that is given the state goes on");
     loaded.visit_state([](auto, auto&&) {});

@@ -36,11 +36,12 @@ struct StepOnDevice final : DeviceReport::Source {
     DeviceArray<DeviceStep, System> step{1};
 
     Report read(Report report) override {
-        DeviceStep s = step.to_host()[0];
+        DeviceStep s;
+        System::read(&s, step.data(), sizeof s);
         if (s.raised != Fault::none) {
             const Fault raised = s.raised;
             s.raised = s.now.fault = Fault::none;
-            step.assign({s});
+            System::write(step.data(), &s, sizeof s);
             throw NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
                                  to_text(raised) + " is not finite");
         }
