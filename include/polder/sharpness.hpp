@@ -736,8 +736,7 @@ private:
             if constexpr (mirrors) weight = detail::layer<detail::Mirrors>(perturb_)->between;
             const detail::Constants<1> weights{{weight}};
             const auto gradient = form.gradient();
-            constexpr bool can_check_in_runs = !leaves || !M::Engine::immediate;
-            const bool in_runs = can_check_in_runs && checks_in_runs();
+            const bool in_runs = checks_in_runs(memory);
             expect_end(memory, {.base_steps = 1, .counts = true});
             descent.clip(weights, gradient);
             if (!accept(memory, report)) return false;
@@ -745,11 +744,9 @@ private:
                 !check(memory, gradient, detail::Fault::gradient, report)) {
                 return false;
             }
-            if constexpr (can_check_in_runs) {
-                if (in_runs) {
-                    descent.step_in_runs(weights, detail::Fault::gradient, gradient);
-                    return accept(memory, report);
-                }
+            if (in_runs) {
+                descent.step_in_runs(weights, {detail::Fault::gradient}, gradient);
+                return accept(memory, report);
             }
             descent.step(weights, gradient);
             return true;
@@ -933,8 +930,10 @@ private:
     }
 
     // One pass, in which each run of coordinates is checked as it is updated.
-    bool checks_in_runs() const noexcept {
-        return non_finite_ == NonFinite::raise && !clipping_.by_norm();
+    template <class M>
+    bool checks_in_runs(M const& memory) const noexcept {
+        return non_finite_ == NonFinite::raise && !clipping_.by_norm() &&
+               memory.engine.template checks_in_runs<typename M::Scalar>();
     }
 
     // What a pass is told to look for.
@@ -985,29 +984,38 @@ private:
         const auto s = form.perturbed_gradient();
         constexpr auto what =
             perturbs ? detail::Fault::perturbed_gradient : detail::Fault::gradient;
-        if constexpr (!M::Engine::immediate && MixNeeds::gradients == 1 && !MixNeeds::reuses) {
-            if (checks_in_runs()) {
-                descent_of(memory).step_in_runs(detail::Constants<1>{{mix_.weights({}).s}}, what,
-                                                s);
-                return true;
-            }
-        }
-        if (!check(memory, s, what, report)) return false;
-        if constexpr (two_batches) {
-            if (!check(memory, form.second_gradient(), detail::Fault::second_gradient, report)) {
-                return false;
-            }
-        }
+        // A reduction over s sees by itself what is not finite.
+        constexpr bool can_check_in_runs =
+            !MixNeeds::products && !MixNeeds::decoupled && !MixNeeds::reuses;
+        const bool in_runs = can_check_in_runs && checks_in_runs(memory);
         if constexpr (MixNeeds::products) {
             memory.engine.reduce_then(
-                detail::ProductSums{memory.numbers.at()},
+                detail::ProductSums{memory.numbers.at(), watched(what)},
                 memory.engine.everywhere(detail::ProductTerms<typename M::Scalar>{}), form.clean(),
                 s);
+            if (!accept(memory, report)) return false;
+        } else {
+            if (!in_runs && !check(memory, s, what, report)) return false;
+        }
+        if constexpr (two_batches) {
+            if (!in_runs &&
+                !check(memory, form.second_gradient(), detail::Fault::second_gradient, report)) {
+                return false;
+            }
         }
         auto descent = descent_of(memory);
         const auto finish = [&](auto const& weights, auto... gradients) {
             descent.clip(weights, gradients...);
             if (!accept(memory, report)) return false;
+            if constexpr (can_check_in_runs) {
+                if (in_runs) {
+                    std::array<detail::Fault, sizeof...(gradients)> faults{what};
+                    if constexpr (MixNeeds::clean) faults[1] = detail::Fault::gradient;
+                    if constexpr (two_batches) faults.back() = detail::Fault::second_gradient;
+                    descent.step_in_runs(weights, faults, gradients...);
+                    return accept(memory, report);
+                }
+            }
             if constexpr (MixNeeds::decoupled) {
                 descent.step_decoupled(mix_.decoupled(), gradients...);
             } else if constexpr (MixNeeds::reuses) {

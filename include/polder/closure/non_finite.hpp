@@ -9,9 +9,9 @@ namespace polder {
 /// the base optimizer gets in a read of its own before anything is written: with `raise` and `skip` the
 /// parameters and all state are bit for bit what they were before the step.
 ///
-/// The exception is Plain with `raise`. It has a single pass over memory, in which runs of up to 1,024
-/// coordinates are checked before they are updated: runs that are not finite stay as they were, the
-/// others have taken their step when the error is thrown.
+/// The exception are parameters of more than 8 MiB with `raise`: a read of its own would be one more from
+/// memory. Runs of up to 1,024 coordinates are checked and updated while they are in the cache: runs that are not
+/// finite stay as they were, the others have taken their step when the error is thrown.
 enum class NonFinite {
     raise,     ///< throw NonFiniteError (the default)
     skip,      ///< end the step, set Report::skipped, count it in skipped_steps()

@@ -239,12 +239,17 @@ public:
                     array);
     }
 
+    /// An error comes too late to help a step: it is looked for as its values are used.
+    template <class T>
+    bool checks_in_runs() const noexcept {
+        return true;
+    }
     /// Here a coordinate that is not finite is left out by itself.
-    template <class Finish, class Make, class... Arrays>
+    template <std::size_t watched, class Finish, class Make, class... Arrays>
     void map_where_finite_then(Finish const& finish, detail::MadeThere<Make> const& f,
                                Arrays... arrays) {
-        const detail::MadeThere<detail::MakeWhereFinite<Make>> where{{f.make}, f.index};
-        reduce_then(detail::FinishFinite<Finish>{finish}, where, arrays...);
+        const detail::MadeThere<detail::MakeWhereFinite<watched, Make>> where{{f.make}, f.index};
+        reduce_then(detail::FinishWhereFinite<watched, Finish>{finish}, where, arrays...);
     }
 
     /// Steps. begin() comes before the first pass of a step, and last_pass() before the last one, which then does

@@ -328,22 +328,32 @@ struct NotFinite {
         return [](T value) { return Terms<Max>{Max{std::isfinite(value) ? 0.0 : 1.0}}; };
     }
 };
-template <class F>
+// f, but where one of the first `watched` values is not finite: then how many from the first such one on.
+template <std::size_t watched, class F>
 struct WhereFinite {
     F f;
-    template <class T, class... More>
-    POLDER_HOST_DEVICE Terms<Max> operator()(T& watched, More&... more) const {
-        const bool finite = std::isfinite(watched);
-        if (finite) f(watched, more...);
-        return {Max{finite ? 0.0 : 1.0}};
+    template <class... Ts>
+    POLDER_HOST_DEVICE Terms<Max> operator()(Ts&... at) const {
+        std::size_t left = watched;
+        static_cast<void>(
+            ((left > 0 && std::isfinite(static_cast<double>(at)) ? (--left, true) : false) && ...));
+        if (left == 0) f(at...);
+        return {Max{static_cast<double>(left)}};
     }
 };
-template <class Make>
+template <std::size_t watched, class Make>
 struct MakeWhereFinite {
     Make make;
     POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
         const auto f = make(k);
-        return WhereFinite<std::remove_const_t<decltype(f)>>{f};
+        return WhereFinite<watched, std::remove_const_t<decltype(f)>>{f};
+    }
+};
+template <std::size_t watched, class Finish>
+struct FinishWhereFinite {
+    Finish finish;
+    POLDER_HOST_DEVICE void operator()(Terms<Max> const& sums) const {
+        finish(watched - static_cast<std::size_t>(std::get<0>(sums).value));
     }
 };
 template <class Finish>

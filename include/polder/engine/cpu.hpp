@@ -58,6 +58,14 @@ bool finite_piece(std::size_t length, T const* array) {
     return largest != exponent;
 }
 
+// The first of the first `watched` arrays that has a value that is not finite, or `watched`.
+template <std::size_t watched, class... Ts>
+std::size_t first_not_finite(std::size_t length, Ts const*... arrays) {
+    std::size_t k = 0;
+    static_cast<void>(((k < watched && finite_piece(length, arrays) ? (++k, true) : false) && ...));
+    return k;
+}
+
 template <class T>
 struct TermsOf : std::false_type {};
 
@@ -429,37 +437,49 @@ public:
         finish(all_finite(array));
     }
 
-    /// map(f, watched, arrays...) in one pass with all_finite(watched): runs of at most 1,024 coordinates
-    /// are checked and then mapped, while they are in the first-level cache, and left out where they
-    /// are not finite.
-    template <class F, class Watched, class... Arrays>
-    bool map_where_finite(F const& f, Watched watched, Arrays... arrays) {
-        constexpr std::size_t run = 1024;
-        return all_chunks([&](std::size_t chunk) {
-            bool all = true;
-            layout_.for_each_piece(
-                chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                    for (std::size_t done = 0; done < length; done += run) {
-                        const std::size_t count = std::min(run, length - done);
-                        const auto at = [&](auto array) {
-                            return array.locate(block, within, coordinate) + done;
-                        };
-                        const bool finite = detail::finite_piece(count, at(watched));
-                        if (finite) {
-                            detail::map_piece(count, detail::FunctionOf<F>::in(f, block),
-                                              at(watched), at(arrays)...);
-                        }
-                        all &= finite;
-                    }
-                });
-            return all;
-        });
+    /// Whether arrays of T are so large that nothing of them is in a cache when the next pass begins. Then a look at
+    /// gradients in a pass of its own would be a read more from memory.
+    template <class T>
+    bool checks_in_runs() const noexcept {
+        return layout_.size() * sizeof(T) > (std::size_t{8} << 20);
     }
 
-    /// map_where_finite(f, watched, arrays...), and then finish(whether all were).
-    template <class Finish, class F, class... Arrays>
+    /// map(f, arrays...) in one pass with a look at the first `watched` of the arrays: runs of at most 1,024 coordinates
+    /// are checked and then mapped, while they are in the first-level cache, and left out where one of those arrays is
+    /// not finite. The first such array, or `watched`.
+    template <std::size_t watched, class F, class... Arrays>
+    std::size_t map_where_finite(F const& f, Arrays... arrays) {
+        constexpr std::size_t run = 1024;
+        for_each_chunk([&](std::size_t chunk) {
+            std::size_t first_bad = watched;
+            layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate,
+                                              auto length) {
+                for (std::size_t done = 0; done < length; done += run) {
+                    const std::size_t count = std::min(run, length - done);
+                    const auto at = [&](auto array) {
+                        return array.locate(block, within, coordinate) + done;
+                    };
+                    const std::size_t bad = detail::first_not_finite<watched>(count, at(arrays)...);
+                    if (bad == watched) {
+                        detail::map_piece(count, detail::FunctionOf<F>::in(f, block),
+                                          at(arrays)...);
+                    }
+                    first_bad = std::min(first_bad, bad);
+                }
+            });
+            partial_[chunk * max_terms] = static_cast<double>(first_bad);
+        });
+        auto first_bad = static_cast<double>(watched);
+        for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
+            first_bad = std::min(first_bad, partial_[chunk * max_terms]);
+        }
+        return static_cast<std::size_t>(first_bad);
+    }
+
+    /// finish(map_where_finite<watched>(f, arrays...)).
+    template <std::size_t watched, class Finish, class F, class... Arrays>
     void map_where_finite_then(Finish const& finish, F const& f, Arrays... arrays) {
-        finish(map_where_finite(f, arrays...));
+        finish(map_where_finite<watched>(f, arrays...));
     }
 
     /// The pass that comes is the last one of a step.

@@ -379,6 +379,16 @@ struct Looked {
     POLDER_HOST_DEVICE void operator()(bool finite) const { n->require(finite, otherwise); }
 };
 
+// The same in several gradients, of which one may not have been.
+template <std::size_t gradients>
+struct LookedInRuns {
+    Numbers* n;
+    std::array<Fault, gradients> otherwise;
+    POLDER_HOST_DEVICE void operator()(std::size_t bad) const {
+        if (bad < gradients) n->require(false, otherwise[bad]);
+    }
+};
+
 // <g, s> and <s, s>.
 template <class T>
 struct ProductTerms {
@@ -391,9 +401,11 @@ struct ProductTerms {
 };
 struct ProductSums {
     Numbers* n;
+    Fault otherwise;
     POLDER_HOST_DEVICE void operator()(std::tuple<Sum, Sum> const& sums) const {
         n->gs = std::get<0>(sums).value;
         n->ss = std::get<1>(sums).value;
+        n->require(std::isfinite(n->ss), otherwise);
     }
 };
 
@@ -426,14 +438,15 @@ public:
         });
     }
 
-    // x <- BaseOpt(x, c g), but for the runs of coordinates in which g is not finite.
-    template <class Weights, class G>
-    void step_in_runs(Weights const& weight, Fault otherwise, G gradient) {
+    // The same, but for the runs of coordinates in which a gradient is not finite: the k-th is otherwise[k].
+    template <class Weights, class... G>
+    void step_in_runs(Weights const& weights, std::array<Fault, sizeof...(G)> const& otherwise,
+                      G... gradients) {
         engine_.last_pass();
         update(0, [&](auto const& of_group, auto... states) {
-            engine_.map_where_finite_then(Looked{numbers(), otherwise},
-                                          per_group_update(weight, of_group), gradient, x(),
-                                          states...);
+            engine_.template map_where_finite_then<sizeof...(G)>(
+                LookedInRuns<sizeof...(G)>{numbers(), otherwise},
+                per_group_update(weights, of_group), gradients..., x(), states...);
         });
     }
 
