@@ -131,20 +131,30 @@ TEMPLATE_TEST_CASE("a value that is not finite is found at every place", "[engin
     }
 }
 
-TEST_CASE("map_where_finite leaves out the runs that are not", "[engine][threads]") {
+TEST_CASE("map_where_finite leaves out the runs that are not, and names the array",
+          "[engine][threads]") {
     const std::size_t size = 3 * chunk;
-    std::vector<float> g(size, 1.0f), x(size, 0.0f);
+    std::vector<float> g(size, 1.0f), h(size, 2.0f), x(size, 0.0f);
     CpuEngine engine{Layout{{size}}};
-    const auto copy = [](float from, float& to) { to = from; };
-    CHECK(engine.map_where_finite(copy, Flat<float>{g.data()}, Flat<float>{x.data()}));
-    CHECK(x == g);
-    g[chunk + 4] = std::numeric_limits<float>::quiet_NaN();
-    std::fill(x.begin(), x.end(), 0.0f);
-    CHECK_FALSE(engine.map_where_finite(copy, Flat<float>{g.data()}, Flat<float>{x.data()}));
-    CHECK(x[0] == 1.0f);
+    const auto add = [](float a, float b, float& to) { to = a + b; };
+    const auto run = [&] {
+        std::fill(x.begin(), x.end(), 0.0f);
+        return engine.map_where_finite<2>(add, Flat<float>{g.data()}, Flat<float>{h.data()},
+                                          Flat<float>{x.data()});
+    };
+    CHECK(run() == 2);
+    CHECK(x == std::vector<float>(size, 3.0f));
+    h[chunk + 4] = std::numeric_limits<float>::quiet_NaN();
+    CHECK(run() == 1);
+    CHECK(x[0] == 3.0f);
     CHECK(x[chunk] == 0.0f);
-    CHECK(x[chunk + 1024] == 1.0f);
-    CHECK(x[2 * chunk] == 1.0f);
+    CHECK(x[chunk + 128] == 3.0f);
+    CHECK(x[2 * chunk] == 3.0f);
+    g[2 * chunk] = std::numeric_limits<float>::infinity();
+    CHECK(run() == 0);
+    CHECK(x[chunk] == 0.0f);
+    CHECK(x[2 * chunk] == 0.0f);
+    CHECK(x[2 * chunk + 128] == 3.0f);
 }
 
 TEST_CASE("parallel_for runs every task once", "[engine][threads]") {

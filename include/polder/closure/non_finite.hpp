@@ -10,7 +10,7 @@ namespace polder {
 /// parameters and all state are bit for bit what they were before the step.
 ///
 /// The exception are parameters of more than 8 MiB with `raise`: a read of its own would be one more from
-/// memory. Runs of up to 1,024 coordinates are checked and updated while they are in the cache: runs that are not
+/// memory. Runs of up to 128 coordinates are checked and updated while they are in the cache: runs that are not
 /// finite stay as they were, the others have taken their step when the error is thrown.
 enum class NonFinite {
     raise,     ///< throw NonFiniteError (the default)

@@ -114,6 +114,7 @@ public:
         partial_ = Array<Row>(std::vector<Row>(chunks_ + sizes.size()));
         rows_ = Array<Row>(std::vector<Row>(sizes.size()));
         ticket_.assign(1, 0);
+        choice_.assign(1, {});
     }
 
     Layout const& layout() const noexcept { return layout_; }
@@ -194,7 +195,6 @@ public:
     void choose_largest(std::size_t count, Score const& score, Chosen chosen, Arrays... arrays) {
         using Keys = detail::Keys<Score, Arrays...>;
         const Keys keys{score, {arrays...}};
-        if (choice_.size() == 0) choice_.assign(1, {});
         detail::Choice begin;
         begin.left = count;
         // (Its histogram is empty after every choice.)

@@ -444,12 +444,12 @@ public:
         return layout_.size() * sizeof(T) > (std::size_t{8} << 20);
     }
 
-    /// map(f, arrays...) in one pass with a look at the first `watched` of the arrays: runs of at most 1,024 coordinates
+    /// map(f, arrays...) in one pass with a look at the first `watched` of the arrays: runs of at most 128 coordinates
     /// are checked and then mapped, while they are in the first-level cache, and left out where one of those arrays is
     /// not finite. The first such array, or `watched`.
     template <std::size_t watched, class F, class... Arrays>
     std::size_t map_where_finite(F const& f, Arrays... arrays) {
-        constexpr std::size_t run = 1024;
+        constexpr std::size_t run = 128;
         for_each_chunk([&](std::size_t chunk) {
             std::size_t first_bad = watched;
             layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate,
