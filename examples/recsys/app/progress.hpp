@@ -23,8 +23,8 @@ inline std::string duration(double seconds) {
     return fmt::format("{:.1f} h", seconds / 3600);
 }
 
-/// One line per epoch; on a terminal also one that is rewritten while batches go by. Time left is
-/// what is left of all epochs at the pace so far: early stopping may make it less.
+/// One line per epoch, and while batches go by one that is rewritten on a terminal, elsewhere a new one every 30
+/// seconds. Time left is what is left of all epochs at the pace so far: early stopping may make it less.
 class Progress {
 public:
     /// `label` begins every line, for example "bsam+ seed 999: "; may be empty.
@@ -34,7 +34,7 @@ public:
 
     void after_batch(Trainer const& trainer, Report const&) {
         auto const now = Clock::now();
-        if (!is_terminal_ || now - last_ < std::chrono::milliseconds(100)) return;
+        if (is_quiet_ || now - last_ < interval()) return;
         last_ = now;
         auto const& s = trainer.state();
         auto const n = static_cast<double>(s.batch);
@@ -46,6 +46,7 @@ public:
     void after_epoch(Trainer const& trainer) {
         if (is_quiet_) return;
         clear();
+        last_ = Clock::now();
         auto const& s = trainer.state();
         auto const& record = s.epochs.back();
         auto const& metric = trainer.options().valid_metric;
@@ -67,14 +68,22 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
+    [[nodiscard]] Clock::duration interval() const {
+        if (is_terminal_) return std::chrono::milliseconds(100);
+        return std::chrono::seconds(30);
+    }
+
     static std::string sharpness(double value) {
         return std::isnan(value) ? "" : fmt::format("  sharpness {:.2e}", value);
     }
 
     void show(std::string const& text) {
-        fmt::print(stderr, "\r{}\033[K", text);
+        if (is_terminal_)
+            fmt::print(stderr, "\r{}\033[K", text);
+        else
+            fmt::print(stderr, "{}\n", text);
         std::fflush(stderr);
-        is_shown_ = true;
+        is_shown_ = is_terminal_;
     }
 
     static double time_left(Trainer const& trainer) {
@@ -91,7 +100,7 @@ private:
     bool is_quiet_;
     bool is_terminal_;
     bool is_shown_ = false;
-    Clock::time_point last_{};
+    Clock::time_point last_ = Clock::now();
 };
 
 }  // namespace polder::recsys::app

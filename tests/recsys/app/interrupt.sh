@@ -1,7 +1,8 @@
 # Ctrl-C ends training after the batch; everything asked for is written, and the run can go on.
 source "$(dirname "${BASH_SOURCE[0]}")/support.sh"
 
-# interrupt SIGNAL ARGUMENT...: sends SIGNAL once the first epoch is reported; sets $code.
+# interrupt SIGNAL ARGUMENT...: sends SIGNAL once the first epoch or run is reported, or a comparison keeps its runs;
+# sets $code.
 interrupt() {
     local signal=$1
     shift
@@ -12,7 +13,7 @@ interrupt() {
     local job=$!
     set +m
     for _ in $(seq 600); do
-        grep -q "^epoch\|seed 999" err && break
+        grep -q "^epoch\|seed 999\|wrote runs/" err && sleep 2 && break  # and is well under way
         kill -0 $job 2>/dev/null || break
         sleep 0.1
     done
