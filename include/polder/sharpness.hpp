@@ -744,12 +744,8 @@ private:
                 !check(memory, gradient, detail::Fault::gradient, report)) {
                 return false;
             }
-            if (in_runs) {
-                descent.step_in_runs(weights, {detail::Fault::gradient}, gradient);
-                return accept(memory, report);
-            }
-            descent.step(weights, gradient);
-            return true;
+            descent.step(weights, in_runs, {detail::Fault::gradient}, gradient);
+            return accept(memory, report);
         }
     }
 
@@ -985,9 +981,8 @@ private:
         constexpr auto what =
             perturbs ? detail::Fault::perturbed_gradient : detail::Fault::gradient;
         // A reduction over s sees by itself what is not finite.
-        constexpr bool can_check_in_runs =
-            !MixNeeds::products && !MixNeeds::decoupled && !MixNeeds::reuses;
-        const bool in_runs = can_check_in_runs && checks_in_runs(memory);
+        const bool in_runs = !MixNeeds::products && !MixNeeds::decoupled && !MixNeeds::reuses &&
+                             checks_in_runs(memory);
         if constexpr (MixNeeds::products) {
             memory.engine.reduce_then(
                 detail::ProductSums{memory.numbers.at(), watched(what)},
@@ -1007,23 +1002,17 @@ private:
         const auto finish = [&](auto const& weights, auto... gradients) {
             descent.clip(weights, gradients...);
             if (!accept(memory, report)) return false;
-            if constexpr (can_check_in_runs) {
-                if (in_runs) {
-                    std::array<detail::Fault, sizeof...(gradients)> faults{what};
-                    if constexpr (MixNeeds::clean) faults[1] = detail::Fault::gradient;
-                    if constexpr (two_batches) faults.back() = detail::Fault::second_gradient;
-                    descent.step_in_runs(weights, faults, gradients...);
-                    return accept(memory, report);
-                }
-            }
             if constexpr (MixNeeds::decoupled) {
                 descent.step_decoupled(mix_.decoupled(), gradients...);
             } else if constexpr (MixNeeds::reuses) {
                 descent.step_and_keep(mix_, gradients..., form.clean());
             } else {
-                descent.step(weights, gradients...);
+                std::array<detail::Fault, sizeof...(gradients)> faults{what};
+                if constexpr (MixNeeds::clean) faults[1] = detail::Fault::gradient;
+                if constexpr (two_batches) faults.back() = detail::Fault::second_gradient;
+                descent.step(weights, in_runs, faults, gradients...);
             }
-            return true;
+            return accept(memory, report);
         };
         if constexpr (MixNeeds::reuses) {
             return finish(detail::Constants<1>{{1}}, s);

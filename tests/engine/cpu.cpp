@@ -139,7 +139,7 @@ TEST_CASE("map_where_finite leaves out the runs that are not, and names the arra
     const auto add = [](float a, float b, float& to) { to = a + b; };
     const auto run = [&] {
         std::fill(x.begin(), x.end(), 0.0f);
-        return engine.map_where_finite<2>(add, Flat<float>{g.data()}, Flat<float>{h.data()},
+        return engine.map_where_finite<2>(true, add, Flat<float>{g.data()}, Flat<float>{h.data()},
                                           Flat<float>{x.data()});
     };
     CHECK(run() == 2);

@@ -246,8 +246,9 @@ public:
     }
     /// Here a coordinate that is not finite is left out by itself.
     template <std::size_t watched, class Finish, class Make, class... Arrays>
-    void map_where_finite_then(Finish const& finish, detail::MadeThere<Make> const& f,
+    void map_where_finite_then(bool look, Finish const& finish, detail::MadeThere<Make> const& f,
                                Arrays... arrays) {
+        if (!look) return map(f, arrays...);
         const detail::MadeThere<detail::MakeWhereFinite<watched, Make>> where{{f.make}, f.index};
         reduce_then(detail::FinishWhereFinite<watched, Finish>{finish}, where, arrays...);
     }

@@ -444,12 +444,12 @@ public:
         return layout_.size() * sizeof(T) > (std::size_t{8} << 20);
     }
 
-    /// map(f, arrays...) in one pass with a look at the first `watched` of the arrays: runs of at most 128 coordinates
-    /// are checked and then mapped, while they are in the first-level cache, and left out where one of those arrays is
-    /// not finite. The first such array, or `watched`.
+    /// map(f, arrays...); with `look` in one pass with a look at the first `watched` of the arrays: runs of at most 128
+    /// coordinates are checked and then mapped, while they are in the first-level cache, and left out where one of those
+    /// arrays is not finite. The first such array, or `watched`.
     template <std::size_t watched, class F, class... Arrays>
-    std::size_t map_where_finite(F const& f, Arrays... arrays) {
-        constexpr std::size_t run = 128;
+    std::size_t map_where_finite(bool look, F const& f, Arrays... arrays) {
+        const std::size_t run = look ? 128 : Layout::chunk_size;
         for_each_chunk([&](std::size_t chunk) {
             std::size_t first_bad = watched;
             layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate,
@@ -459,7 +459,8 @@ public:
                     const auto at = [&](auto array) {
                         return array.locate(block, within, coordinate) + done;
                     };
-                    const std::size_t bad = detail::first_not_finite<watched>(count, at(arrays)...);
+                    const std::size_t bad =
+                        look ? detail::first_not_finite<watched>(count, at(arrays)...) : watched;
                     if (bad == watched) {
                         detail::map_piece(count, detail::FunctionOf<F>::in(f, block),
                                           at(arrays)...);
@@ -476,10 +477,10 @@ public:
         return static_cast<std::size_t>(first_bad);
     }
 
-    /// finish(map_where_finite<watched>(f, arrays...)).
+    /// finish(map_where_finite<watched>(look, f, arrays...)).
     template <std::size_t watched, class Finish, class F, class... Arrays>
-    void map_where_finite_then(Finish const& finish, F const& f, Arrays... arrays) {
-        finish(map_where_finite<watched>(f, arrays...));
+    void map_where_finite_then(bool look, Finish const& finish, F const& f, Arrays... arrays) {
+        finish(map_where_finite<watched>(look, f, arrays...));
     }
 
     /// The pass that comes is the last one of a step.

@@ -52,6 +52,43 @@ struct ForkJoin {
     char join = 0;
 };
 
+// run(task, first, last) for contiguous shares of [0, tasks). Apart from the type of the task, so that it is
+// compiled once.
+#if defined(POLDER_THREAD_SANITIZER)
+// The block in which the compiler hands variables to the threads is the OpenMP runtime's affair; the
+// tasks are still looked at.
+__attribute__((no_sanitize_thread, noinline))
+#endif
+inline void
+run_shares(std::size_t tasks, [[maybe_unused]] int threads,
+           void (*run)(void const*, std::size_t, std::size_t), void const* task) {
+#if defined(_OPENMP)
+    const std::size_t wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
+    if (wanted > 1) {
+        std::exception_ptr failure;
+        ForkJoin order;
+        happens_before(&order.fork);
+#pragma omp parallel num_threads(static_cast <int>(wanted)) default(shared)
+        {
+            happens_after(&order.fork);
+            const auto part = static_cast<std::size_t>(omp_get_thread_num());
+            const auto parts = static_cast<std::size_t>(omp_get_num_threads());
+            try {
+                run(task, share_begin(tasks, part, parts), share_begin(tasks, part + 1, parts));
+            } catch (...) {
+#pragma omp critical(polder_parallel_for)
+                if (!failure) failure = std::current_exception();
+            }
+            happens_before(&order.join);
+        }
+        happens_after(&order.join);
+        if (failure) std::rethrow_exception(failure);
+        return;
+    }
+#endif
+    run(task, 0, tasks);
+}
+
 }  // namespace detail
 
 /// The number of threads used where none is asked for: OpenMP's maximum, or 1 without OpenMP.
@@ -67,42 +104,14 @@ inline int default_threads() noexcept {
 /// no order among shares). Returns when all have ended. The first exception of a share ends that
 /// share and is thrown again here. No memory is allocated.
 template <class Task>
-#if defined(POLDER_THREAD_SANITIZER)
-// The block in which the compiler hands variables to the threads is the OpenMP runtime's affair; the
-// tasks are still looked at.
-__attribute__((no_sanitize_thread, noinline))
-#endif
-void parallel_for(std::size_t tasks, int threads, Task&& task) {
-#if defined(_OPENMP)
-    const std::size_t wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
-    if (wanted > 1) {
-        std::exception_ptr failure;
-        detail::ForkJoin order;
-        detail::happens_before(&order.fork);
-#pragma omp parallel num_threads(static_cast <int>(wanted)) default(shared)
-        {
-            detail::happens_after(&order.fork);
-            const auto part = static_cast<std::size_t>(omp_get_thread_num());
-            const auto parts = static_cast<std::size_t>(omp_get_num_threads());
-            try {
-                const std::size_t last = detail::share_begin(tasks, part + 1, parts);
-                for (std::size_t i = detail::share_begin(tasks, part, parts); i < last; ++i) {
-                    task(i);
-                }
-            } catch (...) {
-#pragma omp critical(polder_parallel_for)
-                if (!failure) failure = std::current_exception();
-            }
-            detail::happens_before(&order.join);
-        }
-        detail::happens_after(&order.join);
-        if (failure) std::rethrow_exception(failure);
-        return;
-    }
-#else
-    static_cast<void>(threads);
-#endif
-    for (std::size_t i = 0; i < tasks; ++i) task(i);
+void parallel_for(std::size_t tasks, int threads, Task const& task) {
+    detail::run_shares(
+        tasks, threads,
+        [](void const* at, std::size_t first, std::size_t last) {
+            Task const& each = *static_cast<Task const*>(at);
+            for (std::size_t i = first; i < last; ++i) each(i);
+        },
+        &task);
 }
 
 }  // namespace polder

@@ -429,23 +429,15 @@ public:
                             gradients...);
     }
 
-    // x <- BaseOpt(x, u), u made of one, two or three gradients.
+    // x <- BaseOpt(x, u), u made of one, two or three gradients. With `look` not in the runs of coordinates in which a
+    // gradient is not finite: the k-th is otherwise[k].
     template <class Weights, class... G>
-    void step(Weights const& weights, G... gradients) {
-        engine_.last_pass();
-        update(0, [&](auto const& of_group, auto... states) {
-            engine_.map(per_group_update(weights, of_group), gradients..., x(), states...);
-        });
-    }
-
-    // The same, but for the runs of coordinates in which a gradient is not finite: the k-th is otherwise[k].
-    template <class Weights, class... G>
-    void step_in_runs(Weights const& weights, std::array<Fault, sizeof...(G)> const& otherwise,
-                      G... gradients) {
+    void step(Weights const& weights, bool look, std::array<Fault, sizeof...(G)> const& otherwise,
+              G... gradients) {
         engine_.last_pass();
         update(0, [&](auto const& of_group, auto... states) {
             engine_.template map_where_finite_then<sizeof...(G)>(
-                LookedInRuns<sizeof...(G)>{numbers(), otherwise},
+                look, LookedInRuns<sizeof...(G)>{numbers(), otherwise},
                 per_group_update(weights, of_group), gradients..., x(), states...);
         });
     }
