@@ -322,7 +322,11 @@ struct LargestTerms {
     POLDER_HOST_DEVICE auto operator()(std::size_t) const {
         return Conditional{[d = T(n->distance), largest = n->norm](T g, auto... e) {
             T v = g;
-            if constexpr (of_reference) v = g - d * (e + ...);
+            if constexpr (of_reference) {
+                v = g - d * (e + ...);
+            } else {
+                static_cast<void>(d);
+            }
             const double size = std::abs(static_cast<double>(v));
             return Terms<Sum>{Sum{size >= largest ? 1.0 : 0.0}};
         }};
