@@ -51,7 +51,7 @@ namespace polder {
 ///
 ///     reduce    read g, e; write e       sums for d and ||v||
 ///     perturb   read x, g, e; write x + eps
-///     check     read s, g2               are they finite? (not with NonFinite::propagate)
+///     check     read s, g2               are they finite? (see NonFinite; large ones in the base pass)
 ///     mix       read g, s                inner products, for a Mix that asks for them
 ///     base      read x, s, g or g2, and the state; write x and the state
 ///
