@@ -165,8 +165,7 @@ public:
     }
     template <class To>
     void clear_frozen(To to) {
-        if (!layout_.any_frozen()) return;
-        run(chunks_, detail::ClearBody<To>{view(), to}, detail::NoEnd{});
+        carry(detail::Zeros{}, to);
     }
 
     template <class Finish, class F, class... Arrays>

@@ -145,28 +145,18 @@ struct CopyBody {
         for_pieces<of_frozen>(
             layout, first, step, chunks,
             [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
-                auto const* a = from.locate(block, within, coordinate);
-                auto* b = to.locate(block, within, coordinate);
+                const auto a = from.locate(block, within, coordinate);
+                auto* const b = to.locate(block, within, coordinate);
                 team.for_each(length, [&](std::size_t i) { b[i] = a[i]; });
             });
     }
 };
-// to = 0, in frozen blocks.
-template <class To>
-struct ClearBody {
-    LayoutView layout;
-    To to;
-
-    template <class Team>
-    POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
-                                       std::size_t chunks) const {
-        for_pieces<true>(
-            layout, first, step, chunks,
-            [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
-                auto* at = to.locate(block, within, coordinate);
-                team.for_each(length, [&](std::size_t i) { at[i] = 0; });
-            });
-    }
+// An array of zeros, to copy from.
+struct Zeros {
+    struct Piece {
+        POLDER_HOST_DEVICE std::uint8_t operator[](std::size_t) const { return 0; }
+    };
+    POLDER_HOST_DEVICE Piece locate(std::size_t, std::size_t, std::size_t) const { return {}; }
 };
 
 template <class Terms>
