@@ -16,7 +16,7 @@ using namespace polder::recsys;
 // What a linear map makes of every unit vector: the rows of its transpose.
 template <class Map>
 test::Matrix<double> matrix_of(std::size_t rows, std::size_t cols, Map const& map) {
-    test::CpuTape<double> tape(EigenBackend<double>(1));
+    test::TestTape<double> tape(test::TestBackend<double>(1));
     test::Matrix<double> unit{cols, cols};
     for (std::size_t k = 0; k < cols; ++k) unit.values[k * cols + k] = 1;
     const auto y = map(tape.constant(unit));

@@ -17,12 +17,26 @@
 #include "recsys/tape/operations.hpp"
 #include "support/catch.hpp"
 
+#if defined(POLDER_TEST_ON_THRUST)
+#include <polder/device/thrust_system.hpp>
+
+#include "recsys/tape/device_backend.hpp"
+#endif
+
 namespace polder::recsys::test {
 
+// The back end under test. That for devices finds in this processor's memory all that it is given.
+#if defined(POLDER_TEST_ON_THRUST)
 template <class T>
-using CpuTape = Tape<EigenBackend<T>>;
+using TestBackend = DeviceBackend<T, ThrustCpp>;
+#else
 template <class T>
-using CpuValue = Value<EigenBackend<T>>;
+using TestBackend = EigenBackend<T>;
+#endif
+template <class T>
+using TestTape = Tape<TestBackend<T>>;
+template <class T>
+using TestValue = Value<TestBackend<T>>;
 
 template <class T>
 struct Matrix {
@@ -59,7 +73,7 @@ Csr<T> random_sparse(std::size_t rows, std::size_t cols, double density, std::ui
 
 // sum_bj W_bj Y_bj, to make a scalar of any value: an operation as a user of the tape adds one.
 template <class T>
-CpuValue<T> weighted_sum(CpuValue<T> y, Matrix<T> const& weights) {
+TestValue<T> weighted_sum(TestValue<T> y, Matrix<T> const& weights) {
     auto& tape = y.tape();
     const auto result = tape.make({y}, 1, 1);
     MatrixView<T const> w = weights;
@@ -87,10 +101,10 @@ template <class F>
 void check_gradient(ParameterArena<double> x, F const& f, double tolerance = 1e-8) {
     ParameterArena<double> gradient = x, scratch = x;
     std::fill(gradient.begin(), gradient.end(), std::numeric_limits<double>::quiet_NaN());
-    CpuTape<double> tape(EigenBackend<double>(1));
+    TestTape<double> tape(TestBackend<double>(1));
     const auto evaluate = [&](ParameterArena<double>& into) {
         tape.reset();
-        std::vector<CpuValue<double>> values;
+        std::vector<TestValue<double>> values;
         for (auto const& entry : x.entries())
             values.push_back(tape.parameter(std::as_const(x).view(entry), into.view(entry)));
         const auto loss = f(values);

@@ -36,7 +36,7 @@ TEST_CASE("a gradient by hand: half the norm of two rows of x", "[recsys][tape]"
     auto gradient = x;
     const std::vector<std::int32_t> batch = {2, 1};
 
-    CpuTape<float> tape;
+    TestTape<float> tape;
     const auto value = tape.parameter(std::as_const(x)["x"], gradient["x"]);
     const auto loss = 0.5f * frobenius_norm(gather(value, batch));
     tape.backward(loss);
@@ -61,7 +61,7 @@ TEST_CASE("propagate has the derivative of a sparse product", "[recsys][tape]") 
 TEST_CASE("propagate computes each row of the product", "[recsys][tape]") {
     const auto a = random_sparse<double>(7, 9, 0.4, 1);
     const auto x = random_matrix<double>(9, 67, 2);
-    CpuTape<double> tape;
+    TestTape<double> tape;
     const auto y = propagate(a, transpose(a), tape.constant(x)).value();
     for (std::size_t row = 0; row < 7; ++row) {
         for (std::size_t col = 0; col < 67; ++col) {
@@ -83,10 +83,10 @@ TEST_CASE("two propagations, a mean and a gather have the chain's derivative", "
     rows.assign(6, {index});
     const auto x = random_parameters({{6, 5}}, 3);
 
-    const auto chain = [&](CpuValue<double> x0, Rows needed) {
+    const auto chain = [&](TestValue<double> x0, Rows needed) {
         const auto x1 = propagate(a, at, x0);
         const auto x2 = propagate(a, at, x1, needed);
-        return weighted_sum(gather(mean<EigenBackend<double>>({x0, x1, x2}, needed), index),
+        return weighted_sum(gather(mean<TestBackend<double>>({x0, x1, x2}, needed), index),
                             weights);
     };
     check_gradient(x, [&](auto const& v) { return chain(v[0], Rows::all()); });
@@ -107,12 +107,12 @@ TEST_CASE("restricting values to the rows in use changes no bit of a gradient", 
 
     const auto gradient = [&](Rows needed) {
         Matrix<float> result{40, 24};
-        CpuTape<float> tape;
+        TestTape<float> tape;
         const auto x0 = tape.parameter(x, {result.values.data(), 40, 24});
         const auto x1 = propagate(a, at, x0);
         const auto x2 = propagate(a, at, x1, needed);
         tape.backward(
-            frobenius_norm(gather(mean<EigenBackend<float>>({x0, x1, x2}, needed), index)));
+            frobenius_norm(gather(mean<TestBackend<float>>({x0, x1, x2}, needed), index)));
         return result.values;
     };
     CHECK(gradient(rows) == gradient(Rows::all()));
@@ -131,7 +131,7 @@ TEST_CASE("scatter adds what has the same place", "[recsys][tape]") {
     check_gradient(random_parameters({{5, 4}}, 3),
                    [&](auto const& x) { return weighted_sum(scatter(x[0], index, 6), weights); });
 
-    CpuTape<double> tape;
+    TestTape<double> tape;
     const Matrix<double> x{5, 1, {1, 2, 4, 8, 16}};
     const auto y = scatter(tape.constant(x), index, 5).value();
     CHECK(std::vector<double>(y.data, y.data + 5) == std::vector<double>{2, 16, 0, 13, 0});
@@ -140,7 +140,7 @@ TEST_CASE("scatter adds what has the same place", "[recsys][tape]") {
 TEST_CASE("mean has the derivative of a mean, also where an operand repeats", "[recsys][tape]") {
     const auto weights = random_matrix<double>(3, 4, 2);
     check_gradient(random_parameters({{3, 4}, {3, 4}}, 3), [&](auto const& x) {
-        return weighted_sum(mean<EigenBackend<double>>({x[0], x[1], x[0]}), weights);
+        return weighted_sum(mean<TestBackend<double>>({x[0], x[1], x[0]}), weights);
     });
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("bpr_loss saturates where scores are far apart", "[recsys][tape]") {
     scores.add("negative", 2, 1);
     std::copy_n(std::vector<double>{-500, 800, 500, -800}.begin(), 4, scores.begin());
     auto gradient = scores;
-    CpuTape<double> tape;
+    TestTape<double> tape;
     const auto loss =
         bpr_loss(tape.parameter(std::as_const(scores)["positive"], gradient["positive"]),
                  tape.parameter(std::as_const(scores)["negative"], gradient["negative"]));
@@ -180,7 +180,7 @@ TEST_CASE("frobenius_norm has the derivative of a norm, and 0 at 0", "[recsys][t
 
     const Matrix<double> zero{3, 5};
     Matrix<double> gradient{3, 5};
-    CpuTape<double> tape;
+    TestTape<double> tape;
     tape.backward(frobenius_norm(tape.parameter(zero, {gradient.values.data(), 3, 5})));
     CHECK(gradient.values == zero.values);
 }
@@ -197,7 +197,7 @@ TEST_CASE("backward overwrites the gradient of every parameter", "[recsys][tape]
     auto gradient = x;
     std::fill(gradient.begin(), gradient.end(), std::numeric_limits<double>::quiet_NaN());
     const std::vector<std::int32_t> index = {1};
-    CpuTape<double> tape;
+    TestTape<double> tape;
     const auto used = tape.parameter(std::as_const(x)["x0"], gradient["x0"]);
     tape.parameter(std::as_const(x)["x1"], gradient["x1"]);
     tape.backward(frobenius_norm(gather(used, index)));
@@ -225,7 +225,7 @@ TEST_CASE("values and gradients are the same bit for bit on 1, 2 and 7 threads",
 
     const auto run = [&](int threads) {
         Matrix<float> gradient{rows, cols};
-        CpuTape<float> tape{EigenBackend<float>(threads, 0)};
+        Tape<EigenBackend<float>> tape{EigenBackend<float>(threads, 0)};
         const auto x0 = tape.parameter(x, {gradient.values.data(), rows, cols});
         const auto x1 = propagate(a, at, x0);
         const auto x2 = propagate(a, at, x1, batch);
@@ -249,8 +249,8 @@ TEST_CASE("a tape that has run once runs again without allocating", "[recsys][ta
     Matrix<float> gradient{50, 20};
     const std::vector<std::int32_t> index = {4, 17, 4, 39}, shorter = {3};
     RowSet rows;
-    CpuTape<float> tape;
-    std::vector<CpuValue<float>> layers;
+    Tape<EigenBackend<float>> tape;
+    std::vector<Value<EigenBackend<float>>> layers;
     const auto step = [&](std::vector<std::int32_t> const& batch) {
         tape.reset();
         rows.assign(50, {batch});
@@ -273,7 +273,7 @@ TEST_CASE("operands that do not fit are refused with their shapes", "[recsys][ta
     const auto a = random_sparse<double>(4, 3, 0.5, 1);
     const auto at = transpose(a);
     Matrix<double> gradient{3, 5};
-    CpuTape<double> tape;
+    TestTape<double> tape;
     const auto vx = tape.constant(x), vy = tape.constant(y);
     const auto message = [](auto const& f) {
         try {
@@ -288,7 +288,7 @@ TEST_CASE("operands that do not fit are refused with their shapes", "[recsys][ta
     CHECK(message([&] { vx + vy; }) == "tape: sum of 3 x 4 and 3 x 5, expected equal shapes");
     CHECK(message([&] { propagate(at, a, vx); }) == "tape: propagate of 3 x 4, expected 4 rows");
     CHECK(message([&] {
-              mean<EigenBackend<double>>({vx, vy});
+              mean<TestBackend<double>>({vx, vy});
           }) == "tape: sum of values of different shapes or rows");
     CHECK(message([&] {
               tape.parameter(x, {gradient.values.data(), 3, 5});

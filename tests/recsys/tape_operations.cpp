@@ -15,7 +15,7 @@ namespace {
 using namespace polder::recsys;
 using namespace polder::recsys::test;
 
-using V = CpuValue<double>;
+using V = TestValue<double>;
 using Operation = std::function<V(std::vector<V> const&)>;
 
 // The gradient of a weighted sum of the operation's result, and again where the operands are used twice,
@@ -62,7 +62,7 @@ TEST_CASE("entry-wise operations have their derivatives", "[recsys][tape]") {
 TEST_CASE("a stopped gradient is none", "[recsys][tape]") {
     const auto x = random_parameters({{2, 3}}, 1);
     auto gradient = x;
-    CpuTape<double> tape;
+    TestTape<double> tape;
     const auto value = tape.parameter(x["x0"], gradient["x0"]);
     tape.backward(sum(hadamard(stop_gradient(value), value)));
     for (std::size_t k = 0; k < x.size(); ++k) CHECK(gradient.data()[k] == x.data()[k]);
@@ -145,7 +145,7 @@ TEST_CASE("a ranking loss of far apart scores is finite", "[recsys][tape]") {
     x.add("n", 1, 1);
     x["n"].data[0] = 1000;
     auto gradient = x;
-    CpuTape<float> tape;
+    TestTape<float> tape;
     const auto loss = softplus_bpr_loss(tape.parameter(std::as_const(x)["p"], gradient["p"]),
                                         tape.parameter(std::as_const(x)["n"], gradient["n"]), 1.0F);
     tape.backward(loss);

@@ -26,7 +26,7 @@ Dataset toy() {
 std::vector<double> weights(UserGraph<double> const& graph, std::size_t n_users) {
     test::Matrix<double> identity{n_users, n_users};
     for (std::size_t user = 0; user < n_users; ++user) identity.values[user * n_users + user] = 1;
-    test::CpuTape<double> tape;
+    test::TestTape<double> tape;
     const auto result = graph(tape.constant(identity)).value();
     return {result.data, result.data + result.size()};
 }
@@ -102,7 +102,7 @@ TEST_CASE("given neighbours and weights are those of the graph", "[recsys][user_
 TEST_CASE("a convolution sums over neighbours by degrees, or takes their mean", "[recsys][graph]") {
     const auto data = toy();
     const auto u = test::random_matrix<double>(5, 3, 1), i = test::random_matrix<double>(4, 3, 2);
-    test::CpuTape<double> tape;
+    test::TestTape<double> tape;
     const auto row = [](auto const& matrix, std::size_t k) {
         return std::vector<double>(matrix.data + 3 * k, matrix.data + 3 * (k + 1));
     };

@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <vector>
 
+#include "recsys/tape/mirror.hpp"
+
 namespace polder::recsys {
 
 /// A (rows x cols) matrix in compressed sparse row form: the entries of row r are those at
-/// offsets[r] <= k < offsets[r + 1], with ascending columns[k].
+/// offsets[r] <= k < offsets[r + 1], with ascending columns[k]. Who changes entries in place calls mirror.forget().
 template <class T>
 struct Csr {
     std::size_t rows = 0;
@@ -16,6 +18,7 @@ struct Csr {
     std::vector<std::size_t> offsets = {0};
     std::vector<std::int32_t> columns;
     std::vector<T> values;
+    Mirror mirror = {};
 };
 
 /// The transpose of `a`.

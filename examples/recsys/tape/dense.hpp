@@ -73,11 +73,11 @@ Value<B> add_row(Value<B> x, Value<B> r) {
                          "addition of a row", x, r, "as many entries as columns");
     auto& tape = x.tape();
     const auto y = tape.make({x, r}, x.rows(), x.cols());
-    tape.backend().map([](T& out, T in, T ri) { out = in + ri; }, y.result(), x.value(),
-                       per_column(r.value()));
+    tape.backend().map([] POLDER_IN_KERNEL(T & out, T in, T ri) { out = in + ri; }, y.result(),
+                       x.value(), per_column(r.value()));
     return tape.on_backward(y, [x, r, y] {
         detail::add_gradient(
-            x, [](T& dx, T dy) { dx += dy; }, y.gradient());
+            x, [] POLDER_IN_KERNEL(T & dx, T dy) { dx += dy; }, y.gradient());
         if (r.is_variable()) y.tape().backend().add_column_sum(r.gradient_sum(), y.gradient());
     });
 }
@@ -149,7 +149,8 @@ Value<B> concatenate_rows(Value<B> a, Value<B> c) {
     backend.copy(a.value(), row_range(y.result(), 0, a.rows()));
     backend.copy(c.value(), row_range(y.result(), a.rows(), c.rows()));
     return tape.on_backward(y, [a, c, y] {
-        auto const step = [](auto& d, auto dy) { d += dy; };
+        using T = typename B::Scalar;
+        const auto step = [] POLDER_IN_KERNEL(T & d, T dy) { d += dy; };
         detail::add_gradient(a, step, row_range(y.gradient(), 0, a.rows()));
         detail::add_gradient(c, step, row_range(y.gradient(), a.rows(), c.rows()));
     });
@@ -166,7 +167,8 @@ Value<B> slice_rows(Value<B> x, std::size_t first, std::size_t n) {
     const auto y = tape.make({x}, n, x.cols());
     tape.backend().copy(row_range(x.value(), first, n), y.result());
     return tape.on_backward(y, [x, y, first] {
-        y.tape().backend().map([](auto& dx, auto dy) { dx += dy; },
+        using T = typename B::Scalar;
+        y.tape().backend().map([] POLDER_IN_KERNEL(T & dx, T dy) { dx += dy; },
                                row_range(x.gradient_sum(), first, y.rows()), y.gradient());
     });
 }

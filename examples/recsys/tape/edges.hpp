@@ -59,10 +59,10 @@ Value<B> edge_softmax(Pattern const& pattern, Value<B> x,
                          "a column with an entry per edge");
     auto& tape = x.tape();
     const auto y = tape.make({x}, x.rows(), 1);
-    tape.backend().segment_softmax(pattern.by_row.offsets, guard, x.value(), y.result());
+    tape.backend().segment_softmax(pattern.by_row, guard, x.value(), y.result());
     return tape.on_backward(y, [x, y, &pattern] {
-        y.tape().backend().add_segment_softmax_gradient(pattern.by_row.offsets, y.value(),
-                                                        y.gradient(), x.gradient_sum());
+        y.tape().backend().add_segment_softmax_gradient(pattern.by_row, y.value(), y.gradient(),
+                                                        x.gradient_sum());
     });
 }
 
@@ -74,10 +74,11 @@ Value<B> edge_row_sum(Pattern const& pattern, Value<B> x) {
                          "a column with an entry per edge");
     auto& tape = x.tape();
     const auto y = tape.make({x}, pattern.rows, 1);
-    tape.backend().segment_sum(pattern.by_row.offsets, x.value(), y.result());
+    tape.backend().segment_sum(pattern.by_row, x.value(), y.result());
     return tape.on_backward(y, [x, y, &pattern] {
         y.tape().backend().scatter_segments(
-            pattern.by_row.offsets, [](T& dx, T dy) { dx += dy; }, x.gradient_sum(), y.gradient());
+            pattern.by_row, [] POLDER_IN_KERNEL(T & dx, T dy) { dx += dy; }, x.gradient_sum(),
+            y.gradient());
     });
 }
 

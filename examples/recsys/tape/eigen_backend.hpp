@@ -21,6 +21,7 @@
 #include "recsys/tape/aligned_buffer.hpp"
 #include "recsys/tape/broadcast.hpp"
 #include "recsys/tape/csr.hpp"
+#include "recsys/tape/mirror.hpp"
 #include "recsys/tape/pattern.hpp"
 #include "recsys/tape/profile.hpp"
 #include "recsys/tape/rows.hpp"
@@ -65,14 +66,29 @@ public:
     using Scalar = T;
     using Buffer = AlignedBuffer<T>;
     using Sparse = Csr<T>;
+    using System = HostMemory;  ///< where matrices lie
+    using Loss = double;        ///< a scalar of the tape, as a loss
 
     /// Loops over fewer than `least_work` entries run on the calling thread: waking the others takes
     /// longer.
     explicit EigenBackend(int threads = default_threads(), std::size_t least_work = 500'000)
         : threads_(std::max(threads, 1)), least_work_(least_work) {}
 
+    /// A new evaluation of the tape begins.
+    void begin_evaluation() {}
+
     /// The entry of a scalar.
     T read(MatrixView<T const> x) { return x.data[0]; }
+
+    /// The same, wherever it is, and read from there.
+    Loss loss(MatrixView<T const> x) { return static_cast<double>(x.data[0]); }
+    static double read(Loss loss) { return loss; }
+
+    /// x as the host can read it, until the next call.
+    MatrixView<T const> on_host(MatrixView<T const> x) { return x; }
+
+    /// A matrix on the host, where the tape can read it.
+    MatrixView<T const> resident(MatrixView<T const> x, Mirror const&) { return x; }
 
     /// Every entry of `rows` becomes `value`.
     void fill(MatrixView<T> x, Rows rows, T value) {
@@ -319,10 +335,10 @@ public:
             side.ends.size() * a.cols);
     }
 
-    /// In every segment [offsets[r], offsets[r + 1]): y = exp(x - max) / (sum of exp(x - max) + guard).
-    void segment_softmax(std::vector<std::size_t> const& offsets, T guard, MatrixView<T const> x,
+    /// In every segment [offsets[r], offsets[r + 1]) of a side: y = exp(x - max) / (sum of exp(x - max) + guard).
+    void segment_softmax(Pattern::Side const& side, T guard, MatrixView<T const> x,
                          MatrixView<T> y) {
-        for_each_segment(offsets, [&](std::size_t, std::size_t begin, std::size_t end) {
+        for_each_segment(side.offsets, [&](std::size_t, std::size_t begin, std::size_t end) {
             if (begin == end) return;
             const T most = *std::max_element(x.data + begin, x.data + end);
             double sum = 0;
@@ -336,10 +352,9 @@ public:
     }
 
     /// dx += y (dy - sum over the segment of dy y).
-    void add_segment_softmax_gradient(std::vector<std::size_t> const& offsets,
-                                      MatrixView<T const> y, MatrixView<T const> dy,
-                                      MatrixView<T> dx) {
-        for_each_segment(offsets, [&](std::size_t, std::size_t begin, std::size_t end) {
+    void add_segment_softmax_gradient(Pattern::Side const& side, MatrixView<T const> y,
+                                      MatrixView<T const> dy, MatrixView<T> dx) {
+        for_each_segment(side.offsets, [&](std::size_t, std::size_t begin, std::size_t end) {
             double dot = 0;
             for (std::size_t k = begin; k < end; ++k)
                 dot += static_cast<double>(dy.data[k]) * static_cast<double>(y.data[k]);
@@ -349,9 +364,8 @@ public:
     }
 
     /// y_r = sum over segment r of x.
-    void segment_sum(std::vector<std::size_t> const& offsets, MatrixView<T const> x,
-                     MatrixView<T> y) {
-        for_each_segment(offsets, [&](std::size_t row, std::size_t begin, std::size_t end) {
+    void segment_sum(Pattern::Side const& side, MatrixView<T const> x, MatrixView<T> y) {
+        for_each_segment(side.offsets, [&](std::size_t row, std::size_t begin, std::size_t end) {
             double sum = 0;
             for (std::size_t k = begin; k < end; ++k) sum += static_cast<double>(x.data[k]);
             y.data[row] = static_cast<T>(sum);
@@ -360,9 +374,8 @@ public:
 
     /// f(x_k, y_r) for every k of segment r.
     template <class F>
-    void scatter_segments(std::vector<std::size_t> const& offsets, F f, MatrixView<T> x,
-                          MatrixView<T const> y) {
-        for_each_segment(offsets, [&](std::size_t row, std::size_t begin, std::size_t end) {
+    void scatter_segments(Pattern::Side const& side, F f, MatrixView<T> x, MatrixView<T const> y) {
+        for_each_segment(side.offsets, [&](std::size_t row, std::size_t begin, std::size_t end) {
             for (std::size_t k = begin; k < end; ++k) f(x.data[k], y.data[row]);
         });
     }

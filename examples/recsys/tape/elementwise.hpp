@@ -15,11 +15,11 @@ Value<B> apply(Value<B> x, F f, Slope slope) {
     detail::check_present("function", {x});
     auto& tape = x.tape();
     const auto y = tape.make({x}, x.rows(), x.cols());
-    tape.backend().map([f](T& out, T in) { out = f(in); }, y.result(), x.value());
+    tape.backend().map([f] POLDER_IN_KERNEL(T & out, T in) { out = f(in); }, y.result(), x.value());
     return tape.on_backward(y, [x, y, slope] {
         detail::add_gradient(
-            x, [slope](T& dx, T dy, T in, T out) { dx += dy * slope(in, out); }, y.gradient(),
-            x.value(), y.value());
+            x, [slope] POLDER_IN_KERNEL(T & dx, T dy, T in, T out) { dx += dy * slope(in, out); },
+            y.gradient(), x.value(), y.value());
     });
 }
 
@@ -28,8 +28,8 @@ template <class B>
 Value<B> leaky_relu(Value<B> x, typename B::Scalar slope = typename B::Scalar(0.01)) {
     using T = typename B::Scalar;
     return apply(
-        x, [slope](T in) { return in > T(0) ? in : slope * in; },
-        [slope](T in, T) { return in > T(0) ? T(1) : slope; });
+        x, [slope] POLDER_IN_KERNEL(T in) { return in > T(0) ? in : slope * in; },
+        [slope] POLDER_IN_KERNEL(T in, T) { return in > T(0) ? T(1) : slope; });
 }
 
 /// Y = max(X, 0).     dX += dY where X > 0
@@ -44,8 +44,8 @@ template <class B>
 Value<B> sigmoid(Value<B> x) {
     using T = typename B::Scalar;
     return apply(
-        x, [](T in) { return T(1) / (T(1) + std::exp(-in)); },
-        [](T, T out) { return out * (T(1) - out); });
+        x, [] POLDER_IN_KERNEL(T in) { return T(1) / (T(1) + std::exp(-in)); },
+        [] POLDER_IN_KERNEL(T, T out) { return out * (T(1) - out); });
 }
 
 /// Y = |X|.     dX += dY sign(X), sign(0) = 0
@@ -53,8 +53,19 @@ template <class B>
 Value<B> absolute(Value<B> x) {
     using T = typename B::Scalar;
     return apply(
-        x, [](T in) { return std::abs(in); },
-        [](T in, T) { return static_cast<T>(in > T(0)) - static_cast<T>(in < T(0)); });
+        x, [] POLDER_IN_KERNEL(T in) { return std::abs(in); },
+        [] POLDER_IN_KERNEL(T in, T) {
+            return static_cast<T>(in > T(0)) - static_cast<T>(in < T(0));
+        });
+}
+
+/// Y = 1 / sqrt(X) where X > 0, else 0.     dX -= dY Y^3 / 2
+template <class B>
+Value<B> inverse_square_root(Value<B> x) {
+    using T = typename B::Scalar;
+    return apply(
+        x, [] POLDER_IN_KERNEL(T in) { return in > T(0) ? T(1) / std::sqrt(in) : T(0); },
+        [] POLDER_IN_KERNEL(T, T out) { return T(-0.5) * out * out * out; });
 }
 
 /// Y = w X.     dX += w dY
@@ -62,7 +73,8 @@ template <class B>
 Value<B> operator*(typename B::Scalar weight, Value<B> x) {
     using T = typename B::Scalar;
     return apply(
-        x, [weight](T in) { return weight * in; }, [weight](T, T) { return weight; });
+        x, [weight] POLDER_IN_KERNEL(T in) { return weight * in; },
+        [weight] POLDER_IN_KERNEL(T, T) { return weight; });
 }
 
 /// Y = w - X.     dX -= dY
@@ -70,7 +82,8 @@ template <class B>
 Value<B> operator-(typename B::Scalar w, Value<B> x) {
     using T = typename B::Scalar;
     return apply(
-        x, [w](T in) { return w - in; }, [](T, T) { return T(-1); });
+        x, [w] POLDER_IN_KERNEL(T in) { return w - in; },
+        [] POLDER_IN_KERNEL(T, T) { return T(-1); });
 }
 
 namespace detail {
@@ -82,13 +95,13 @@ Value<B> add(Value<B> a, Value<B> c, typename B::Scalar w) {
     check_equal("sum", a, c);
     auto& tape = a.tape();
     const auto y = tape.make({a, c}, a.rows(), a.cols());
-    tape.backend().map([w](T& out, T ai, T ci) { out = ai + w * ci; }, y.result(), a.value(),
-                       c.value());
+    tape.backend().map([w] POLDER_IN_KERNEL(T & out, T ai, T ci) { out = ai + w * ci; }, y.result(),
+                       a.value(), c.value());
     return tape.on_backward(y, [a, c, y, w] {
         add_gradient(
-            a, [](T& da, T dy) { da += dy; }, y.gradient());
+            a, [] POLDER_IN_KERNEL(T & da, T dy) { da += dy; }, y.gradient());
         add_gradient(
-            c, [w](T& dc, T dy) { dc += w * dy; }, y.gradient());
+            c, [w] POLDER_IN_KERNEL(T & dc, T dy) { dc += w * dy; }, y.gradient());
     });
 }
 
@@ -113,9 +126,10 @@ Value<B> hadamard(Value<B> a, Value<B> c) {
     detail::check_equal("entry-wise product", a, c);
     auto& tape = a.tape();
     const auto y = tape.make({a, c}, a.rows(), a.cols());
-    tape.backend().map([](T& out, T ai, T ci) { out = ai * ci; }, y.result(), a.value(), c.value());
+    tape.backend().map([] POLDER_IN_KERNEL(T & out, T ai, T ci) { out = ai * ci; }, y.result(),
+                       a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
-        const auto step = [](T& d, T dy, T other) { d += dy * other; };
+        const auto step = [] POLDER_IN_KERNEL(T & d, T dy, T other) { d += dy * other; };
         detail::add_gradient(a, step, y.gradient(), c.value());
         detail::add_gradient(c, step, y.gradient(), a.value());
     });
@@ -128,15 +142,15 @@ Value<B> maximum(Value<B> a, Value<B> c) {
     detail::check_equal("maximum", a, c);
     auto& tape = a.tape();
     const auto y = tape.make({a, c}, a.rows(), a.cols());
-    tape.backend().map([](T& out, T ai, T ci) { out = ai >= ci ? ai : ci; }, y.result(), a.value(),
-                       c.value());
+    tape.backend().map([] POLDER_IN_KERNEL(T & out, T ai, T ci) { out = ai >= ci ? ai : ci; },
+                       y.result(), a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
         detail::add_gradient(
-            a, [](T& da, T dy, T ai, T ci) { da += ai >= ci ? dy : T(0); }, y.gradient(), a.value(),
-            c.value());
+            a, [] POLDER_IN_KERNEL(T & da, T dy, T ai, T ci) { da += ai >= ci ? dy : T(0); },
+            y.gradient(), a.value(), c.value());
         detail::add_gradient(
-            c, [](T& dc, T dy, T ai, T ci) { dc += ai >= ci ? T(0) : dy; }, y.gradient(), a.value(),
-            c.value());
+            c, [] POLDER_IN_KERNEL(T & dc, T dy, T ai, T ci) { dc += ai >= ci ? T(0) : dy; },
+            y.gradient(), a.value(), c.value());
     });
 }
 
@@ -148,13 +162,13 @@ Value<B> add_signed(Value<B> x, Value<B> c) {
     auto& tape = x.tape();
     const auto y = tape.make({x}, x.rows(), x.cols());
     tape.backend().map(
-        [](T& out, T in, T ci) {
+        [] POLDER_IN_KERNEL(T & out, T in, T ci) {
             out = in + (static_cast<T>(in > T(0)) - static_cast<T>(in < T(0))) * ci;
         },
         y.result(), x.value(), c.value());
     return tape.on_backward(y, [x, y] {
         detail::add_gradient(
-            x, [](T& dx, T dy) { dx += dy; }, y.gradient());
+            x, [] POLDER_IN_KERNEL(T & dx, T dy) { dx += dy; }, y.gradient());
     });
 }
 
@@ -166,14 +180,15 @@ Value<B> scale_rows(Value<B> w, Value<B> x) {
                          "a column with as many rows");
     auto& tape = x.tape();
     const auto y = tape.make({w, x}, x.rows(), x.cols());
-    tape.backend().map([](T& out, T wb, T in) { out = wb * in; }, y.result(), per_row(w.value()),
-                       x.value());
+    tape.backend().map([] POLDER_IN_KERNEL(T & out, T wb, T in) { out = wb * in; }, y.result(),
+                       per_row(w.value()), x.value());
     return tape.on_backward(y, [w, x, y] {
         detail::add_gradient(
-            x, [](T& dx, T wb, T dy) { dx += wb * dy; }, per_row(w.value()), y.gradient());
+            x, [] POLDER_IN_KERNEL(T & dx, T wb, T dy) { dx += wb * dy; }, per_row(w.value()),
+            y.gradient());
         if (w.is_variable())
-            y.tape().backend().add_row_sum([](T dy, T in) { return dy * in; }, w.gradient_sum(),
-                                           y.gradient(), x.value());
+            y.tape().backend().add_row_sum([] POLDER_IN_KERNEL(T dy, T in) { return dy * in; },
+                                           w.gradient_sum(), y.gradient(), x.value());
     });
 }
 
@@ -184,14 +199,15 @@ Value<B> scale(Value<B> s, Value<B> x) {
     detail::check_shapes(s.rows() == 1 && s.cols() == 1, "scaling", s, x, "a scalar first");
     auto& tape = x.tape();
     const auto y = tape.make({s, x}, x.rows(), x.cols());
-    tape.backend().map([](T& out, T factor, T in) { out = factor * in; }, y.result(),
-                       single(s.value()), x.value());
+    tape.backend().map([] POLDER_IN_KERNEL(T & out, T factor, T in) { out = factor * in; },
+                       y.result(), single(s.value()), x.value());
     return tape.on_backward(y, [s, x, y] {
         detail::add_gradient(
-            x, [](T& dx, T factor, T dy) { dx += factor * dy; }, single(s.value()), y.gradient());
+            x, [] POLDER_IN_KERNEL(T & dx, T factor, T dy) { dx += factor * dy; },
+            single(s.value()), y.gradient());
         if (s.is_variable())
-            y.tape().backend().add_sum([](T dy, T in) { return dy * in; }, s.gradient_sum(),
-                                       y.gradient(), x.value());
+            y.tape().backend().add_sum([] POLDER_IN_KERNEL(T dy, T in) { return dy * in; },
+                                       s.gradient_sum(), y.gradient(), x.value());
     });
 }
 

@@ -30,12 +30,14 @@ Value<B> bpr_loss(Value<B> positive, Value<B> negative) {
     constexpr T guard = T(1e-10);
     const auto y = tape.make({positive, negative}, 1, 1);
     tape.backend().sum(
-        [share](T p, T n) { return -share * std::log(guard + T(1) / (T(1) + std::exp(n - p))); },
+        [share] POLDER_IN_KERNEL(T p, T n) {
+            return -share * std::log(guard + T(1) / (T(1) + std::exp(n - p)));
+        },
         y.result(), positive.value(), negative.value());
     return tape.on_backward(y, [positive, negative, y, share] {
         const TimedPart timed(Part::loss);
         y.tape().backend().map(
-            [share](T& dp, T& dn, T dy, T p, T n) {
+            [share] POLDER_IN_KERNEL(T & dp, T & dn, T dy, T p, T n) {
                 const T s = T(1) / (T(1) + std::exp(n - p));
                 const T slope = dy * share * s * (T(1) - s) / (guard + s);
                 dp -= slope;
@@ -58,7 +60,7 @@ Value<B> softplus_bpr_loss(Value<B> positive, Value<B> negative, typename B::Sca
     auto& tape = positive.tape();
     const auto y = tape.make({positive, negative}, 1, 1);
     tape.backend().sum(
-        [w](T p, T n) {
+        [w] POLDER_IN_KERNEL(T p, T n) {
             const T x = n - p;
             return w * ((x > T(0) ? x : T(0)) + std::log1p(std::exp(-std::abs(x))));
         },
@@ -66,7 +68,7 @@ Value<B> softplus_bpr_loss(Value<B> positive, Value<B> negative, typename B::Sca
     return tape.on_backward(y, [positive, negative, y, w] {
         const TimedPart timed(Part::loss);
         y.tape().backend().map(
-            [w](T& dp, T& dn, T dy, T p, T n) {
+            [w] POLDER_IN_KERNEL(T & dp, T & dn, T dy, T p, T n) {
                 const T slope = dy * w / (T(1) + std::exp(p - n));
                 dp -= slope;
                 dn += slope;
@@ -105,7 +107,7 @@ Value<B> info_nce(Value<B> queries, Value<B> keys, std::span<std::int32_t const>
     const auto y = tape.make({queries, keys}, 1, 1);
     tape.backend().log_sum_exp_products(queries.value(), keys.value(), positive, T(1) / temperature,
                                         log_sum.result(), loss.result());
-    tape.backend().sum([w](T l) { return w * l; }, y.result(), loss.value());
+    tape.backend().sum([w] POLDER_IN_KERNEL(T l) { return w * l; }, y.result(), loss.value());
     return tape.on_backward(y, [queries, keys, positive, log_sum, y, temperature, w] {
         const TimedPart timed(Part::loss);
         auto& backend = y.tape().backend();

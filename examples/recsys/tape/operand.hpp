@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "recsys/tape/broadcast.hpp"
+#include "recsys/tape/kernel.hpp"
 #include "recsys/tape/tape.hpp"
 
 namespace polder::recsys::detail {

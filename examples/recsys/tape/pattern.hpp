@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "recsys/tape/csr.hpp"
+#include "recsys/tape/mirror.hpp"
 
 namespace polder::recsys {
 
@@ -21,6 +22,7 @@ struct Pattern {
         std::vector<std::size_t> offsets = {0};
         std::vector<std::int32_t> ends;
         std::vector<std::int32_t> entry;
+        Mirror mirror = {};
     };
 
     std::size_t rows = 0, cols = 0;
@@ -33,13 +35,13 @@ struct Pattern {
     /// The places of the entries of `matrix`.
     template <class T>
     explicit Pattern(Csr<T> const& matrix)
-        : rows(matrix.rows), cols(matrix.cols), by_row{matrix.offsets, matrix.columns, {}} {
+        : rows(matrix.rows), cols(matrix.cols), by_row{matrix.offsets, matrix.columns, {}, {}} {
         by_row.entry.resize(size());
         std::iota(by_row.entry.begin(), by_row.entry.end(), 0);
         // The transpose of the entries' numbers says where each of them goes.
         const Csr<std::int32_t> turned =
             transpose(Csr<std::int32_t>{rows, cols, by_row.offsets, by_row.ends, by_row.entry});
-        by_column = {turned.offsets, turned.columns, turned.values};
+        by_column = {turned.offsets, turned.columns, turned.values, {}};
     }
 
     /// Becomes `all` without some entries: number[e] is the new number of its entry e, counted in their
@@ -50,6 +52,7 @@ struct Pattern {
         for (const auto side : {&Pattern::by_row, &Pattern::by_column}) {
             Side const& from = all.*side;
             Side& to = this->*side;
+            to.mirror.forget();
             to.offsets.assign(1, 0);
             to.offsets.reserve(from.offsets.size());
             for (auto* list : {&to.ends, &to.entry}) {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <stdexcept>
 
+#include <polder/config.hpp>
+
 #include "recsys/tape/operand.hpp"
 #include "recsys/tape/profile.hpp"
 
@@ -18,11 +20,11 @@ Value<B> weighted_sum_of(Value<B> x, typename B::Scalar w, F f, Slope slope) {
     detail::check_present("sum", {x});
     auto& tape = x.tape();
     const auto y = tape.make({x}, 1, 1);
-    tape.backend().sum([w, f](T in) { return w * f(in); }, y.result(), x.value());
+    tape.backend().sum([w, f] POLDER_IN_KERNEL(T in) { return w * f(in); }, y.result(), x.value());
     return tape.on_backward(y, [x, y, w, slope] {
         detail::add_gradient(
-            x, [w, slope](T& dx, T dy, T in) { dx += dy * w * slope(in); }, single(y.gradient()),
-            x.value());
+            x, [w, slope] POLDER_IN_KERNEL(T & dx, T dy, T in) { dx += dy * w * slope(in); },
+            single(y.gradient()), x.value());
     });
 }
 
@@ -31,7 +33,7 @@ template <class B>
 Value<B> sum(Value<B> x, typename B::Scalar w = typename B::Scalar(1)) {
     using T = typename B::Scalar;
     return weighted_sum_of(
-        x, w, [](T in) { return in; }, [](T) { return T(1); });
+        x, w, [] POLDER_IN_KERNEL(T in) { return in; }, [] POLDER_IN_KERNEL(T) { return T(1); });
 }
 
 /// y = mean over all entries of X
@@ -39,8 +41,8 @@ template <class B>
 Value<B> mean_of(Value<B> x) {
     using T = typename B::Scalar;
     return weighted_sum_of(
-        x, T(1) / static_cast<T>(x.value().size()), [](T in) { return in; },
-        [](T) { return T(1); });
+        x, T(1) / static_cast<T>(x.value().size()), [] POLDER_IN_KERNEL(T in) { return in; },
+        [] POLDER_IN_KERNEL(T) { return T(1); });
 }
 
 /// y = sum_bj X_bj^2.     dX += 2 dy X
@@ -48,7 +50,8 @@ template <class B>
 Value<B> sum_of_squares(Value<B> x) {
     using T = typename B::Scalar;
     return weighted_sum_of(
-        x, T(1), [](T in) { return in * in; }, [](T in) { return T(2) * in; });
+        x, T(1), [] POLDER_IN_KERNEL(T in) { return in * in; },
+        [] POLDER_IN_KERNEL(T in) { return T(2) * in; });
 }
 
 /// y = mean over all entries of X_bj^2.
@@ -56,8 +59,8 @@ template <class B>
 Value<B> mean_of_squares(Value<B> x) {
     using T = typename B::Scalar;
     return weighted_sum_of(
-        x, T(1) / static_cast<T>(x.value().size()), [](T in) { return in * in; },
-        [](T in) { return T(2) * in; });
+        x, T(1) / static_cast<T>(x.value().size()), [] POLDER_IN_KERNEL(T in) { return in * in; },
+        [] POLDER_IN_KERNEL(T in) { return T(2) * in; });
 }
 
 /// y = sqrt(sum_bj X_bj^2).     dX += dy X / y, and nothing where y = 0
@@ -67,11 +70,14 @@ Value<B> frobenius_norm(Value<B> x) {
     detail::check_present("frobenius_norm", {x});
     auto& tape = x.tape();
     const auto y = tape.make({x}, 1, 1);
-    tape.backend().sum([](T xi) { return xi * xi; }, y.result(), x.value());
-    tape.backend().map([](T& out) { out = std::sqrt(out); }, y.result());
+    tape.backend().sum([] POLDER_IN_KERNEL(T xi) { return xi * xi; }, y.result(), x.value());
+    tape.backend().map([] POLDER_IN_KERNEL(T & out) { out = std::sqrt(out); }, y.result());
     return tape.on_backward(y, [x, y] {
         detail::add_gradient(
-            x, [](T& dx, T dy, T xi, T norm) { dx += norm > T(0) ? dy * xi / norm : T(0); },
+            x,
+            [] POLDER_IN_KERNEL(T & dx, T dy, T xi, T norm) {
+                dx += norm > T(0) ? dy * xi / norm : T(0);
+            },
             single(y.gradient()), x.value(), single(y.value()));
     });
 }
@@ -86,11 +92,12 @@ Value<B> sum_of_squares_about(Value<B> m, Value<B> x, typename B::Scalar w) {
                          "a scalar first");
     auto& tape = x.tape();
     const auto y = tape.make({x}, 1, 1);
-    tape.backend().sum([w](T in, T mean) { return w * (in - mean) * (in - mean); }, y.result(),
-                       x.value(), single(m.value()));
+    tape.backend().sum([w] POLDER_IN_KERNEL(T in, T mean) { return w * (in - mean) * (in - mean); },
+                       y.result(), x.value(), single(m.value()));
     return tape.on_backward(y, [x, m, y, w] {
         detail::add_gradient(
-            x, [w](T& dx, T dy, T in, T mean) { dx += T(2) * w * dy * (in - mean); },
+            x,
+            [w] POLDER_IN_KERNEL(T & dx, T dy, T in, T mean) { dx += T(2) * w * dy * (in - mean); },
             single(y.gradient()), x.value(), single(m.value()));
     });
 }
@@ -112,10 +119,11 @@ Value<B> row_dot(Value<B> a, Value<B> c) {
     const TimedPart timed(Part::loss);
     auto& tape = a.tape();
     const auto y = tape.make({a, c}, a.rows(), 1);
-    tape.backend().row_sum([](T ai, T ci) { return ai * ci; }, y.result(), a.value(), c.value());
+    tape.backend().row_sum([] POLDER_IN_KERNEL(T ai, T ci) { return ai * ci; }, y.result(),
+                           a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
         const TimedPart timed(Part::loss);
-        const auto step = [](T& d, T dy, T other) { d += dy * other; };
+        const auto step = [] POLDER_IN_KERNEL(T & d, T dy, T other) { d += dy * other; };
         detail::add_gradient(a, step, per_row(y.gradient()), c.value());
         detail::add_gradient(c, step, per_row(y.gradient()), a.value());
     });
@@ -129,18 +137,20 @@ Value<B> normalise_rows(Value<B> x, typename B::Scalar floor = typename B::Scala
     auto& tape = x.tape();
     auto& backend = tape.backend();
     const auto norm = tape.scratch(x.rows(), 1);
-    backend.row_sum([](T in) { return in * in; }, norm.result(), x.value());
-    backend.map([](T& n) { n = std::sqrt(n); }, norm.result());
+    backend.row_sum([] POLDER_IN_KERNEL(T in) { return in * in; }, norm.result(), x.value());
+    backend.map([] POLDER_IN_KERNEL(T & n) { n = std::sqrt(n); }, norm.result());
     const auto y = tape.make({x}, x.rows(), x.cols());
-    backend.map([floor](T& out, T in, T n) { out = in / (n > floor ? n : floor); }, y.result(),
-                x.value(), per_row(norm.value()));
+    backend.map(
+        [floor] POLDER_IN_KERNEL(T & out, T in, T n) { out = in / (n > floor ? n : floor); },
+        y.result(), x.value(), per_row(norm.value()));
     const auto along = tape.scratch(x.rows(), 1);
     return tape.on_backward(y, [x, y, norm, along, floor] {
         auto& to = y.tape().backend();
-        to.row_sum([](T dy, T out) { return dy * out; }, along.result(), y.gradient(), y.value());
+        to.row_sum([] POLDER_IN_KERNEL(T dy, T out) { return dy * out; }, along.result(),
+                   y.gradient(), y.value());
         detail::add_gradient(
             x,
-            [floor](T& dx, T dy, T out, T n, T dot) {
+            [floor] POLDER_IN_KERNEL(T & dx, T dy, T out, T n, T dot) {
                 dx += n > floor ? (dy - out * dot) / n : dy / floor;
             },
             y.gradient(), y.value(), per_row(norm.value()), per_row(along.value()));
@@ -161,9 +171,9 @@ Value<B> inverse_row_norms(Value<B> x, typename B::Scalar floor = typename B::Sc
     auto& tape = x.tape();
     auto& backend = tape.backend();
     const auto y = tape.make({x}, x.rows(), 1);
-    backend.row_sum([](T in) { return in * in; }, y.result(), x.value());
+    backend.row_sum([] POLDER_IN_KERNEL(T in) { return in * in; }, y.result(), x.value());
     backend.map(
-        [floor](T& out) {
+        [floor] POLDER_IN_KERNEL(T & out) {
             const T norm = std::sqrt(out);
             out = T(1) / (norm > floor ? norm : floor);
         },
@@ -171,12 +181,57 @@ Value<B> inverse_row_norms(Value<B> x, typename B::Scalar floor = typename B::Sc
     return tape.on_backward(y, [x, y, floor] {
         detail::add_gradient(
             x,
-            [floor](T& dx, T dy, T out, T in) {
+            [floor] POLDER_IN_KERNEL(T & dx, T dy, T out, T in) {
                 dx -= out < T(1) / floor ? dy * out * (out * in) * out : T(0);
             },
             per_row(y.gradient()), per_row(y.value()), x.value());
     });
 }
+
+namespace detail {
+
+// Of a row of weight_by_cosine, the function of its entries.
+template <class T>
+struct CosineWeight {
+    T floor;
+
+    struct Map {
+        T a;
+        POLDER_HOST_DEVICE void operator()(T& out, T xi, T) const { out = a * xi; }
+    };
+    template <class Sum>
+    POLDER_HOST_DEVICE Map operator()(Sum const& sum) const {
+        const T n = std::sqrt(sum([](T, T xi, T) { return xi * xi; }));
+        const T m = std::sqrt(sum([](T, T, T zi) { return zi * zi; }));
+        return {sum([](T, T xi, T zi) { return xi * zi; }) /
+                (std::max(n, floor) * std::max(m, floor))};
+    }
+};
+
+// The same of its gradient.
+template <class T>
+struct CosineWeightGradient {
+    T floor;
+
+    struct Map {
+        T a, s, w, along_x, along_z;
+        POLDER_HOST_DEVICE void operator()(T& dx, T& dz, T dy, T xi, T zi) const {
+            dx += a * dy + s * (w * zi - along_x * xi);
+            dz += s * (w * xi - along_z * zi);
+        }
+    };
+    template <class Sum>
+    POLDER_HOST_DEVICE Map operator()(Sum const& sum) const {
+        const T n = std::sqrt(sum([](T, T, T, T xi, T) { return xi * xi; }));
+        const T m = std::sqrt(sum([](T, T, T, T, T zi) { return zi * zi; }));
+        const T w = T(1) / (std::max(n, floor) * std::max(m, floor));
+        const T a = w * sum([](T, T, T, T xi, T zi) { return xi * zi; });
+        const T s = sum([](T, T, T dy, T xi, T) { return dy * xi; });
+        return {a, s, w, n > floor ? a / (n * n) : T(0), m > floor ? a / (m * m) : T(0)};
+    }
+};
+
+}  // namespace detail
 
 /// Rows weighted by their cosine with those of Z: Y_b = a_b X_b, a_b = X_b . Z_b / (n_b m_b), where
 /// n_b = max(|X_b|_2, floor), m_b = max(|Z_b|_2, floor). With s_b = X_b . dY_b:
@@ -193,34 +248,13 @@ Value<B> weight_by_cosine(Value<B> x, Value<B> z,
                                     detail::shape(z) + ", expected equal shapes");
     auto& tape = x.tape();
     const auto y = tape.make({x, z}, x.rows(), x.cols(), x.present());
-    tape.backend().map_rows_by_sums(
-        x.present(),
-        [floor](auto const& sum) {
-            const T n = std::sqrt(sum([](T, T xi, T) { return xi * xi; }));
-            const T m = std::sqrt(sum([](T, T, T zi) { return zi * zi; }));
-            const T a = sum([](T, T xi, T zi) { return xi * zi; }) /
-                        (std::max(n, floor) * std::max(m, floor));
-            return [a](T& out, T xi, T) { out = a * xi; };
-        },
-        y.result(), x.value(), z.value());
+    tape.backend().map_rows_by_sums(x.present(), detail::CosineWeight<T>{floor}, y.result(),
+                                    x.value(), z.value());
     return tape.on_backward(y, [x, z, y, floor] {
         const Rows rows = y.gradient_rows();
-        y.tape().backend().map_rows_by_sums(
-            rows,
-            [floor](auto const& sum) {
-                const T n = std::sqrt(sum([](T, T, T, T xi, T) { return xi * xi; }));
-                const T m = std::sqrt(sum([](T, T, T, T, T zi) { return zi * zi; }));
-                const T w = T(1) / (std::max(n, floor) * std::max(m, floor));
-                const T a = w * sum([](T, T, T, T xi, T zi) { return xi * zi; });
-                const T s = sum([](T, T, T dy, T xi, T) { return dy * xi; });
-                const T along_x = n > floor ? a / (n * n) : T(0);
-                const T along_z = m > floor ? a / (m * m) : T(0);
-                return [=](T& dx, T& dz, T dy, T xi, T zi) {
-                    dx += a * dy + s * (w * zi - along_x * xi);
-                    dz += s * (w * xi - along_z * zi);
-                };
-            },
-            x.gradient_sum(rows), z.gradient_sum(rows), y.gradient(rows), x.value(), z.value());
+        y.tape().backend().map_rows_by_sums(rows, detail::CosineWeightGradient<T>{floor},
+                                            x.gradient_sum(rows), z.gradient_sum(rows),
+                                            y.gradient(rows), x.value(), z.value());
     });
 }
 
@@ -235,15 +269,20 @@ Value<B> softmax_rows(Value<B> x, typename B::Scalar temperature = typename B::S
     const auto scratch = tape.scratch(x.rows(), 1);
     const auto y = tape.make({x}, x.rows(), x.cols());
     backend.row_max(scratch.result(), x.value());
-    backend.map([temperature](T& out, T in, T most) { out = std::exp((in - most) / temperature); },
+    backend.map([temperature] POLDER_IN_KERNEL(
+                    T & out, T in, T most) { out = std::exp((in - most) / temperature); },
                 y.result(), x.value(), per_row(scratch.value()));
-    backend.row_sum([](T out) { return out; }, scratch.result(), y.value());
-    backend.map([](T& out, T total) { out /= total; }, y.result(), per_row(scratch.value()));
+    backend.row_sum([] POLDER_IN_KERNEL(T out) { return out; }, scratch.result(), y.value());
+    backend.map([] POLDER_IN_KERNEL(T & out, T total) { out /= total; }, y.result(),
+                per_row(scratch.value()));
     return tape.on_backward(y, [x, y, scratch, temperature] {
-        y.tape().backend().row_sum([](T dy, T out) { return dy * out; }, scratch.result(),
-                                   y.gradient(), y.value());
+        y.tape().backend().row_sum([] POLDER_IN_KERNEL(T dy, T out) { return dy * out; },
+                                   scratch.result(), y.gradient(), y.value());
         detail::add_gradient(
-            x, [temperature](T& dx, T dy, T out, T dot) { dx += out * (dy - dot) / temperature; },
+            x,
+            [temperature] POLDER_IN_KERNEL(T & dx, T dy, T out, T dot) {
+                dx += out * (dy - dot) / temperature;
+            },
             y.gradient(), y.value(), per_row(scratch.value()));
     });
 }

@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "recsys/tape/mirror.hpp"
+
 namespace polder::recsys {
 
 /// A set of rows of a matrix.
@@ -16,6 +18,7 @@ public:
     /// The union of `lists`; every row in them is less than n_rows. Allocates only where the set is
     /// larger than any before.
     void assign(std::size_t n_rows, std::initializer_list<std::span<std::int32_t const>> lists) {
+        mirror_.forget();
         is_member_.assign(n_rows, 0);
         for (auto const& list : lists)
             for (const std::int32_t row : list) is_member_[static_cast<std::size_t>(row)] = 1;
@@ -30,9 +33,15 @@ public:
     /// The rows of the set, ascending.
     [[nodiscard]] std::span<std::int32_t const> members() const { return members_; }
 
+    /// 1 for every row of the set, 0 for the others.
+    [[nodiscard]] std::span<std::uint8_t const> flags() const { return is_member_; }
+
+    [[nodiscard]] Mirror const& mirror() const { return mirror_; }
+
 private:
     std::vector<std::uint8_t> is_member_;
     std::vector<std::int32_t> members_;
+    Mirror mirror_;
 };
 
 /// All rows, no row, or the rows of a set that outlives this reference to it.
@@ -55,6 +64,9 @@ public:
     [[nodiscard]] std::size_t operator[](std::size_t k) const {
         return kind_ == everything ? k : static_cast<std::size_t>(set_->members()[k]);
     }
+
+    /// The set, or null.
+    [[nodiscard]] RowSet const* set() const { return set_; }
 
     /// Sets are equal when they are the same object.
     friend bool operator==(Rows, Rows) = default;

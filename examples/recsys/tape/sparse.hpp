@@ -51,15 +51,16 @@ Value<B> add_up(std::span<Value<B> const> xs, typename B::Scalar share, Rows row
             !(x.present().is_all() || x.present() == rows))
             throw std::invalid_argument("tape: sum of values of different shapes or rows");
         backend.map_rows(
-            rows, [share](T& out, T in) { out += share * in; }, y.result(), x.value());
+            rows, [share] POLDER_IN_KERNEL(T & out, T in) { out += share * in; }, y.result(),
+            x.value());
     }
     return tape.on_backward(y, [y, share] {
         const Rows sources = y.gradient_rows();
         for (const auto x : y.operands())
             if (x.is_variable())
                 y.tape().backend().map_rows(
-                    sources, [share](T& dx, T dy) { dx += share * dy; }, x.gradient_sum(sources),
-                    y.gradient(sources));
+                    sources, [share] POLDER_IN_KERNEL(T & dx, T dy) { dx += share * dy; },
+                    x.gradient_sum(sources), y.gradient(sources));
     });
 }
 

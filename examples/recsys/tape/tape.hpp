@@ -54,6 +54,9 @@ public:
     /// The only entry of a (1 x 1) value.
     [[nodiscard]] Scalar scalar() const { return tape_->backend().read(value()); }
 
+    /// The same as a loss: on a device it stays there, for as long as this value is valid.
+    [[nodiscard]] typename Backend::Loss loss() const { return tape_->backend().loss(value()); }
+
     /// For the operation that makes this value.
     [[nodiscard]] MatrixView<Scalar> result() const {
         auto& node = tape_->node(*this);
@@ -109,7 +112,10 @@ public:
     [[nodiscard]] Backend& backend() { return backend_; }
 
     /// Forgets all values and keeps their memory for the next ones.
-    void reset() { used_ = 0; }
+    void reset() {
+        used_ = 0;
+        backend_.begin_evaluation();
+    }
 
     /// A matrix to differentiate by. `backward` overwrites `gradient`, which has the same shape.
     Value parameter(MatrixView<Scalar const> value, MatrixView<Scalar> gradient) {
@@ -126,6 +132,16 @@ public:
     Value constant(MatrixView<Scalar const> value) {
         next_node().value = value;
         return Value(*this, used_ - 1);
+    }
+
+    /// The same of a matrix on the host, which has view() and mirror.
+    template <class Matrix>
+    requires requires(Matrix const& matrix) {
+        matrix.view();
+        matrix.mirror;
+    }
+    Value constant(Matrix const& matrix) {
+        return constant(backend_.resident(matrix.view(), matrix.mirror));
     }
 
     /// Room for the result of an operation on `operands`, in which only the rows `present` will be

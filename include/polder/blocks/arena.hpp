@@ -54,6 +54,31 @@ public:
         friend bool operator==(Entry const&, Entry const&) = default;
     };
 
+    ParameterArena() = default;
+    /// A copy of an arena whose values lie in memory of another kind; one of both kinds is the host's. Waits for the
+    /// device.
+    template <class OtherStorage>
+    explicit ParameterArena(ParameterArena<T, OtherStorage> const& other) {
+        using Other = ParameterArena<T, OtherStorage>;
+        static_assert(is_on_host != Other::is_on_host);
+        for (auto const& [name, offset, rows, cols] : other.entries()) {
+            entries_.push_back({name, offset, rows, cols});
+        }
+        values_.resize(other.size());
+        copy_values(other);
+    }
+
+    /// Takes the values of an arena of the same layout in memory of another kind, as above.
+    template <class OtherStorage>
+    void copy_values(ParameterArena<T, OtherStorage> const& other) {
+        if constexpr (is_on_host) {
+            Access<typename ParameterArena<T, OtherStorage>::memory_space>::read(
+                data(), other.data(), size() * sizeof(T));
+        } else {
+            Access<memory_space>::write(data(), other.data(), size() * sizeof(T));
+        }
+    }
+
     /// Appends a matrix of zeros and returns it. Views made before are invalid afterwards.
     /// Throws std::invalid_argument for an empty or known name and for a size that overflows.
     MatrixView<T> add(std::string name, std::size_t rows, std::size_t cols) {

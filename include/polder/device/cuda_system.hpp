@@ -171,7 +171,14 @@ public:
         }
     }
 
+    // Memory that is not pinned has been read when the call returns.
+    void send(void* at, void const* host, std::size_t bytes) {
+        detail::check_cuda(cudaMemcpyAsync(at, host, bytes, cudaMemcpyHostToDevice, stream_),
+                           "cudaMemcpyAsync");
+    }
+
     void set_stream(void* stream) noexcept { stream_ = static_cast<cudaStream_t>(stream); }
+    void* stream() const noexcept { return stream_; }
     bool capturing() const {
         if (stream_ == nullptr) return false;
         cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;

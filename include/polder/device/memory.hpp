@@ -7,6 +7,7 @@
 ///     static void read(void* host, void const* at, std::size_t bytes);   waits for the device
 ///     static void write(void* at, void const* host, std::size_t bytes);  waits for the device
 ///     void put(void* at, void const* host, std::size_t bytes);  in the order of passes, waits for nothing
+///     void send(void* at, void const* host, std::size_t bytes); the same for much, not while capturing
 ///     void set_stream(void* stream);
 ///     bool capturing() const;                                whether passes are recorded and not run
 ///     template <class Body, class Tail>

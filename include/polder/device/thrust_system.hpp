@@ -63,6 +63,7 @@ struct ThrustSystem {
         std::memcpy(at, host, bytes);
     }
     void put(void* at, void const* host, std::size_t bytes) { std::memcpy(at, host, bytes); }
+    void send(void* at, void const* host, std::size_t bytes) { std::memcpy(at, host, bytes); }
     void set_stream(void*) {}
     bool capturing() const { return false; }
 
