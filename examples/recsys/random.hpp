@@ -40,18 +40,23 @@ public:
     }
 
     /// Continues a stream where `state` left it.
-    explicit Random(State state) : state_(state) {}
+    constexpr explicit Random(State state) : state_(state) {}
 
-    [[nodiscard]] State state() const { return state_; }
+    /// The stream of one more part: Random(seed, a, b) is Random(seed, a).with(b).
+    [[nodiscard]] constexpr Random with(std::integral auto part) const {
+        return Random(State{mix(state_.key ^ mix(number(part) + increment)), 0});
+    }
+
+    [[nodiscard]] constexpr State state() const { return state_; }
 
     /// 64 random bits.
-    std::uint64_t next() { return mix(state_.key + increment * ++state_.counter); }
+    constexpr std::uint64_t next() { return mix(state_.key + increment * ++state_.counter); }
     std::uint64_t operator()() { return next(); }
     static constexpr std::uint64_t min() { return 0; }
     static constexpr std::uint64_t max() { return std::numeric_limits<std::uint64_t>::max(); }
 
     /// Uniform in [0, 1), with 53 random bits.
-    double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
+    constexpr double uniform() { return static_cast<double>(next() >> 11) * 0x1p-53; }
 
     /// Uniform in [low, high).
     double uniform(double low, double high) { return low + (high - low) * uniform(); }
@@ -90,7 +95,7 @@ public:
     }
 
 private:
-    __extension__ using Wide = unsigned __int128;
+    __extension__ typedef unsigned __int128 Wide;
     static constexpr std::uint64_t increment = 0x9e3779b97f4a7c15;
 
     static constexpr std::uint64_t mix(std::uint64_t z) {

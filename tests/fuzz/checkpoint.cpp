@@ -28,7 +28,7 @@ public:
         for (std::size_t k = 0; k < x.size(); ++k) gradient.data()[k] = x.data()[k] - 1;
         return 1;
     }
-    std::span<LossTerm const> terms() const override { return {}; }
+    std::vector<LossTerm> terms() const override { return {}; }
     Representations<float> representations(ParameterArena<float> const& x) override {
         return {{x.data(), 2, 1}, {x.data(), 3, 1}};
     }

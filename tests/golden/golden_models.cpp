@@ -1,4 +1,4 @@
-// golden_models --dir DIR: compares the models of the recommender suite with reference
+// golden_models --dir DIR [--device DEVICE]: compares the models of the recommender suite with reference
 // implementations on complete, tiny training steps.
 //
 // Every *.json file of DIR must have the schema golden-model-1: data, graphs, hyper-parameters,
@@ -15,6 +15,7 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stdexcept>
@@ -34,9 +35,14 @@
 #include "golden/references.hpp"
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/common_items.hpp"
+#include "recsys/models/device_models.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"
+
+#if defined(POLDER_GOLDEN_CUDA)
+#include <cuda_runtime_api.h>
+#endif
 
 namespace {
 
@@ -45,6 +51,45 @@ using golden::Reference;
 using namespace polder::recsys;
 using polder::ParameterArena;
 namespace fs = std::filesystem;
+
+// Throws CLI::ValidationError for a device that the program was not built for.
+void check_device(std::string const& device) {
+#if !defined(POLDER_GOLDEN_CUDA)
+    if (device == "cuda")
+        throw CLI::ValidationError("--device cuda",
+                                   "this program was built without CUDA; configure with "
+                                   "-DPOLDER_CUDA=ON where nvcc of CUDA 12.4 or later is found");
+#endif
+#if !defined(POLDER_GOLDEN_THRUST)
+    if (device == "thrust-cpp")
+        throw CLI::ValidationError("--device thrust-cpp",
+                                   "this program was built without Thrust; install it (apt: "
+                                   "libthrust-dev) and configure again");
+#endif
+    static_cast<void>(device);
+}
+
+bool has_gpu() {
+#if defined(POLDER_GOLDEN_CUDA)
+    int count = 0;
+    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+#else
+    return false;
+#endif
+}
+
+template <class T>
+std::unique_ptr<AnyModel<T>> make_model_on(std::string_view device, std::string_view name,
+                                           Dataset const& data, Settings const& settings) {
+#if defined(POLDER_GOLDEN_CUDA)
+    if (device == "cuda") return make_model_on_cuda<T>(name, data, settings);
+#endif
+#if defined(POLDER_GOLDEN_THRUST)
+    if (device == "thrust-cpp") return make_model_on_thrust<T>(name, data, settings);
+#endif
+    static_cast<void>(device);
+    return make_model<T>(name, data, settings, 1);
+}
 
 struct Tolerance {
     double relative;
@@ -440,7 +485,8 @@ std::vector<double> scores_of(Representations<T> const& of) {
 }
 
 template <class T>
-void check_case(Case const& expected, Reference const& reference, Tolerance tolerance) {
+void check_case(Case const& expected, Reference const& reference, Tolerance tolerance,
+                std::string_view device) {
     Settings settings = reference.settings;
     for (auto const& [name, text] : expected.hyper_parameters) {
         const auto here = reference.hyper_parameters.find(name);
@@ -454,7 +500,7 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
             std::none_of(settings.begin(), settings.end(),
                          [&](auto const& setting) { return setting.first == known.name; }))
             throw std::runtime_error("missing key 'hyper_parameters." + known.name + "'");
-    const auto model = make_model<T>(reference.registry, expected.data, settings, 1);
+    const auto model = make_model_on<T>(device, reference.registry, expected.data, settings);
     for (auto const& [name, values] : expected.fixed) model->noise().fix(name, values);
     model->begin_epoch(0, 0);
 
@@ -516,7 +562,8 @@ private:
     int failed_ = 0;
 };
 
-void check_file(fs::path const& path, bool single_precision, Tally& tally) {
+void check_file(fs::path const& path, bool single_precision, std::string_view device,
+                Tally& tally) {
     std::ifstream stream(path);
     if (!stream) throw std::runtime_error("cannot be read");
     const nlohmann::json document = nlohmann::json::parse(stream);
@@ -549,9 +596,9 @@ void check_file(fs::path const& path, bool single_precision, Tally& tally) {
                 continue;
             }
             if (single_precision)
-                check_case<float>(expected, *reference, in_float);
+                check_case<float>(expected, *reference, in_float, device);
             else
-                check_case<double>(expected, *reference, in_double);
+                check_case<double>(expected, *reference, in_double, device);
             tally.passed(name);
         } catch (std::exception const& error) {
             tally.failed(name, error.what());
@@ -559,7 +606,7 @@ void check_file(fs::path const& path, bool single_precision, Tally& tally) {
     }
 }
 
-int run(fs::path const& directory, bool single_precision) {
+int run(fs::path const& directory, bool single_precision, std::string_view device) {
     std::vector<fs::path> files;
     for (auto const& entry : fs::directory_iterator(directory))
         if (entry.is_regular_file() && entry.path().extension() == ".json")
@@ -572,7 +619,7 @@ int run(fs::path const& directory, bool single_precision) {
     Tally tally;
     for (auto const& path : files) {
         try {
-            check_file(path, single_precision, tally);
+            check_file(path, single_precision, device, tally);
         } catch (std::exception const& error) {
             tally.failed(path.filename().string(), error.what());
         }
@@ -587,24 +634,36 @@ int main(int argc, char** argv) {
         "Compares the models of the recommender suite with reference implementations: graphs,\n"
         "loss, loss terms, gradients and scores. Prints a line per case and ends with\n"
         "'N passed, M failed'. Exit code: 0 when none failed, 1 when a case failed or a file does\n"
-        "not fit the schema, 2 for wrong arguments."};
+        "not fit the schema, 2 for wrong arguments, 77 where --device cuda finds no GPU."};
     fs::path directory;
     bool single_precision = false;
     app.add_option("--dir", directory, "Folder with files of the schema golden-model-1")
         ->required();
     app.add_flag("--float32", single_precision,
                  "Compute in single precision and compare at 1e-4 instead of 1e-9");
+    std::string device = "cpu";
+    app.add_option("--device", device,
+                   "Where losses, gradients and scores are computed; thrust-cpp is the code of "
+                   "cuda on this processor")
+        ->check(CLI::IsMember({"cpu", "cuda", "thrust-cpp"}))
+        ->capture_default_str();
     try {
         app.parse(argc, argv);
+        check_device(device);
     } catch (CLI::ParseError const& error) {
         return app.exit(error) == 0 ? 0 : 2;
+    }
+    if (device == "cuda" && !has_gpu()) {
+        fmt::print(
+            "SKIPPED: golden_models --device cuda: this machine has no GPU that CUDA can use\n");
+        return 77;
     }
     if (!fs::is_directory(directory)) {
         fmt::print(stderr, "golden_models: --dir '{}': expected a folder\n", directory.string());
         return 2;
     }
     try {
-        return run(directory, single_precision);
+        return run(directory, single_precision, device);
     } catch (std::exception const& error) {
         fmt::print(stderr, "golden_models: {}\n", error.what());
         return 1;

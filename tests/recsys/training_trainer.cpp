@@ -96,7 +96,7 @@ public:
         gradient.data()[0] = 1;
         return loss_value;
     }
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return {}; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return {}; }
     [[nodiscard]] Representations<float> representations(ParameterArena<float> const&) override {
         double const value = script.at(static_cast<std::size_t>(n_evaluations++));
         for (std::size_t item = 0; item < items_.size(); ++item)

@@ -53,6 +53,8 @@
 #include <string_view>
 #include <vector>
 
+#include <polder/config.hpp>
+
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/distinct_ids.hpp"
@@ -60,7 +62,6 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -101,9 +102,30 @@ struct AMRHyperParameters {
     };
 };
 
-/// AMR on one data set with features.
+namespace detail {
+
+// epsilon / |G_i| of |G_i|^2, a constant for the gradient.
 template <class T>
-class AMR final : public AnyModel<T> {
+struct AdversarialReach {
+    T epsilon;
+    POLDER_HOST_DEVICE T operator()(T square) const {
+        return epsilon / std::sqrt(std::max(square, T(1e-12)));
+    }
+};
+template <class T>
+struct NoSlope {
+    POLDER_HOST_DEVICE T operator()(T, T) const { return T(0); }
+};
+
+}  // namespace detail
+
+/// AMR on one data set with features.
+template <class B>
+class AMR final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = AMRHyperParameters;
     static constexpr std::string_view model_name = "amr";
@@ -112,7 +134,7 @@ public:
     AMR(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), is_official_(values.mode == "official"),
           n_users_(data.n_users), n_items_(data.n_items),
-          features_(textual_and_visual<T>(data, model_name)), tape_(EigenBackend<T>(threads)) {
+          features_(textual_and_visual<T>(data, model_name)), tape_(B(threads)) {
         if (values.regs.size() != 3)
             detail::refuse(model_name, "regs", detail::text_of(values.regs), "three numbers");
         if (is_official_ && values.scale_features) features_.divide_by_largest();
@@ -149,17 +171,16 @@ public:
         }
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         this->noise_.begin_batch(batch.number);
         check(batch, n_users_, n_items_);
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
         tape_.reset();
-        const BoundParameters<T> of(tape_, parameters, &gradient);
+        const BoundParameters<B> of(tape_, parameters, &gradient);
         const auto p_u = gather(of["user_embedding"], batch.users);
         const auto q = gather(of["item_embedding"], items_.ids());
         const auto w = of[name_of_w()];
-        const auto shown = project(of, w, gather(tape_.constant(features_.view()), items_.ids()));
+        const auto shown = project(of, w, gather(tape_.constant(features_), items_.ids()));
 
         const auto e = compose(q, shown);
         const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
@@ -167,7 +188,7 @@ public:
         const auto clean = ranking(positive, negative);
         auto total = clean;
 
-        double adversarial_loss = 0;
+        Loss adversarial_loss{};
         if (values_.adv) {
             const auto towards =
                 values_.adv_type == "grad" ? worst(p_u, negative - positive, w) : random(w);
@@ -175,7 +196,7 @@ public:
             const auto adversarial = ranking(row_dot(p_u, gather(moved, items_.places(0))),
                                              row_dot(p_u, gather(moved, items_.places(1))));
             total = total + static_cast<T>(values_.lmd) * adversarial;
-            adversarial_loss = adversarial.scalar();
+            adversarial_loss = adversarial.loss();
         }
 
         if (is_official_) {
@@ -185,35 +206,35 @@ public:
                                         values_.regs[2]};
             for (std::size_t k = 0; k < squares.size(); ++k)
                 total = total + static_cast<T>(weights[k]) * squares[k];
-            terms_.assign({{"loss", clean.scalar()},
+            terms_.assign({{"loss", clean.loss()},
                            {"adv_loss", adversarial_loss},
-                           {"sum_p_sq", squares[0].scalar()},
-                           {"sum_q_pos_sq", squares[1].scalar()},
-                           {"sum_q_neg_sq", squares[2].scalar()},
-                           {"sum_phi_sq", squares[3].scalar()}});
+                           {"sum_p_sq", squares[0].loss()},
+                           {"sum_q_pos_sq", squares[1].loss()},
+                           {"sum_q_neg_sq", squares[2].loss()},
+                           {"sum_phi_sq", squares[3].loss()}});
         } else {
             const auto norms = embedding_loss({p_u, e_p, e_n});
             total = total + static_cast<T>(values_.reg_weight) * norms;
-            terms_.assign({{"mf_loss", clean.scalar()},
+            terms_.assign({{"mf_loss", clean.loss()},
                            {"adv_loss", adversarial_loss},
-                           {"reg_loss", norms.scalar()}});
+                           {"reg_loss", norms.loss()}});
         }
         tape_.backward(total);
-        return total.scalar();
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> of(tape_, parameters);
-        const auto shown = project(of, of[name_of_w()], tape_.constant(features_.view()));
+        const BoundParameters<B> of(tape_, parameters);
+        const auto shown = project(of, of[name_of_w()], tape_.constant(features_));
         const auto e = compose(of["item_embedding"], shown);
         return {parameters["user_embedding"], e.value()};
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     // phi multiplies features from the right, W is transposed first.
     [[nodiscard]] Form form_of_w() const { return is_official_ ? Form::plain : Form::transposed; }
@@ -223,7 +244,7 @@ private:
     }
 
     // phi^T F_i, or W F_i + b.
-    Matrix project(BoundParameters<T> const& of, Matrix w, Matrix f) {
+    Matrix project(BoundParameters<B> const& of, Matrix w, Matrix f) {
         const auto shown = product(f, Form::plain, w, form_of_w());
         return is_official_ ? shown : add_row(shown, of["item_linear.bias"]);
     }
@@ -265,35 +286,35 @@ private:
                                         std::to_string(fixed->size()) + " values, expected " +
                                         std::to_string(features_.view().size()));
         Random stream = this->noise_.of_batch("adversarial_delta");
-        g_.resize(ids.size() * columns);
+        g_.rows = ids.size();
+        g_.cols = columns;
+        g_.values.resize(ids.size() * columns);
+        g_.mirror.forget();
         for (std::size_t k = 0; k < ids.size(); ++k)
             for (std::size_t j = 0; j < columns; ++j)
-                g_[k * columns + j] =
+                g_.values[k * columns + j] =
                     static_cast<T>(fixed ? (*fixed)[static_cast<std::size_t>(ids[k]) * columns + j]
                                          : stream.truncated_normal());
-        const auto g = tape_.constant({g_.data(), ids.size(), columns});
+        const auto g = tape_.constant(g_);
         const auto delta = scale_rows(reach(row_dot(g, g)), g);
         return product(delta, Form::plain, w, form_of_w());
     }
 
     // epsilon / |G_i|, of constants only.
     Matrix reach(Matrix square_of_g) {
-        const T epsilon = static_cast<T>(values_.epsilon);
-        return apply(
-            square_of_g,
-            [epsilon](T square) { return epsilon / std::sqrt(std::max(square, T(1e-12))); },
-            [](T, T) { return T(0); });
+        return apply(square_of_g, detail::AdversarialReach<T>{static_cast<T>(values_.epsilon)},
+                     detail::NoSlope<T>{});
     }
 
     HyperParameters values_;
     bool is_official_;
     std::int32_t n_users_, n_items_;
     Features<T> features_;  // F
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     DistinctIds items_;
-    std::vector<T> g_;
+    HostMatrix<T> g_;
     std::vector<Matrix> parts_;
-    std::vector<LossTerm> terms_;
+    std::vector<TermOf<Loss>> terms_;
 };
 
 }  // namespace polder::recsys

@@ -54,7 +54,6 @@
 #include "recsys/models/modalities.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/smoothing.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -87,8 +86,12 @@ struct BM3HyperParameters {
 };
 
 /// BM3 on one data set with features.
-template <class T>
-class BM3 final : public AnyModel<T> {
+template <class B>
+class BM3 final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = BM3HyperParameters;
     static constexpr std::string_view model_name = "bm3";
@@ -102,7 +105,7 @@ public:
     BM3(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
           modalities_(modalities<T>(data, model_name)), graph_(normalised_interactions<T>(data)),
-          tape_(EigenBackend<T>(threads)) {}
+          tape_(B(threads)) {}
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
 
@@ -132,8 +135,7 @@ public:
         }
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, items = batch.positives;
@@ -156,13 +158,13 @@ public:
         const auto loss_ui = distance(u_b, i_target), loss_iu = distance(i_b, u_target);
         const auto norms = embedding_loss({u, i});
         auto total = loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * norms;
-        terms_ = {{{"loss_ui", loss_ui.scalar()},
-                   {"loss_iu", loss_iu.scalar()},
-                   {"reg_loss", norms.scalar()},
-                   {"loss_v", 0},
-                   {"loss_vt", 0},
-                   {"loss_t", 0},
-                   {"loss_tv", 0}}};
+        terms_ = {{{"loss_ui", loss_ui.loss()},
+                   {"loss_iu", loss_iu.loss()},
+                   {"reg_loss", norms.loss()},
+                   {"loss_v", {}},
+                   {"loss_vt", {}},
+                   {"loss_t", {}},
+                   {"loss_tv", {}}}};
 
         for (auto const& m : modalities_) {
             const auto f_b = gather(parameter(m.table), items);
@@ -171,16 +173,16 @@ public:
                 m.is_visual ? "target_dropout_image" : "target_dropout_text", t_b, items, n_items_);
             const auto inter = distance(t_b, i_target), intra = distance(t_b, t_target);
             total = total + static_cast<T>(values_.cl_weight) * (inter + intra);
-            terms_[m.is_visual ? 3 : 5].value = inter.scalar();
-            terms_[m.is_visual ? 4 : 6].value = intra.scalar();
+            terms_[m.is_visual ? 3 : 5].value = inter.loss();
+            terms_[m.is_visual ? 4 : 6].value = intra.loss();
         }
         tape_.backward(total);
-        return total.scalar();
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
         const auto constant = [&](std::string_view name) {
             return tape_.constant(parameters[name]);
@@ -196,7 +198,7 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     // X~ for rows X_b that are the rows `index` of a matrix of n.
     Matrix target(std::string_view name, Matrix x, std::span<std::int32_t const> index,
@@ -211,9 +213,9 @@ private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     std::vector<Modality<T>> modalities_;
-    Smoothing<T> graph_;  // R
-    Tape<EigenBackend<T>> tape_;
-    std::array<LossTerm, 7> terms_{};
+    Smoothing<B> graph_;  // R
+    Tape<B> tape_;
+    std::array<TermOf<Loss>, 7> terms_{};
 };
 
 }  // namespace polder::recsys

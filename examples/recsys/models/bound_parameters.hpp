@@ -1,24 +1,21 @@
 /// The parameters of a model on a tape.
 #pragma once
 
-#include <algorithm>
 #include <string_view>
 
-#include <polder/blocks/arena.hpp>
-
-#include "recsys/tape/eigen_backend.hpp"
+#include "recsys/models/model.hpp"
 #include "recsys/tape/tape.hpp"
 
 namespace polder::recsys {
 
 /// Takes parameters by name onto a tape: with a gradient in training, as constants at inference.
-template <class T>
+template <class B>
 class BoundParameters {
 public:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
+    using Arena = typename ModelOn<B>::Arena;
 
-    BoundParameters(Tape<EigenBackend<T>>& tape, ParameterArena<T> const& parameters,
-                    ParameterArena<T>* gradient = nullptr)
+    BoundParameters(Tape<B>& tape, Arena const& parameters, Arena* gradient = nullptr)
         : tape_(&tape), parameters_(&parameters), gradient_(gradient) {}
 
     /// The parameter `name`, to differentiate by. Call it once per parameter and loss.
@@ -36,16 +33,15 @@ public:
     /// The gradient by the parameter `name` becomes 0.
     void leave_out(std::string_view name) const {
         if (gradient_ == nullptr) return;
-        const auto zeros = (*gradient_)[name];
-        std::fill_n(zeros.data, zeros.size(), T(0));
+        tape_->backend().fill((*gradient_)[name], Rows::all(), typename B::Scalar(0));
     }
 
-    [[nodiscard]] Tape<EigenBackend<T>>& tape() const { return *tape_; }
+    [[nodiscard]] Tape<B>& tape() const { return *tape_; }
 
 private:
-    Tape<EigenBackend<T>>* tape_;
-    ParameterArena<T> const* parameters_;
-    ParameterArena<T>* gradient_;
+    Tape<B>* tape_;
+    Arena const* parameters_;
+    Arena* gradient_;
 };
 
 }  // namespace polder::recsys

@@ -34,7 +34,6 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -56,8 +55,12 @@ struct BPRHyperParameters {
 };
 
 /// BPR on one data set.
-template <class T>
-class BPR final : public AnyModel<T> {
+template <class B>
+class BPR final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = BPRHyperParameters;
     static constexpr std::string_view model_name = "bpr";
@@ -65,7 +68,7 @@ public:
 
     BPR(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          tape_(EigenBackend<T>(threads)) {}
+          tape_(B(threads)) {}
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
 
@@ -84,8 +87,7 @@ public:
         xavier_normal(parameters, "item_embedding", seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         tape_.reset();
         const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
@@ -98,21 +100,21 @@ public:
         const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
         tape_.backward(total);
 
-        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", norms.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         return {parameters["user_embedding"], parameters["item_embedding"]};
     }
 
 private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
-    Tape<EigenBackend<T>> tape_;
-    std::array<LossTerm, 2> terms_{};
+    Tape<B> tape_;
+    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -59,7 +59,6 @@
 #include "recsys/models/model.hpp"
 #include "recsys/models/similar_items.hpp"
 #include "recsys/models/user_graph.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -103,8 +102,12 @@ struct DRAGONHyperParameters {
 };
 
 /// DRAGON on one data set.
-template <class T>
-class DRAGON final : public AnyModel<T> {
+template <class B>
+class DRAGON final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = DRAGONHyperParameters;
     static constexpr std::string_view model_name = "dragon";
@@ -117,17 +120,17 @@ public:
 
     DRAGON(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          branches_(feature_branches<T>(data, values.embedding_size, model_name)),
+          branches_(feature_branches<B>(data, values.embedding_size, model_name)),
           convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
                                                  : Convolution<T>::mean(data)),
           with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),
                         values.n_mm_layers),
           user_graph_(data, values.user_graph_k, values.user_aggr_mode == "softmax", threads),
-          tape_(EigenBackend<T>(threads)) {
-        terms_ = {{"loss_value", 0}, {"reg_loss", 0}};
+          tape_(B(threads)) {
+        terms_ = {{"loss_value", {}}, {"reg_loss", {}}};
         for (auto const& branch : branches_)
             terms_.push_back(
-                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", 0});
+                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", {}});
         prepare_epoch(0);
     }
 
@@ -147,21 +150,20 @@ public:
         for (auto const& branch : branches_) branch.gcn.initialise(parameters, seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         batch_users_.assign(static_cast<std::size_t>(n_users_), {batch.users});
         batch_items_.assign(static_cast<std::size_t>(n_items_), {batch.positives, batch.negatives});
 
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         const Matrix w = bound["weight_u"];
         Matrix squares = mean_of_squares(w);
         preferences_.clear();
         for (std::size_t m = 0; m < branches_.size(); ++m) {
             preferences_.push_back(branches_[m].gcn.preference(bound));
             const Matrix term = mean_of_squares(gather(preferences_[m], batch.users));
-            terms_[2 + m].value = term.scalar();
+            terms_[2 + m].value = term.loss();
             squares = squares + term;
         }
 
@@ -183,16 +185,16 @@ public:
         const Matrix total = ranking + regulariser;
         tape_.backward(total);
 
-        terms_[0].value = ranking.scalar();
-        terms_[1].value = regulariser.scalar();
-        return total.scalar();
+        terms_[0].value = ranking.loss();
+        terms_[1].value = regulariser.loss();
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
+        const BoundParameters<B> bound(tape_, parameters);
         const Matrix w = bound["weight_u"];
         preferences_.clear();
         for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(bound));
@@ -210,15 +212,15 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
-    using Smoothed = typename FeatureGcn<T>::Smoothed;
+    using Matrix = Value<B>;
+    using Smoothed = typename FeatureGcn<B>::Smoothed;
 
     void prepare_epoch(int) override { user_graph_.sample(this->noise_); }
 
     // The columns of U' and I' that are those of modality m.
-    Smoothed smoothed(BoundParameters<T> const& bound, Matrix w, std::size_t m) {
+    Smoothed smoothed(BoundParameters<B> const& bound, Matrix w, std::size_t m) {
         auto const& gcn = branches_[m].gcn;
-        const Matrix features = tape_.constant(branches_[m].features.view());
+        const Matrix features = tape_.constant(branches_[m].features);
         const Smoothed x = gcn.smooth(gcn.layer_0(bound, preferences_[m], features), convolution_);
         if (branches_.size() == 1) return x;
         return {scale_rows(slice_columns(w, m, 1), x.users), x.items};
@@ -226,14 +228,14 @@ private:
 
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
-    std::vector<FeatureBranch<T>> branches_;
+    std::vector<FeatureBranch<B>> branches_;
     Convolution<T> convolution_;
     SimilarItems<T> with_similar_;
     UserGraph<T> user_graph_;
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     RowSet batch_users_, batch_items_;
     std::vector<Matrix> preferences_, positive_scores_, negative_scores_;
-    std::vector<LossTerm> terms_;
+    std::vector<TermOf<Loss>> terms_;
 };
 
 }  // namespace polder::recsys

@@ -62,7 +62,6 @@
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/user_graph.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -102,8 +101,12 @@ struct DualGNNHyperParameters {
 };
 
 /// DualGNN on one data set.
-template <class T>
-class DualGNN final : public AnyModel<T> {
+template <class B>
+class DualGNN final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = DualGNNHyperParameters;
     static constexpr std::string_view model_name = "dualgnn";
@@ -114,12 +117,12 @@ public:
           convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
                                                  : Convolution<T>::mean(data)),
           user_graph_(data, values.user_graph_k, values.user_aggr_mode == "softmax", threads),
-          branches_(feature_branches<T>(data, values.embedding_size, model_name)),
-          tape_(EigenBackend<T>(threads)) {
-        terms_ = {{"loss_value", 0}, {"reg_loss", 0}};
+          branches_(feature_branches<B>(data, values.embedding_size, model_name)),
+          tape_(B(threads)) {
+        terms_ = {{"loss_value", {}}, {"reg_loss", {}}};
         for (auto const& branch : branches_)
             terms_.push_back(
-                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", 0});
+                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", {}});
         prepare_epoch(0);
     }
 
@@ -141,21 +144,20 @@ public:
         for (auto const& branch : branches_) branch.gcn.initialise(parameters, seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         batch_users_.assign(static_cast<std::size_t>(n_users_), {batch.users});
         batch_items_.assign(static_cast<std::size_t>(n_items_), {batch.positives, batch.negatives});
 
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         const Matrix w = bound["weight_u"];
         Matrix squares = mean_of_squares(w) + mean_of_squares(bound["weight_i"]);
         preferences_.clear();
         for (std::size_t m = 0; m < branches_.size(); ++m) {
             preferences_.push_back(branches_[m].gcn.preference(bound));
             const Matrix term = mean_of_squares(gather(preferences_[m], batch.users));
-            terms_[2 + m].value = term.scalar();
+            terms_[2 + m].value = term.loss();
             squares = squares + term;
         }
 
@@ -169,16 +171,16 @@ public:
         const Matrix total = ranking + regulariser;
         tape_.backward(total);
 
-        terms_[0].value = ranking.scalar();
-        terms_[1].value = regulariser.scalar();
-        return total.scalar();
+        terms_[0].value = ranking.loss();
+        terms_[1].value = regulariser.loss();
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
+        const BoundParameters<B> bound(tape_, parameters);
         preferences_.clear();
         for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(bound));
         const auto [users, items] = fuse(bound, bound["weight_u"], Rows::all());
@@ -186,16 +188,16 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
-    using Smoothed = typename FeatureGcn<T>::Smoothed;
+    using Matrix = Value<B>;
+    using Smoothed = typename FeatureGcn<B>::Smoothed;
 
     void prepare_epoch(int) override { user_graph_.sample(this->noise_); }
 
     // U' and, in the rows asked for only, I.
-    Smoothed fuse(BoundParameters<T> const& bound, Matrix w, Rows item_rows) {
+    Smoothed fuse(BoundParameters<B> const& bound, Matrix w, Rows item_rows) {
         const auto smoothed = [&](std::size_t m) {
             auto const& gcn = branches_[m].gcn;
-            const Matrix features = tape_.constant(branches_[m].features.view());
+            const Matrix features = tape_.constant(branches_[m].features);
             return gcn.smooth(gcn.layer_0(bound, preferences_[m], features), convolution_,
                               Rows::all(), item_rows);
         };
@@ -212,11 +214,11 @@ private:
     std::int32_t n_users_, n_items_;
     Convolution<T> convolution_;
     UserGraph<T> user_graph_;
-    std::vector<FeatureBranch<T>> branches_;
-    Tape<EigenBackend<T>> tape_;
+    std::vector<FeatureBranch<B>> branches_;
+    Tape<B> tape_;
     RowSet batch_users_, batch_items_;
     std::vector<Matrix> preferences_;
-    std::vector<LossTerm> terms_;
+    std::vector<TermOf<Loss>> terms_;
 };
 
 }  // namespace polder::recsys

@@ -92,6 +92,7 @@ private:
 
     // The entries of `side` whose weight is not 0.
     void compact(Pattern::Side const& side, Csr<T>& to) const {
+        to.mirror.forget();
         to.offsets.clear();
         to.columns.clear();
         to.values.clear();

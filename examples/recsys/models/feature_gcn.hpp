@@ -16,7 +16,6 @@
 #include "recsys/models/convolution.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 
 namespace polder::recsys {
@@ -36,10 +35,12 @@ namespace polder::recsys {
 ///     x^(l) = A x^(l-1) + 0.1 sign(A x^(l-1)) eta^(l) / |eta^(l)|     by rows; sign is a constant for the
 ///                                                                     gradient, sign(0) = 0
 /// Parameters NAME.preference, NAME.MLP.weight, NAME.MLP.bias, NAME.MLP_1.weight, NAME.MLP_1.bias.
-template <class T>
+template <class B>
 class FeatureGcn {
+    using T = typename B::Scalar;
+
 public:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     /// The parameters are called `name`.something.
     FeatureGcn(std::string const& name, std::size_t n_users, std::size_t inputs, int d)
@@ -67,7 +68,7 @@ public:
 
     /// P. To be taken, and read by rows, before `layer_0`: so `backward` adds these rows to a gradient that
     /// is full.
-    [[nodiscard]] Matrix preference(BoundParameters<T> const& bound) const {
+    [[nodiscard]] Matrix preference(BoundParameters<B> const& bound) const {
         return bound[preference_];
     }
 
@@ -76,7 +77,7 @@ public:
     };
 
     /// x^(0) for `preference` = P.
-    [[nodiscard]] Smoothed layer_0(BoundParameters<T> const& bound, Matrix preference,
+    [[nodiscard]] Smoothed layer_0(BoundParameters<B> const& bound, Matrix preference,
                                    Matrix features) const {
         const Matrix hidden = leaky_relu(linear(features, bound[weight_1_], bound[bias_1_]));
         return {normalise_rows(preference),
@@ -84,7 +85,7 @@ public:
     }
 
     /// The branch takes no part in the loss: its gradient is 0.
-    void leave_out(BoundParameters<T> const& bound) const {
+    void leave_out(BoundParameters<B> const& bound) const {
         for (auto const* name : {&preference_, &weight_1_, &bias_1_, &weight_2_, &bias_2_})
             bound.leave_out(*name);
     }
@@ -127,24 +128,24 @@ private:
 };
 
 /// One kind of features of the items, and the branch for it.
-template <class T>
+template <class B>
 struct FeatureBranch {
     bool is_visual;
-    Features<T> features;
-    FeatureGcn<T> gcn;
+    Features<typename B::Scalar> features;
+    FeatureGcn<B> gcn;
 };
 
 /// The branches "v_gcn" of visual and "t_gcn" of textual features, as far as `data` has them.
 /// Throws std::invalid_argument, with the model's name, where it has none.
-template <class T>
-std::vector<FeatureBranch<T>> feature_branches(Dataset const& data, int d, std::string_view model) {
+template <class B>
+std::vector<FeatureBranch<B>> feature_branches(Dataset const& data, int d, std::string_view model) {
     require_features(data, model);
-    std::vector<FeatureBranch<T>> result;
+    std::vector<FeatureBranch<B>> result;
     const auto add = [&](bool is_visual, FeatureMatrix const& features) {
         if (features.empty()) return;
         result.push_back(
-            {is_visual, Features<T>(features),
-             FeatureGcn<T>(is_visual ? "v_gcn" : "t_gcn", static_cast<std::size_t>(data.n_users),
+            {is_visual, Features<typename B::Scalar>(features),
+             FeatureGcn<B>(is_visual ? "v_gcn" : "t_gcn", static_cast<std::size_t>(data.n_users),
                            features.columns, d)});
     };
     add(true, data.visual);

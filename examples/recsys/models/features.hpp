@@ -13,6 +13,7 @@
 #include <polder/blocks/arena.hpp>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/tape/mirror.hpp"
 
 namespace polder::recsys {
 
@@ -45,6 +46,7 @@ public:
 
     /// Divides every row by max(its norm, 1e-12).
     void normalise_rows() {
+        mirror.forget();
         for (std::size_t row = 0; row < rows_; ++row) {
             T* const values = values_.data() + row * columns_;
             double squares = 0;
@@ -58,6 +60,7 @@ public:
 
     /// Divides all values by the largest magnitude among them, if that is not 0.
     void divide_by_largest() {
+        mirror.forget();
         T largest = 0;
         for (const T value : values_) largest = std::max(largest, std::abs(value));
         if (largest == T(0)) return;
@@ -66,6 +69,8 @@ public:
 
     /// Writes the values to `to`, a matrix of the same shape.
     void copy_to(MatrixView<T> to) const { std::copy(values_.begin(), values_.end(), to.data); }
+
+    Mirror mirror;  ///< for tapes, see Tape::constant
 
 private:
     std::size_t rows_ = 0, columns_ = 0;

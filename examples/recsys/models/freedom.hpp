@@ -54,7 +54,6 @@
 #include "recsys/models/model.hpp"
 #include "recsys/models/pruning.hpp"
 #include "recsys/models/smoothing.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -91,8 +90,12 @@ struct FREEDOMHyperParameters {
 };
 
 /// FREEDOM on one data set.
-template <class T>
-class FREEDOM final : public AnyModel<T> {
+template <class B>
+class FREEDOM final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = FREEDOMHyperParameters;
     static constexpr std::string_view model_name = "freedom";
@@ -103,8 +106,7 @@ public:
           modalities_(modalities<T>(data, model_name)),
           item_graph_(frozen_item_graph<T>(data, values_.knn_k, values_.mm_image_weight, threads)),
           transposed_item_graph_(transpose(item_graph_)), pruning_(data),
-          graph_(normalised_interactions<T>(data)), pruned_(graph_),
-          tape_(EigenBackend<T>(threads)) {
+          graph_(normalised_interactions<T>(data)), pruned_(graph_), tape_(B(threads)) {
         prepare_epoch(0);
     }
 
@@ -131,8 +133,7 @@ public:
         }
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         batch_users_.assign(graph_.interactions().rows, {users});
@@ -151,22 +152,22 @@ public:
                                       gather(i, negatives) + gather(h, negatives));
 
         auto total = bpr;
-        terms_ = {{{"batch_mf_loss", bpr.scalar()}, {"mf_v_loss", 0}, {"mf_t_loss", 0}}};
+        terms_ = {{{"batch_mf_loss", bpr.loss()}, {"mf_v_loss", {}}, {"mf_t_loss", {}}}};
         for (auto const& m : modalities_) {
             const auto f = parameter(m.table), w = parameter(m.weight), b = parameter(m.bias);
             const auto t = linear(gather(f, items_.ids()), w, b);
             const auto by_features =
                 ranking_loss(u_b, gather(t, items_.places(0)), gather(t, items_.places(1)));
             total = total + static_cast<T>(values_.reg_weight) * by_features;
-            terms_[m.is_visual ? 1 : 2].value = by_features.scalar();
+            terms_[m.is_visual ? 1 : 2].value = by_features.loss();
         }
         tape_.backward(total);
-        return total.scalar();
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
         const auto p = tape_.constant(parameters["user_embedding"]);
         const auto q = tape_.constant(parameters["item_embedding"]);
@@ -179,11 +180,11 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     void prepare_epoch(int) override {
         if (values_.dropout > 0)
-            pruned_ = Smoothing<T>(
+            pruned_ = Smoothing<B>(
                 pruning_.prune(this->noise_, values_.dropout, EdgePruning::Chance::by_weight));
     }
 
@@ -201,11 +202,11 @@ private:
     std::vector<Modality<T>> modalities_;
     Csr<T> item_graph_, transposed_item_graph_;  // M and M^T
     EdgePruning pruning_;
-    Smoothing<T> graph_, pruned_;  // R and R'
-    Tape<EigenBackend<T>> tape_;
+    Smoothing<B> graph_, pruned_;  // R and R'
+    Tape<B> tape_;
     RowSet batch_users_;
     DistinctIds items_;
-    std::array<LossTerm, 3> terms_{};
+    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

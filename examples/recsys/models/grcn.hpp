@@ -69,7 +69,6 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/pattern.hpp"
 #include "recsys/tape/tape.hpp"
@@ -109,8 +108,12 @@ struct GRCNHyperParameters {
 };
 
 /// GRCN on one data set.
-template <class T>
-class GRCN final : public AnyModel<T> {
+template <class B>
+class GRCN final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = GRCNHyperParameters;
     static constexpr std::string_view model_name = "grcn";
@@ -118,7 +121,7 @@ public:
 
     GRCN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          tape_(EigenBackend<T>(threads)) {
+          tape_(B(threads)) {
         require_features(data, model_name);
         if (!data.visual.empty()) modalities_.emplace_back("v_gcn", data.visual);
         if (!data.textual.empty()) modalities_.emplace_back("t_gcn", data.textual);
@@ -166,15 +169,14 @@ public:
         }
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         this->noise_.begin_batch(batch.number);
         check(batch, n_users_, n_items_);
         assign_nodes(positives_, batch.positives);
         assign_nodes(negatives_, batch.negatives);
 
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         const Matrix e = bound["id_embedding"], c = bound["confidence"];
         Matrix of_embeddings = mean_of_squares(gather(e, batch.users)) +
                                T(0.5) * mean_of_squares(gather(e, positives_)) +
@@ -204,19 +206,19 @@ public:
         const Matrix total = ranking + regulariser;
         tape_.backward(total);
 
-        terms_ = {{{"loss", ranking.scalar()},
-                   {"reg_embedding_loss", of_embeddings.scalar()},
-                   {"reg_content_loss", of_content.scalar()},
-                   {"reg_loss", regulariser.scalar()},
-                   {"reg_confid_loss_unused", mean_of_squares(c).scalar()}}};
-        return total.scalar();
+        terms_ = {{{"loss", ranking.loss()},
+                   {"reg_embedding_loss", of_embeddings.loss()},
+                   {"reg_content_loss", of_content.loss()},
+                   {"reg_loss", regulariser.loss()},
+                   {"reg_confid_loss_unused", mean_of_squares(c).loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
+        const BoundParameters<B> bound(tape_, parameters);
         preferences_.clear();
         for (auto const& m : modalities_) preferences_.push_back(bound[m.preference]);
         refine(bound, bound["id_embedding"], bound["confidence"],
@@ -227,7 +229,7 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     struct Modality {
         Modality(std::string const& name, FeatureMatrix const& from)
@@ -286,12 +288,12 @@ private:
     }
 
     // H_id, H_visual and H_textual become `parts_`.
-    void refine(BoundParameters<T> const& bound, Matrix e, Matrix c, Pattern const& edges) {
+    void refine(BoundParameters<B> const& bound, Matrix e, Matrix c, Pattern const& edges) {
         std::span<std::int32_t const> sources = edges.by_row.ends;
         contents_.clear();
         votes_.clear();
         for (std::size_t m = 0; m < modalities_.size(); ++m) {
-            const Matrix features = tape_.constant(modalities_[m].features.view());
+            const Matrix features = tape_.constant(modalities_[m].features);
             const Matrix f = normalise_rows(leaky_relu(
                 linear(features, bound[modalities_[m].weight], bound[modalities_[m].bias])));
             Matrix p = normalise_rows(preferences_[m]);
@@ -316,11 +318,11 @@ private:
     Pattern all_edges_, kept_edges_;                           // rows: targets, columns: sources
     std::vector<std::array<std::size_t, 2>> entries_of_rows_;  // of a train row, both directions
     std::vector<std::int32_t> numbers_;
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     std::vector<std::int32_t> positives_, negatives_;  // nodes
     std::vector<Matrix> preferences_, squares_, contents_, votes_, parts_, positive_scores_,
         negative_scores_;
-    std::array<LossTerm, 5> terms_{};
+    std::array<TermOf<Loss>, 5> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -74,7 +74,6 @@
 #include "recsys/models/item_graph.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/node_graph.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -118,8 +117,12 @@ struct LATTICEHyperParameters {
 };
 
 /// LATTICE on one data set with visual or textual features.
-template <class T>
-class LATTICE final : public AnyModel<T> {
+template <class B>
+class LATTICE final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = LATTICEHyperParameters;
     static constexpr std::string_view model_name = "lattice";
@@ -130,7 +133,7 @@ public:
           threads_(threads),
           graph_(
               normalised_rows(with_self_loops(bipartite_adjacency(binary_interactions<T>(data))))),
-          tape_(EigenBackend<T>(threads)) {
+          tape_(B(threads)) {
         require_features(data, model_name);
         if (!data.visual.empty()) modalities_.push_back(modality("image", data, data.visual));
         if (!data.textual.empty()) modalities_.push_back(modality("text", data, data.textual));
@@ -182,8 +185,7 @@ public:
         if (mixes()) std::fill_n(parameters["modal_weight"].data, modalities_.size(), T(0.5));
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
@@ -197,15 +199,15 @@ public:
         const bool learns_graph = batch.number < 2;
         if (!learns_graph && !is_kept()) {  // the first batch of the epoch was left out
             tape_.reset();
-            build_item_graph(BoundParameters<T>(tape_, parameters));
+            build_item_graph(BoundParameters<B>(tape_, parameters));
             keep_item_graph();
         }
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         if (learns_graph)
             build_item_graph(bound);
         else
-            no_gradient_of_item_graph(gradient);
+            no_gradient_of_item_graph(bound);
         if (!is_kept()) keep_item_graph();
 
         const auto q = bound["item_embedding"];
@@ -224,16 +226,16 @@ public:
         const auto total = bpr + squares;
         tape_.backward(total);
 
-        terms_ = {{{"batch_mf_loss", bpr.scalar()}, {"batch_emb_loss", squares.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"batch_mf_loss", bpr.loss()}, {"batch_emb_loss", squares.loss()}}};
+        return total.loss();
     }
 
     /// "batch_emb_loss" has its weight already.
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
+        const BoundParameters<B> bound(tape_, parameters);
         build_item_graph(bound);
         const auto q = bound["item_embedding"];
         const auto e =
@@ -257,7 +259,7 @@ public:
     [[nodiscard]] Csr<T>* carried_graph() override { return &kept_; }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     struct Layer {
         std::string weight, bias;
@@ -331,7 +333,7 @@ private:
     }
 
     // E in these rows.
-    Matrix interactions(BoundParameters<T> const& bound, Matrix e, Rows rows, bool training) {
+    Matrix interactions(BoundParameters<B> const& bound, Matrix e, Rows rows, bool training) {
         if (values_.cf_model == "mf") return e;
         if (values_.cf_model == "lightgcn")
             return graph_.mean_of_layers(e, static_cast<int>(values_.weight_size.size()), rows);
@@ -351,7 +353,7 @@ private:
     }
 
     // Puts on the tape what G is made of: w, the cosines of near, and D^(-1/2) of their mixture.
-    void build_item_graph(BoundParameters<T> const& bound) {
+    void build_item_graph(BoundParameters<B> const& bound) {
         weights_.clear();
         if (mixes()) {
             const auto w = softmax_rows(bound["modal_weight"]);
@@ -362,15 +364,14 @@ private:
         for (auto& m : modalities_) {
             const auto x =
                 linear(bound[m.embedding], bound[m.projection.weight], bound[m.projection.bias]);
-            m.neighbours = Pattern(nearest_neighbours(x.value(), values_.knn_k, threads_));
+            m.neighbours = Pattern(
+                nearest_neighbours(tape_.backend().on_host(x.value()), values_.knn_k, threads_));
             const auto unit = normalise_rows(x);
             cosines_.push_back(edge_dot(m.neighbours, unit, unit));
         }
         const auto row_sums = mixed(
             [&](std::size_t m) { return edge_row_sum(modalities_[m].neighbours, cosines_[m]); });
-        scaling_ = apply(
-            row_sums, [](T sum) { return sum > T(0) ? T(1) / std::sqrt(sum) : T(0); },
-            [](T, T root) { return T(-0.5) * root * root * root; });
+        scaling_ = inverse_square_root(row_sums);
     }
 
     // sum over m of w_m f(m)
@@ -408,7 +409,7 @@ private:
     void keep_item_graph() {
         const auto learned = [&](std::size_t m) {
             auto const& neighbours = modalities_[m].neighbours;
-            const auto values = cosines_[m].value();
+            const auto values = tape_.backend().on_host(cosines_[m].value());
             return Csr<T>{neighbours.rows,
                           neighbours.cols,
                           neighbours.by_row.offsets,
@@ -436,28 +437,26 @@ private:
     }
     [[nodiscard]] bool is_kept() const { return kept_.offsets.size() > 1; }
 
-    void no_gradient_of_item_graph(ParameterArena<T>& gradient) const {
-        if (mixes()) zeros(gradient, "modal_weight");
-        for (auto const& m : modalities_) {
-            zeros(gradient, m.embedding);
-            zeros(gradient, m.projection.weight);
-            zeros(gradient, m.projection.bias);
-        }
+    void no_gradient_of_item_graph(BoundParameters<B> const& bound) const {
+        if (mixes()) bound.leave_out("modal_weight");
+        for (auto const& m : modalities_)
+            for (auto const* name : {&m.embedding, &m.projection.weight, &m.projection.bias})
+                bound.leave_out(*name);
     }
 
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     int threads_;
-    NodeGraph<T> graph_;  // A
+    NodeGraph<B> graph_;  // A
     std::vector<Modality> modalities_;
     std::vector<NgcfLayer> ngcf_layers_;
     Csr<T> kept_, kept_transposed_;  // G of this epoch, and G^T where it was asked for
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     RowSet batch_nodes_, batch_items_;
     std::vector<std::int32_t> positive_nodes_, negative_nodes_;
     std::vector<Matrix> layers_, weights_, cosines_;
     std::optional<Matrix> scaling_;
-    std::array<LossTerm, 2> terms_{};
+    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -43,7 +43,6 @@
 #include "recsys/models/model.hpp"
 #include "recsys/models/pruning.hpp"
 #include "recsys/models/smoothing.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -71,8 +70,12 @@ struct LayerGCNHyperParameters {
 };
 
 /// LayerGCN on one data set.
-template <class T>
-class LayerGCN final : public AnyModel<T> {
+template <class B>
+class LayerGCN final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = LayerGCNHyperParameters;
     static constexpr std::string_view model_name = "layergcn";
@@ -87,7 +90,7 @@ public:
     LayerGCN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
           pruning_(data), graph_(normalised_interactions<T>(data)), pruned_(graph_),
-          tape_(EigenBackend<T>(threads)) {
+          tape_(B(threads)) {
         prepare_epoch(0);
     }
 
@@ -108,8 +111,7 @@ public:
         xavier_uniform(parameters, "item_embedding", seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         batch_users_.assign(graph_.interactions().rows, {users});
@@ -131,13 +133,13 @@ public:
         const auto total = bpr + static_cast<T>(values_.reg_weight) * squares;
         tape_.backward(total);
 
-        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", squares.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", squares.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
         const auto [u, i] =
             refine(graph_, tape_.constant(parameters["user_embedding"]),
@@ -150,20 +152,20 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
-    using Sides = typename Smoothing<T>::Sides;
+    using Sides = typename Smoothing<B>::Sides;
 
     void prepare_epoch(int epoch) override {
         using Chance = EdgePruning::Chance;
         if (values_.dropout > 0)
             pruned_ =
-                Smoothing<T>(pruning_.prune(this->noise_, values_.dropout,
+                Smoothing<B>(pruning_.prune(this->noise_, values_.dropout,
                                             epoch % 2 == 0 ? Chance::by_weight : Chance::uniform));
     }
 
     // The means over l = 1..L of U^(l) and I^(l), in the rows asked for only.
-    Sides refine(Smoothing<T> const& graph, Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
+    Sides refine(Smoothing<B> const& graph, Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
         user_layers_.clear();
         item_layers_.clear();
         Matrix u = p, i = q;
@@ -187,11 +189,11 @@ private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     EdgePruning pruning_;
-    Smoothing<T> graph_, pruned_;  // R and R'
-    Tape<EigenBackend<T>> tape_;
+    Smoothing<B> graph_, pruned_;  // R and R'
+    Tape<B> tape_;
     RowSet batch_users_, batch_items_;
     std::vector<Matrix> user_layers_, item_layers_;
-    std::array<LossTerm, 2> terms_{};
+    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

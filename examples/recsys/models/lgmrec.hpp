@@ -52,7 +52,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <span>
 #include <string>
@@ -67,7 +66,6 @@
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/smoothing.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -119,8 +117,12 @@ struct LGMRecHyperParameters {
 };
 
 /// LGMRec on one data set with visual and textual features.
-template <class T>
-class LGMRec final : public AnyModel<T> {
+template <class B>
+class LGMRec final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = LGMRecHyperParameters;
     static constexpr std::string_view model_name = "lgmrec";
@@ -134,12 +136,13 @@ public:
     LGMRec(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
           interactions_(binary_interactions<T>(data)), transposed_(transpose(interactions_)),
-          graph_(normalised_interactions<T>(data)), tape_(EigenBackend<T>(threads)) {
+          graph_(normalised_interactions<T>(data)), tape_(B(threads)) {
         require_both_features(data, model_name);
         features_ = {Features<T>(data.visual), Features<T>(data.textual)};
         const auto inverse = inverse_degrees(interactions_);
+        inverse_user_degree_ = {interactions_.rows, 1};
         std::transform(inverse.begin(), inverse.begin() + n_users_,
-                       std::back_inserter(inverse_user_degree_),
+                       inverse_user_degree_.values.begin(),
                        [](double value) { return static_cast<T>(value); });
     }
 
@@ -164,8 +167,7 @@ public:
         for (auto const& entry : parameters.entries()) xavier_uniform(parameters, entry.name, seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
@@ -173,7 +175,7 @@ public:
         batch_items_.assign(interactions_.cols, {positives, negatives});
 
         tape_.reset();
-        const auto parts = forward(BoundParameters<T>(tape_, parameters, &gradient), batch_users_,
+        const auto parts = forward(BoundParameters<B>(tape_, parameters, &gradient), batch_users_,
                                    batch_items_, true);
         const auto rows = [&](std::span<std::int32_t const> index) {
             return [index](Matrix x) { return gather(x, index); };
@@ -191,19 +193,19 @@ public:
                            static_cast<T>(values_.reg_weight) * norms;
         tape_.backward(total);
 
-        terms_ = {{{"batch_bpr_loss", bpr.scalar()},
-                   {"batch_hcl_loss", contrast.scalar()},
-                   {"batch_reg_loss", norms.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"batch_bpr_loss", bpr.loss()},
+                   {"batch_hcl_loss", contrast.loss()},
+                   {"batch_reg_loss", norms.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         this->noise_.begin_inference();
         tape_.reset();
         const auto parts =
-            forward(BoundParameters<T>(tape_, parameters), Rows::all(), Rows::all(), false);
+            forward(BoundParameters<B>(tape_, parameters), Rows::all(), Rows::all(), false);
         const auto all = [](Matrix x) { return x; };
         const auto users = combined(parts, &Sides::users, all);
         const auto items = combined(parts, &Sides::items, all);
@@ -215,8 +217,8 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
-    using Sides = typename Smoothing<T>::Sides;
+    using Matrix = Value<B>;
+    using Sides = typename Smoothing<B>::Sides;
 
     static constexpr std::size_t image = 0, text = 1;
 
@@ -249,7 +251,7 @@ private:
     };
 
     // C and T_m in these rows; C of the items in all.
-    Parts forward(BoundParameters<T> const& bound, Rows user_rows, Rows item_rows, bool training) {
+    Parts forward(BoundParameters<B> const& bound, Rows user_rows, Rows item_rows, bool training) {
         const Sides embeddings{bound["user_embedding"], bound["item_embedding"]};
         const Sides collaborative =
             values_.cf_model == "mf"
@@ -267,11 +269,11 @@ private:
         const auto d = static_cast<std::size_t>(values_.embedding_size);
         const auto k = static_cast<std::size_t>(values_.hyper_num);
         // The features are large: one walk through them serves F W and F H.
-        const auto both = product(tape_.constant(features_[m].view()),
-                                  concatenate_columns({projection, hyperedges}));
+        const auto both =
+            product(tape_.constant(features_[m]), concatenate_columns({projection, hyperedges}));
         const auto summed = propagate(interactions_, transposed_, both);
 
-        const auto inverse = tape_.constant({inverse_user_degree_.data(), interactions_.rows, 1});
+        const auto inverse = tape_.constant(inverse_user_degree_);
         const Sides smoothed = graph_.last(
             {scale_rows(inverse, slice_columns(summed, 0, d)), slice_columns(both, 0, d)},
             values_.n_mm_layers, user_rows, item_rows);
@@ -325,12 +327,12 @@ private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     Csr<T> interactions_, transposed_;  // R and R^T
-    Smoothing<T> graph_;                // R_hat
-    std::vector<T> inverse_user_degree_;
+    Smoothing<B> graph_;                // R_hat
+    HostMatrix<T> inverse_user_degree_;
     std::array<Features<T>, 2> features_;
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     RowSet batch_users_, batch_items_;
-    std::array<LossTerm, 3> terms_{};
+    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -39,7 +39,6 @@
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/smoothing.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -64,8 +63,12 @@ struct LightGCNHyperParameters {
 };
 
 /// LightGCN on one data set.
-template <class T>
-class LightGCN final : public AnyModel<T> {
+template <class B>
+class LightGCN final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = LightGCNHyperParameters;
     static constexpr std::string_view model_name = "lightgcn";
@@ -73,7 +76,7 @@ public:
 
     LightGCN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          graph_(normalised_interactions<T>(data)), tape_(EigenBackend<T>(threads)) {}
+          graph_(normalised_interactions<T>(data)), tape_(B(threads)) {}
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
 
@@ -92,8 +95,7 @@ public:
         xavier_uniform(parameters, "item_embedding", seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         batch_users_.assign(graph_.interactions().rows, {users});
@@ -114,13 +116,13 @@ public:
         const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
         tape_.backward(total);
 
-        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", norms.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
         const auto [u, i] = graph_.mean_of_layers({tape_.constant(parameters["user_embedding"]),
                                                    tape_.constant(parameters["item_embedding"])},
@@ -135,10 +137,10 @@ public:
 private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
-    Smoothing<T> graph_;  // R
-    Tape<EigenBackend<T>> tape_;
+    Smoothing<B> graph_;  // R
+    Tape<B> tape_;
     RowSet batch_users_, batch_items_;
-    std::array<LossTerm, 2> terms_{};
+    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

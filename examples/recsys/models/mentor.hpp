@@ -84,7 +84,6 @@
 #include "recsys/models/item_graph.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/similar_items.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -136,8 +135,12 @@ struct MENTORHyperParameters {
 };
 
 /// MENTOR on one data set.
-template <class T>
-class MENTOR final : public AnyModel<T> {
+template <class B>
+class MENTOR final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = MENTORHyperParameters;
     static constexpr std::string_view model_name = "mentor";
@@ -150,8 +153,7 @@ public:
           id_(branch("id_gcn", d())), convolution_(Convolution<T>::symmetric(data)),
           with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),
                         values.n_mm_layers),
-          every_row_(static_cast<std::size_t>(std::max(n_users_, n_items_))),
-          tape_(EigenBackend<T>(threads)) {
+          every_row_(static_cast<std::size_t>(std::max(n_users_, n_items_))), tape_(B(threads)) {
         std::iota(every_row_.begin(), every_row_.end(), 0);
         if (values_.shared_encoders) return;
         for (const std::string copy : {"_n1", "_n2"}) {
@@ -189,19 +191,18 @@ public:
         return {"mlp.weight", "mlp.bias"};
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         this->noise_.begin_batch(batch.number);
         check(batch, n_users_, n_items_);
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         const Matrix w = bound["weight_u"];
         const Matrix p_v = v_.preference(bound), p_t = t_.preference(bound);
         const Matrix regulariser = static_cast<T>(values_.reg_weight) *
                                    (mean_of_squares(gather(p_v, batch.users)) +
                                     mean_of_squares(gather(p_t, batch.users)) + mean_of_squares(w));
 
-        const Matrix f_v = tape_.constant(visual_.view()), f_t = tape_.constant(textual_.view());
+        const Matrix f_v = tape_.constant(visual_), f_t = tape_.constant(textual_);
         const Sides v_0 = v_.layer_0(bound, p_v, f_v), t_0 = t_.layer_0(bound, p_t, f_t);
         const Sides id_0 = id_.layer_0(bound, id_.preference(bound), bound["id_feat"]);
         const Sides v = smooth(v_0), t = smooth(t_0), id = smooth(id_0);
@@ -215,17 +216,17 @@ public:
                          moments({v.users, v.items}, 2), moments({t.users, t.items}, 2)});
         const Matrix masking = mask_loss(bound, r);
         Matrix total = ranking + regulariser + alignment + masking;
-        terms_ = {{{"loss_value", ranking.scalar()},
-                   {"reg_loss", regulariser.scalar()},
-                   {"align_loss", alignment.scalar()},
-                   {"mask_f_loss", masking.scalar()},
-                   {"mask_g_loss", 0}}};
+        terms_ = {{{"loss_value", ranking.loss()},
+                   {"reg_loss", regulariser.loss()},
+                   {"align_loss", alignment.loss()},
+                   {"mask_f_loss", masking.loss()},
+                   {"mask_g_loss", {}}}};
 
         if (values_.mask_weight_g > 0) {
             const auto copy = [&](std::size_t k) {
                 if (values_.shared_encoders)
                     return side_by_side(w, perturbed(v_0, 2 * k), perturbed(t_0, 2 * k + 1));
-                FeatureGcn<T> const &v_k = copies_[2 * k], &t_k = copies_[2 * k + 1];
+                FeatureGcn<B> const &v_k = copies_[2 * k], &t_k = copies_[2 * k + 1];
                 const Sides of_v = v_k.layer_0(bound, v_k.preference(bound), f_v);
                 const Sides of_t = t_k.layer_0(bound, t_k.preference(bound), f_t);
                 return side_by_side(w, perturbed(of_v, 2 * k), perturbed(of_t, 2 * k + 1));
@@ -236,21 +237,21 @@ public:
                 (contrast_of(n_1.users_v, n_1.users_t, n_2.users_v, n_2.users_t) +
                  contrast_of(n_1.items_v, n_1.items_t, n_2.items_v, n_2.items_t));
             total = total + contrast;
-            terms_[4].value = contrast.scalar();
+            terms_[4].value = contrast.loss();
         } else {
             for (auto const& copy : copies_) copy.leave_out(bound);
         }
         tape_.backward(total);
-        return total.scalar();
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
-        const auto layer_0 = [&](FeatureGcn<T> const& branch, Features<T> const& features) {
-            return branch.layer_0(bound, branch.preference(bound), tape_.constant(features.view()));
+        const BoundParameters<B> bound(tape_, parameters);
+        const auto layer_0 = [&](FeatureGcn<B> const& branch, Features<T> const& features) {
+            return branch.layer_0(bound, branch.preference(bound), tape_.constant(features));
         };
         const Table r = side_by_side(bound["weight_u"], smooth(layer_0(v_, visual_)),
                                      smooth(layer_0(t_, textual_)));
@@ -263,8 +264,8 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
-    using Sides = typename FeatureGcn<T>::Smoothed;
+    using Matrix = Value<B>;
+    using Sides = typename FeatureGcn<B>::Smoothed;
 
     // A table of 2 d columns by its halves.
     struct Table {
@@ -282,14 +283,14 @@ private:
 
     [[nodiscard]] std::size_t d() const { return static_cast<std::size_t>(values_.embedding_size); }
 
-    [[nodiscard]] FeatureGcn<T> branch(std::string const& name, std::size_t inputs) const {
-        return FeatureGcn<T>(name, static_cast<std::size_t>(n_users_), inputs,
+    [[nodiscard]] FeatureGcn<B> branch(std::string const& name, std::size_t inputs) const {
+        return FeatureGcn<B>(name, static_cast<std::size_t>(n_users_), inputs,
                              values_.embedding_size);
     }
 
     // X of users, S(X) of items.
     Sides smooth(Sides layer_0) {
-        const Sides x = FeatureGcn<T>::smooth(layer_0, convolution_);
+        const Sides x = FeatureGcn<B>::smooth(layer_0, convolution_);
         return {x.users, with_similar_(x.items)};
     }
 
@@ -301,7 +302,7 @@ private:
              {"noise_v_gcn_n2_layer1", "noise_v_gcn_n2_layer2"},
              {"noise_t_gcn_n2_layer1", "noise_t_gcn_n2_layer2"}}};
         const auto n = static_cast<std::size_t>(n_users_) + static_cast<std::size_t>(n_items_);
-        const Sides x = FeatureGcn<T>::smooth(layer_0, convolution_,
+        const Sides x = FeatureGcn<B>::smooth(layer_0, convolution_,
                                               {this->noise_.uniform(names[copy][0], n, d()),
                                                this->noise_.uniform(names[copy][1], n, d())});
         return {x.users, with_similar_(x.items)};
@@ -349,7 +350,7 @@ private:
         return sum(differences_);
     }
 
-    Matrix mask_loss(BoundParameters<T> const& bound, Table const& r) {
+    Matrix mask_loss(BoundParameters<B> const& bound, Table const& r) {
         const bool learns = values_.mask_gradient;
         const Matrix weight = learns ? bound["mlp.weight"] : bound.constant("mlp.weight");
         const Matrix bias = learns ? bound["mlp.bias"] : bound.constant("mlp.bias");
@@ -370,10 +371,7 @@ private:
         };
         const Matrix cosines = mean_cosine(r.users_v, r.users_t, "mask_dropout_user") +
                                mean_cosine(r.items_v, r.items_t, "mask_dropout_item");
-        const T factor = static_cast<T>(values_.mask_weight_f);
-        return apply(
-            cosines, [factor](T sum) { return factor * (T(2) - sum); },
-            [factor](T, T) { return -factor; });
+        return static_cast<T>(values_.mask_weight_f) * (T(2) - cosines);
     }
 
     // The mean over rows of the contrast of [a_v, a_t] with [b_v, b_t].
@@ -387,14 +385,14 @@ private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     Features<T> visual_, textual_;
-    FeatureGcn<T> v_, t_, id_;
-    std::vector<FeatureGcn<T>> copies_;  // v 1, t 1, v 2, t 2; none where the encoders are shared
+    FeatureGcn<B> v_, t_, id_;
+    std::vector<FeatureGcn<B>> copies_;  // v 1, t 1, v 2, t 2; none where the encoders are shared
     Convolution<T> convolution_;
     SimilarItems<T> with_similar_;
     std::vector<std::int32_t> every_row_;  // 0, 1, 2, ...
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     std::vector<Matrix> differences_;
-    std::array<LossTerm, 5> terms_{};
+    std::array<TermOf<Loss>, 5> terms_{};
 };
 
 }  // namespace polder::recsys

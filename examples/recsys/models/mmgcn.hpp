@@ -63,7 +63,6 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -94,8 +93,12 @@ struct MMGCNHyperParameters {
 };
 
 /// MMGCN on one data set.
-template <class T>
-class MMGCN final : public AnyModel<T> {
+template <class B>
+class MMGCN final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = MMGCNHyperParameters;
     static constexpr std::string_view model_name = "mmgcn";
@@ -103,7 +106,7 @@ public:
 
     MMGCN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          convolution_(Convolution<T>::mean(data)), tape_(EigenBackend<T>(threads)) {
+          convolution_(Convolution<T>::mean(data)), tape_(B(threads)) {
         require_features(data, model_name);
         const auto latent = static_cast<std::size_t>(values_.dim_latent);
         if (!data.visual.empty()) modalities_.emplace_back("v_gcn", data.visual, latent);
@@ -168,8 +171,7 @@ public:
         return names;
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         items_of_batch_.assign(positives.begin(), positives.end());
@@ -178,7 +180,7 @@ public:
         item_rows_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
 
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         const Sides id = identities(bound);
         Matrix squares = mean_of_squares(gather(id.users, users)) +
                          mean_of_squares(gather(id.items, items_of_batch_));
@@ -195,17 +197,17 @@ public:
         const Matrix total = ranking + regulariser;
         tape_.backward(total);
 
-        terms_ = {{{"loss", ranking.scalar()},
-                   {"reg_embedding_loss", squares.scalar()},
-                   {"reg_loss", regulariser.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"loss", ranking.loss()},
+                   {"reg_embedding_loss", squares.loss()},
+                   {"reg_loss", regulariser.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
+        const BoundParameters<B> bound(tape_, parameters);
         preferences_.clear();
         for (auto const& m : modalities_) preferences_.push_back(embedding(bound, m.preference));
         const auto [users, items] = convolve(bound, identities(bound), {}, {});
@@ -213,7 +215,7 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     struct Sides {
         Matrix users, items;
@@ -259,23 +261,23 @@ private:
         [[nodiscard]] Matrix of(Matrix x) const { return index.empty() ? x : gather(x, index); }
     };
 
-    [[nodiscard]] Matrix embedding(BoundParameters<T> const& bound, std::string_view name) const {
+    [[nodiscard]] Matrix embedding(BoundParameters<B> const& bound, std::string_view name) const {
         return values_.train_embeddings ? bound[name] : bound.constant(name);
     }
 
-    [[nodiscard]] Sides identities(BoundParameters<T> const& bound) const {
+    [[nodiscard]] Sides identities(BoundParameters<B> const& bound) const {
         const Matrix e = embedding(bound, "id_embedding");
         const auto n_users = static_cast<std::size_t>(n_users_);
         return {slice_rows(e, 0, n_users), slice_rows(e, n_users, e.rows() - n_users)};
     }
 
     // R, of the nodes asked for.
-    Sides convolve(BoundParameters<T> const& bound, Sides id, Wanted users, Wanted items) {
+    Sides convolve(BoundParameters<B> const& bound, Sides id, Wanted users, Wanted items) {
         of_users_.clear();
         of_items_.clear();
         for (std::size_t k = 0; k < modalities_.size(); ++k) {
             auto const& m = modalities_[k];
-            Matrix z = tape_.constant(m.features.view());
+            Matrix z = tape_.constant(m.features);
             if (m.is_projected()) z = linear(z, bound[m.weight], bound[m.bias]);
             Sides x{normalise_rows(preferences_[k]), normalise_rows(z)};
             for (auto const& layer : m.layers) {
@@ -289,7 +291,7 @@ private:
     }
 
     // X^(l) of X^(l-1), of the nodes asked for.
-    Sides next(BoundParameters<T> const& bound, Layer const& layer, Sides x, Sides id, Wanted users,
+    Sides next(BoundParameters<B> const& bound, Layer const& layer, Sides x, Sides id, Wanted users,
                Wanted items) const {
         const Matrix v = bound[layer.convolution];
         const Matrix own = bound[layer.own_weight], b = bound[layer.own_bias];
@@ -320,11 +322,11 @@ private:
     std::int32_t n_users_, n_items_;
     Convolution<T> convolution_;
     std::vector<Modality> modalities_;
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     std::vector<std::int32_t> items_of_batch_;  // positives, then negatives
     RowSet user_rows_, item_rows_;
     std::vector<Matrix> preferences_, of_users_, of_items_;
-    std::array<LossTerm, 3> terms_{};
+    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

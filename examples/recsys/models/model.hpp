@@ -9,10 +9,12 @@
 #include <vector>
 
 #include <polder/blocks/arena.hpp>
+#include <polder/blocks/memory_space.hpp>
 #include <polder/closure/pass.hpp>
 
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/noise.hpp"
+#include "recsys/place.hpp"
 #include "recsys/tape/csr.hpp"
 
 namespace polder::recsys {
@@ -46,11 +48,21 @@ inline void check(Batch const& batch, std::int32_t n_users, std::int32_t n_items
     check_ids("negative item", batch.negatives, n_items);
 }
 
-/// One named part of a loss, before its weight.
-struct LossTerm {
+/// One named part of a loss, before its weight. Loss: double, or what points to one on a device.
+template <class Loss>
+struct TermOf {
     std::string_view name;
-    double value;
+    Loss value{};
 };
+using LossTerm = TermOf<double>;
+
+/// The terms as numbers. On a device this waits for them.
+template <class B, class Terms>
+std::vector<LossTerm> read_terms(Terms const& terms) {
+    std::vector<LossTerm> result;
+    for (auto const& [name, value] : terms) result.push_back({name, B::read(value)});
+    return result;
+}
 
 /// A sparse matrix that a model has built, by name.
 template <class T>
@@ -60,7 +72,7 @@ struct NamedGraph {
 };
 
 /// What the scores of all users and items follow from: score(u, i) = users.row(u) . items.row(i).
-/// The views are valid until the next call of the model that returned them.
+/// The views are of the model's memory, and valid until the next call of the model that returned them.
 template <class T>
 struct Representations {
     MatrixView<T const> users;  ///< (n_users, d)
@@ -68,7 +80,8 @@ struct Representations {
 };
 
 /// A model as the trainer, the evaluation and the command line see it. T: float to train, double to
-/// compare with references.
+/// compare with references. System: where parameters lie and losses are computed, HostMemory or that of a device
+/// (polder/device/memory.hpp). What is said of the host below is there always.
 ///
 /// A model is made for one data set and holds what follows from it (graphs, features), but no
 /// parameters: these lie in the arena that `declare` lays out and every call is given. Nothing that
@@ -77,9 +90,12 @@ struct Representations {
 ///
 /// What is random in a model comes from `noise()`: it depends on seed, epoch and batch alone, so that
 /// the passes of a sharpness-aware step on one batch see the same masks, graphs and noise.
-template <class T>
+template <class T, class System = HostMemory>
 class AnyModel {
 public:
+    using Arena = ArenaOf<T, System>;
+    using Loss = LossOf<System>;
+
     AnyModel() = default;
     AnyModel(AnyModel const&) = delete;
     AnyModel& operator=(AnyModel const&) = delete;
@@ -91,10 +107,10 @@ public:
     /// Name and value of every hyper-parameter.
     [[nodiscard]] virtual std::vector<HyperParameterValue> hyper_parameters() const = 0;
 
-    /// Appends the parameters to `parameters`, in a fixed order.
+    /// Appends the parameters to `parameters`, in a fixed order. On the host: on_device makes the same there.
     virtual void declare(ParameterArena<T>& parameters) const = 0;
 
-    /// Writes initial values; they depend on `seed` alone.
+    /// Writes initial values; they depend on `seed` alone. On the host.
     virtual void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const = 0;
 
     /// Parameters that stay as they are: the trainer takes them out of steps, norms and weight decay.
@@ -111,15 +127,14 @@ public:
     /// its gradient. After the first call on batches of that size it allocates nothing, unless a
     /// model that works on the distinct ids of a batch meets more of them than ever before.
     /// Throws what `check` throws for the batch.
-    virtual double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass pass,
-                        ParameterArena<T>& gradient) = 0;
+    virtual Loss loss(Arena const& parameters, Batch const& batch, Pass pass, Arena& gradient) = 0;
 
-    /// The parts of the loss that the last call of `loss` returned.
-    [[nodiscard]] virtual std::span<LossTerm const> terms() const = 0;
+    /// The parts of the loss that the last call of `loss` returned; on a device, which waits for them, until the
+    /// next call for anything else.
+    [[nodiscard]] virtual std::vector<LossTerm> terms() const = 0;
 
     /// The representations of all users and items at inference.
-    [[nodiscard]] virtual Representations<T>
-    representations(ParameterArena<T> const& parameters) = 0;
+    [[nodiscard]] virtual Representations<T> representations(Arena const& parameters) = 0;
 
     /// The graphs that are in use, for inspection.
     [[nodiscard]] virtual std::vector<NamedGraph<T>> graphs() const { return {}; }
@@ -130,13 +145,17 @@ public:
     [[nodiscard]] virtual Csr<T>* carried_graph() { return nullptr; }
 
     /// The random objects; what is fixed there is not drawn.
-    [[nodiscard]] Noise<T>& noise() { return noise_; }
+    [[nodiscard]] Noise<T, System>& noise() { return noise_; }
 
 protected:
     /// What a model does at the start of an epoch: graphs that are sampled or rebuilt.
     virtual void prepare_epoch([[maybe_unused]] int epoch) {}
 
-    Noise<T> noise_;
+    Noise<T, System> noise_;
 };
+
+/// A model on the back end B of the tape.
+template <class B>
+using ModelOn = AnyModel<typename B::Scalar, typename B::System>;
 
 }  // namespace polder::recsys

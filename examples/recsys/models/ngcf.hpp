@@ -54,7 +54,6 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -85,8 +84,12 @@ struct NGCFHyperParameters {
 };
 
 /// NGCF on one data set.
-template <class T>
-class NGCF final : public AnyModel<T> {
+template <class B>
+class NGCF final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = NGCFHyperParameters;
     static constexpr std::string_view model_name = "ngcf";
@@ -94,11 +97,11 @@ public:
 
     NGCF(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          adjacency_(bipartite_adjacency(normalised_interactions<T>(data))),
-          tape_(EigenBackend<T>(threads)) {
+          adjacency_(bipartite_adjacency(normalised_interactions<T>(data))), tape_(B(threads)) {
         if (values_.node_dropout > 0) {
             pattern_ = Pattern(adjacency_);
-            thinned_.resize(adjacency_.values.size());
+            edges_ = {adjacency_.values.size(), 1, adjacency_.values};
+            thinned_ = {adjacency_.values.size(), 1};
         }
         for (std::size_t l = 0; l < values_.hidden_size_list.size(); ++l) {
             const auto layer = "layers." + std::to_string(l);
@@ -139,8 +142,7 @@ public:
         }
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         this->noise_.begin_batch(batch.number);
         check(batch, n_users_, n_items_);
         const auto to_nodes = [this](std::span<std::int32_t const> items, auto& nodes) {
@@ -152,7 +154,7 @@ public:
         nodes_.assign(adjacency_.rows, {batch.users, positives_, negatives_});
 
         tape_.reset();
-        const auto e = training(BoundParameters<T>(tape_, parameters, &gradient));
+        const auto e = training(BoundParameters<B>(tape_, parameters, &gradient));
         const auto e_u = gather(e, nodes_.places(0));
         const auto e_p = gather(e, nodes_.places(1)), e_n = gather(e, nodes_.places(2));
 
@@ -161,15 +163,15 @@ public:
         const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
         tape_.backward(total);
 
-        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", norms.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> of(tape_, parameters);
+        const BoundParameters<B> of(tape_, parameters);
         auto x = concatenate_rows(of["user_embedding"], of["item_embedding"]);
         layers_.assign(1, x);
         for (auto const& layer : names_) {
@@ -186,14 +188,14 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     struct LayerNames {
         std::string w1, b1, w2, b2, dropout;
     };
 
     // E in training, of the batch's distinct nodes only: so the last layer is computed for them alone.
-    Matrix training(BoundParameters<T> const& of) {
+    Matrix training(BoundParameters<B> const& of) {
         const auto ids = nodes_.ids();
         std::optional<Matrix> edges;
         if (values_.node_dropout > 0) edges = thinned_edges();
@@ -224,7 +226,7 @@ private:
     }
 
     // LeakyReLU(Z)
-    Matrix message(BoundParameters<T> const& of, LayerNames const& layer, Matrix x, Matrix s) {
+    Matrix message(BoundParameters<B> const& of, LayerNames const& layer, Matrix x, Matrix s) {
         return leaky_relu(linear(x + s, of[layer.w1], of[layer.b1]) +
                               linear(hadamard(x, s), of[layer.w2], of[layer.b2]),
                           T(0.2));
@@ -232,7 +234,7 @@ private:
 
     // The entries of A in the order of `pattern_`, some of them 0. A fixed object is the matrix itself.
     Matrix thinned_edges() {
-        const std::size_t n = thinned_.size();
+        const std::size_t n = edges_.rows;
         if (auto const* const fixed = this->noise_.fixed("node_dropout_adj")) {
             if (fixed->size() != adjacency_.rows * adjacency_.cols)
                 throw std::invalid_argument("noise: 'node_dropout_adj' has " +
@@ -240,27 +242,27 @@ private:
                                             std::to_string(adjacency_.rows * adjacency_.cols));
             for (std::size_t row = 0; row < adjacency_.rows; ++row)
                 for (std::size_t k = adjacency_.offsets[row]; k < adjacency_.offsets[row + 1]; ++k)
-                    thinned_[k] =
+                    thinned_.values[k] =
                         static_cast<T>((*fixed)[row * adjacency_.cols +
                                                 static_cast<std::size_t>(adjacency_.columns[k])]);
-        } else {
-            const auto mask = this->noise_.dropout("node_dropout_adj", n, 1, values_.node_dropout);
-            for (std::size_t k = 0; k < n; ++k) thinned_[k] = mask.data[k] * adjacency_.values[k];
+            thinned_.mirror.forget();
+            return tape_.constant(thinned_);
         }
-        return tape_.constant({thinned_.data(), n, 1});
+        const auto mask = this->noise_.dropout("node_dropout_adj", n, 1, values_.node_dropout);
+        return hadamard(tape_.constant(mask), tape_.constant(edges_));
     }
 
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
-    Csr<T> adjacency_;  // A, its own transpose
-    Pattern pattern_;   // of A, where entries are dropped
-    std::vector<T> thinned_;
+    Csr<T> adjacency_;               // A, its own transpose
+    Pattern pattern_;                // of A, where entries are dropped
+    HostMatrix<T> edges_, thinned_;  // its entries, and those of a fixed object
     std::vector<LayerNames> names_;
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     DistinctIds nodes_;  // of the batch
     std::vector<std::int32_t> positives_, negatives_;
     std::vector<Matrix> layers_;
-    std::array<LossTerm, 2> terms_{};
+    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

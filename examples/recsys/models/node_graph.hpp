@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "recsys/tape/csr.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -15,10 +14,12 @@ namespace polder::recsys {
 /// An adjacency A of all nodes, users first, and its transpose:
 ///
 ///     Z^(l+1) = A Z^(l)
-template <class T>
+template <class B>
 class NodeGraph {
+    using T = typename B::Scalar;
+
 public:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     explicit NodeGraph(Csr<T> adjacency)
         : adjacency_(std::move(adjacency)), transposed_(transpose(adjacency_)) {}

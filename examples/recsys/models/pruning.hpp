@@ -76,8 +76,8 @@ public:
 
     /// The graph of this epoch, (n_users x n_items). Its edges are the random object "kept_edges": the
     /// indices of those that are kept.
-    template <class T>
-    [[nodiscard]] Csr<T> prune(Noise<T> const& noise, double rate, Chance chance) const {
+    template <class T, class System>
+    [[nodiscard]] Csr<T> prune(Noise<T, System> const& noise, double rate, Chance chance) const {
         Dataset kept;
         kept.n_users = edges_.n_users;
         kept.n_items = edges_.n_items;

@@ -30,31 +30,6 @@ struct ModelEntry {
     Make<double>* make_double;
 };
 
-/// Model<T> for `data`, with its default hyper-parameters changed by `settings`.
-template <template <class> class Model, class T>
-std::unique_ptr<AnyModel<T>> make(Dataset const& data, Settings const& settings, int threads) {
-    using HyperParameters = typename Model<T>::HyperParameters;
-    const auto values = from_settings<HyperParameters>(Model<T>::model_name, settings);
-    return std::make_unique<Model<T>>(data, values, threads);
-}
-
-/// The entry of a model class template.
-template <template <class> class Model>
-constexpr ModelEntry model_entry() {
-    double weight_decay = 0;
-    if constexpr (requires { Model<float>::weight_decay; })
-        weight_decay = Model<float>::weight_decay;
-    std::span<PublishedSettings const> published;
-    if constexpr (requires { Model<float>::published; }) published = Model<float>::published;
-    return {Model<float>::model_name,
-            Model<float>::source,
-            weight_decay,
-            published,
-            &describe<typename Model<float>::HyperParameters>,
-            &make<Model, float>,
-            &make<Model, double>};
-}
-
 /// Every model of the suite, in the order of models.def.
 std::span<ModelEntry const> models();
 

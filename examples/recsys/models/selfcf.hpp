@@ -49,7 +49,6 @@
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/smoothing.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -83,8 +82,12 @@ struct SelfCFHyperParameters {
 };
 
 /// SelfCF on one data set.
-template <class T>
-class SelfCF final : public AnyModel<T> {
+template <class B>
+class SelfCF final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = SelfCFHyperParameters;
     static constexpr std::string_view model_name = "selfcf";
@@ -93,7 +96,7 @@ public:
     SelfCF(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
           graph_(normalised_interactions<T>(data)), thinned_(graph_.interactions()),
-          tape_(EigenBackend<T>(threads)) {}
+          tape_(B(threads)) {}
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
 
@@ -117,8 +120,7 @@ public:
         linear_uniform(parameters, "predictor.bias", d, seed);
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, items = batch.positives;
@@ -143,15 +145,15 @@ public:
         const auto total = loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * squares;
         tape_.backward(total);
 
-        terms_ = {{{"loss_ui", loss_ui.scalar()},
-                   {"loss_iu", loss_iu.scalar()},
-                   {"reg_loss", squares.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"loss_ui", loss_ui.loss()},
+                   {"loss_iu", loss_iu.loss()},
+                   {"reg_loss", squares.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
         const auto constant = [&](std::string_view name) {
             return tape_.constant(parameters[name]);
@@ -169,8 +171,8 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
-    using Sides = typename Smoothing<T>::Sides;
+    using Matrix = Value<B>;
+    using Sides = typename Smoothing<B>::Sides;
 
     // U and I of training, in the rows of the batch only.
     Sides smooth(Sides layer_0) {
@@ -211,12 +213,12 @@ private:
 
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
-    Smoothing<T> graph_;      // R
+    Smoothing<B> graph_;      // R
     EdgeDropout<T> thinned_;  // R_1 and R_2
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     RowSet batch_users_, batch_items_;
     std::vector<Matrix> user_layers_, item_layers_;
-    std::array<LossTerm, 3> terms_{};
+    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -61,7 +61,6 @@
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/node_graph.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -94,8 +93,12 @@ struct SLMRecHyperParameters {
 };
 
 /// SLMRec on one data set with visual or textual features.
-template <class T>
-class SLMRec final : public AnyModel<T> {
+template <class B>
+class SLMRec final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = SLMRecHyperParameters;
     static constexpr std::string_view model_name = "slmrec";
@@ -105,7 +108,7 @@ public:
     SLMRec(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
           visual_(data.visual), textual_(data.textual), graph_(adjacency(data, values.adj_type)),
-          tape_(EigenBackend<T>(threads)) {
+          tape_(B(threads)) {
         require_features(data, model_name);
         visual_.normalise_rows();
         textual_.normalise_rows();
@@ -135,8 +138,7 @@ public:
         });
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users;
         item_nodes_.assign(batch.positives.begin(), batch.positives.end());
@@ -147,7 +149,7 @@ public:
         std::iota(diagonal_.begin(), diagonal_.end(), 0);
 
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters, &gradient);
+        const BoundParameters<B> bound(tape_, parameters, &gradient);
         smooth(bound, batch_nodes_);
         const auto u =
             apply(bound, user_fusion, concatenated([&](Matrix x) { return gather(x, users); }));
@@ -167,18 +169,18 @@ public:
         const auto total = main + static_cast<T>(values_.ssl_alpha) * ssl;
         tape_.backward(total);
 
-        terms_ = {{{"main_loss", main.scalar()},
-                   {"ssl_loss", ssl.scalar()},
-                   {"v_loss", v ? v->scalar() : T(0)},
-                   {"t_loss", t ? t->scalar() : T(0)}}};
-        return total.scalar();
+        terms_ = {{{"main_loss", main.loss()},
+                   {"ssl_loss", ssl.loss()},
+                   {"v_loss", v ? v->loss() : Loss{}},
+                   {"t_loss", t ? t->loss() : Loss{}}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> bound(tape_, parameters);
+        const BoundParameters<B> bound(tape_, parameters);
         smooth(bound, Rows::all());
         const auto n_users = static_cast<std::size_t>(n_users_);
         const auto n_items = static_cast<std::size_t>(n_items_);
@@ -195,7 +197,7 @@ public:
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     struct Layer {
         std::string_view weight, bias;
@@ -241,21 +243,21 @@ private:
         return type == "gcmc" ? by_degree : with_self_loops(by_degree);
     }
 
-    Matrix apply(BoundParameters<T> const& bound, Layer layer, Matrix x) const {
+    Matrix apply(BoundParameters<B> const& bound, Layer layer, Matrix x) const {
         return linear(x, bound[layer.weight], bound[layer.bias]);
     }
 
     // I, V and T in these rows.
-    void smooth(BoundParameters<T> const& bound, Rows rows) {
+    void smooth(BoundParameters<B> const& bound, Rows rows) {
         const auto p = bound["user_embedding"];
         const auto from = [&](Matrix items) {
             return graph_.mean_of_layers(concatenate_rows(p, items), values_.layer_num, rows);
         };
         smoothed_.assign(1, from(bound["item_embedding"]));
         if (!visual_.empty())
-            smoothed_.push_back(from(apply(bound, v_dense, tape_.constant(visual_.view()))));
+            smoothed_.push_back(from(apply(bound, v_dense, tape_.constant(visual_))));
         if (!textual_.empty())
-            smoothed_.push_back(from(apply(bound, t_dense, tape_.constant(textual_.view()))));
+            smoothed_.push_back(from(apply(bound, t_dense, tape_.constant(textual_))));
     }
 
     // [I, V, T] of the rows that `take` takes.
@@ -274,12 +276,12 @@ private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     Features<T> visual_, textual_;
-    NodeGraph<T> graph_;  // A
-    Tape<EigenBackend<T>> tape_;
+    NodeGraph<B> graph_;  // A
+    Tape<B> tape_;
     RowSet batch_nodes_;
     std::vector<std::int32_t> item_nodes_, diagonal_;
     std::vector<Matrix> smoothed_, pieces_;
-    std::array<LossTerm, 4> terms_{};
+    std::array<TermOf<Loss>, 4> terms_{};
 };
 
 }  // namespace polder::recsys

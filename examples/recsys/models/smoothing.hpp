@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "recsys/tape/csr.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -16,10 +15,12 @@ namespace polder::recsys {
 ///     U^(l+1) = R I^(l),     I^(l+1) = R^T U^(l)
 ///
 /// He et al., LightGCN, SIGIR 2020, eq. (3). The last layer is computed in the rows asked for only.
-template <class T>
+template <class B>
 class Smoothing {
+    using T = typename B::Scalar;
+
 public:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     /// One matrix of all users and one of all items, side by side in the graph.
     struct Sides {

@@ -43,7 +43,8 @@ public:
 
     /// Draws the slots of the epoch of `noise`. The name of the draw is "sampled_user_graph"; what is
     /// fixed are "sampled_user_graph.index" and "sampled_user_graph.weight", (n_users, k) each.
-    void sample(Noise<T> const& noise) {
+    template <class System>
+    void sample(Noise<T, System> const& noise) {
         constexpr std::string_view name = "sampled_user_graph";
         const std::size_t n_users = neighbours_.size();
         auto const* const fixed_users = noise.fixed(std::string(name) + ".index");

@@ -40,7 +40,6 @@
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
-#include "recsys/tape/eigen_backend.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -62,8 +61,12 @@ struct VBPRHyperParameters {
 };
 
 /// VBPR on one data set with features.
-template <class T>
-class VBPR final : public AnyModel<T> {
+template <class B>
+class VBPR final : public ModelOn<B> {
+    using T = typename B::Scalar;
+    using typename ModelOn<B>::Arena;
+    using typename ModelOn<B>::Loss;
+
 public:
     using HyperParameters = VBPRHyperParameters;
     static constexpr std::string_view model_name = "vbpr";
@@ -71,7 +74,7 @@ public:
 
     VBPR(Dataset const& data, HyperParameters const& values, int threads)
         : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          features_(textual_and_visual<T>(data, model_name)), tape_(EigenBackend<T>(threads)) {}
+          features_(textual_and_visual<T>(data, model_name)), tape_(B(threads)) {}
 
     [[nodiscard]] std::string_view name() const override { return model_name; }
 
@@ -94,15 +97,14 @@ public:
         zeros(parameters, "item_linear.bias");
     }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass,
-                ParameterArena<T>& gradient) override {
+    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
         tape_.reset();
-        const BoundParameters<T> of(tape_, parameters, &gradient);
+        const BoundParameters<B> of(tape_, parameters, &gradient);
         const auto p_u = gather(of["user_embedding"], batch.users);
         const auto e = compose(of, gather(of["item_embedding"], items_.ids()),
-                               gather(tape_.constant(features_.view()), items_.ids()));
+                               gather(tape_.constant(features_), items_.ids()));
         const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
 
         const auto bpr = bpr_loss(row_dot(p_u, e_p), row_dot(p_u, e_n));
@@ -110,24 +112,24 @@ public:
         const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
         tape_.backward(total);
 
-        terms_ = {{{"mf_loss", bpr.scalar()}, {"reg_loss", norms.scalar()}}};
-        return total.scalar();
+        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
+        return total.loss();
     }
 
-    [[nodiscard]] std::span<LossTerm const> terms() const override { return terms_; }
+    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
-        const BoundParameters<T> of(tape_, parameters);
-        const auto e = compose(of, of["item_embedding"], tape_.constant(features_.view()));
+        const BoundParameters<B> of(tape_, parameters);
+        const auto e = compose(of, of["item_embedding"], tape_.constant(features_));
         return {parameters["user_embedding"], e.value()};
     }
 
 private:
-    using Matrix = Value<EigenBackend<T>>;
+    using Matrix = Value<B>;
 
     // e_i for rows of Q and F that belong to the same items.
-    Matrix compose(BoundParameters<T> const& of, Matrix q, Matrix f) {
+    Matrix compose(BoundParameters<B> const& of, Matrix q, Matrix f) {
         parts_.assign({q, linear(f, of["item_linear.weight"], of["item_linear.bias"])});
         return concatenate_columns(parts_);
     }
@@ -135,10 +137,10 @@ private:
     HyperParameters values_;
     std::int32_t n_users_, n_items_;
     Features<T> features_;  // F
-    Tape<EigenBackend<T>> tape_;
+    Tape<B> tape_;
     DistinctIds items_;
     std::vector<Matrix> parts_;
-    std::array<LossTerm, 2> terms_{};
+    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

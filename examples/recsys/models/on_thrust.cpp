@@ -1,0 +1,28 @@
+// The models on Thrust's C++ system.
+#include <memory>
+
+#include <polder/device/thrust_system.hpp>
+
+#include "recsys/models/all_models.hpp"
+#include "recsys/models/device_models.hpp"
+#include "recsys/models/visiting_model.hpp"
+
+namespace polder::recsys {
+
+template <class T>
+std::unique_ptr<AnyModel<T>> make_model_on_thrust(std::string_view name, Dataset const& data,
+                                                  Settings const& settings) {
+    using B = DeviceBackend<T, ThrustCpp>;
+    return std::make_unique<VisitingModel<B>>(make_model_on<B>(name, data, settings));
+}
+
+template std::unique_ptr<ModelOn<DeviceBackend<float, ThrustCpp>>>
+make_model_on<DeviceBackend<float, ThrustCpp>>(std::string_view, Dataset const&, Settings const&);
+template std::unique_ptr<ModelOn<DeviceBackend<double, ThrustCpp>>>
+make_model_on<DeviceBackend<double, ThrustCpp>>(std::string_view, Dataset const&, Settings const&);
+template std::unique_ptr<AnyModel<float>> make_model_on_thrust(std::string_view, Dataset const&,
+                                                               Settings const&);
+template std::unique_ptr<AnyModel<double>> make_model_on_thrust(std::string_view, Dataset const&,
+                                                                Settings const&);
+
+}  // namespace polder::recsys
