@@ -70,7 +70,7 @@ public:
     /// Writes the values to `to`, a matrix of the same shape.
     void copy_to(MatrixView<T> to) const { std::copy(values_.begin(), values_.end(), to.data); }
 
-    Mirror mirror;  ///< for tapes, see Tape::constant
+    DeviceMirror mirror;  ///< for tapes, see Tape::constant
 
 private:
     std::size_t rows_ = 0, columns_ = 0;

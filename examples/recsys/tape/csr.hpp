@@ -18,7 +18,7 @@ struct Csr {
     std::vector<std::size_t> offsets = {0};
     std::vector<std::int32_t> columns;
     std::vector<T> values;
-    Mirror mirror = {};
+    DeviceMirror mirror = {};
 };
 
 /// The transpose of `a`.

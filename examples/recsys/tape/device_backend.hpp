@@ -95,7 +95,7 @@ public:
     }
 
     /// The copy there of a matrix on the host.
-    MatrixView<T const> resident(MatrixView<T const> x, Mirror const& mirror) {
+    MatrixView<T const> resident(MatrixView<T const> x, DeviceMirror const& mirror) {
         Buffer const& copy =
             mirror.get<Buffer>([&](Buffer& to) { to.send(system_, std::span(x.data, x.size())); });
         return {copy.data(), x.rows, x.cols};

@@ -88,7 +88,7 @@ public:
     MatrixView<T const> on_host(MatrixView<T const> x) { return x; }
 
     /// A matrix on the host, where the tape can read it.
-    MatrixView<T const> resident(MatrixView<T const> x, Mirror const&) { return x; }
+    MatrixView<T const> resident(MatrixView<T const> x, DeviceMirror const&) { return x; }
 
     /// Every entry of `rows` becomes `value`.
     void fill(MatrixView<T> x, Rows rows, T value) {

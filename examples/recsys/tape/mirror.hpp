@@ -15,22 +15,22 @@ namespace polder::recsys {
 ///
 /// A copy of the object has none; an object that is assigned to needs a new one. Whoever writes to the object
 /// itself calls forget().
-class Mirror {
+class DeviceMirror {
 public:
-    Mirror() = default;
-    Mirror(Mirror const&) {}
-    Mirror(Mirror&& other) noexcept
+    DeviceMirror() = default;
+    DeviceMirror(DeviceMirror const&) {}
+    DeviceMirror(DeviceMirror&& other) noexcept
         : copy_(std::move(other.copy_)), is_current_(std::exchange(other.is_current_, false)) {}
-    Mirror& operator=(Mirror const&) {
+    DeviceMirror& operator=(DeviceMirror const&) {
         forget();
         return *this;
     }
-    Mirror& operator=(Mirror&& other) noexcept {
+    DeviceMirror& operator=(DeviceMirror&& other) noexcept {
         copy_ = std::move(other.copy_);
         is_current_ = std::exchange(other.is_current_, false);
         return *this;
     }
-    ~Mirror() = default;
+    ~DeviceMirror() = default;
 
     /// The object has changed. Its copy keeps the memory.
     void forget() noexcept { is_current_ = false; }
@@ -71,7 +71,7 @@ template <class T>
 struct HostMatrix {
     std::size_t rows = 0, cols = 0;
     std::vector<T> values = std::vector<T>(rows * cols);
-    Mirror mirror = {};
+    DeviceMirror mirror = {};
 
     [[nodiscard]] MatrixView<T const> view() const { return {values.data(), rows, cols}; }
 };

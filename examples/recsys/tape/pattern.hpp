@@ -22,7 +22,7 @@ struct Pattern {
         std::vector<std::size_t> offsets = {0};
         std::vector<std::int32_t> ends;
         std::vector<std::int32_t> entry;
-        Mirror mirror = {};
+        DeviceMirror mirror = {};
     };
 
     std::size_t rows = 0, cols = 0;

@@ -36,12 +36,12 @@ public:
     /// 1 for every row of the set, 0 for the others.
     [[nodiscard]] std::span<std::uint8_t const> flags() const { return is_member_; }
 
-    [[nodiscard]] Mirror const& mirror() const { return mirror_; }
+    [[nodiscard]] DeviceMirror const& mirror() const { return mirror_; }
 
 private:
     std::vector<std::uint8_t> is_member_;
     std::vector<std::int32_t> members_;
-    Mirror mirror_;
+    DeviceMirror mirror_;
 };
 
 /// All rows, no row, or the rows of a set that outlives this reference to it.
