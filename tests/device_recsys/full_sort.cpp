@@ -17,7 +17,7 @@ namespace {
 using namespace polder::recsys;
 
 // Some users have no rows in a split, some more than one, and some train rows are repeated.
-Dataset random_data(std::int32_t n_users, std::int32_t n_items) {
+Dataset uneven_data(std::int32_t n_users, std::int32_t n_items) {
     Dataset data;
     data.n_users = n_users;
     data.n_items = n_items;
@@ -48,7 +48,7 @@ TEMPLATE_TEST_CASE("lists on a device are those of the host", "[evaluation]", fl
     using T = TestType;
     for (const std::int32_t n_items : {1, 49, 50, 51, 300}) {
         constexpr std::int32_t n_users = 40;
-        const auto data = random_data(n_users, n_items);
+        const auto data = uneven_data(n_users, n_items);
         auto users = levels<T>(n_users * 3, 1);
         const auto items = levels<T>(static_cast<std::size_t>(n_items) * 3, 2);
         users[7] = std::numeric_limits<T>::quiet_NaN();  // no list of user 2
