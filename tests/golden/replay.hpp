@@ -27,10 +27,10 @@
 #endif
 #include <polder/polder.hpp>
 
-#include "golden/any_base.hpp"
 #include "golden/problem.hpp"
 #include "golden/tally.hpp"
 #include "golden/trajectory.hpp"
+#include "recsys/training/device_base.hpp"
 
 namespace golden::GOLDEN_DEVICE {
 
@@ -425,7 +425,7 @@ void with_method(std::string const& variant, json const& hp, std::vector<std::ui
 
 /// Replays the trajectory over one base optimizer. Throws what does not agree.
 #if defined(POLDER_GOLDEN_ON_CUDA) || defined(POLDER_GOLDEN_ON_THRUST)
-inline void replay_over(AnyBase const& base, Trajectory const& trajectory) {
+inline void replay_over(polder::recsys::DeviceBase const& base, Trajectory const& trajectory) {
 #else
 template <class Base>
 void replay_over(Base const& base, Trajectory const& trajectory) {

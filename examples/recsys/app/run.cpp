@@ -1,6 +1,7 @@
 #include "recsys/app/run.hpp"
 
 #include <cmath>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -55,7 +56,30 @@ TrainingOptions with_learning_rate(RunOptions const& options) {
     return training;
 }
 
+// Null for the CPU.
+std::unique_ptr<DeviceTraining> training_on_device([[maybe_unused]] Dataset const& data,
+                                                   RunOptions const& options) {
+    require_device(options.device);
+#if defined(POLDER_RECSYS_CUDA)
+    if (options.device == "cuda")
+        return make_training_on_cuda(data, options.model.name, options.model.settings,
+                                     optimizer_of(options));
+#endif
+    return nullptr;
+}
+
 }  // namespace
+
+void require_device(std::string_view device) {
+#if !defined(POLDER_RECSYS_CUDA)
+    if (device == "cuda")
+        throw std::invalid_argument(
+            "--device cuda: this program was built without CUDA; configure with -DPOLDER_CUDA=ON "
+            "where nvcc of CUDA 12.4 or later is found");
+#endif
+    if (device != "cpu" && device != "cuda")
+        throw std::invalid_argument(fmt::format("device '{}', expected cpu or cuda", device));
+}
 
 std::string_view to_string(Ending ending) {
     switch (ending) {
@@ -101,6 +125,7 @@ Json identity(RunOptions const& options, Dataset const& data) {
     Json json = {{"model", options.model.name},
                  {"optimizer", options.optimizer.method},
                  {"seed", options.training.seed},
+                 {"device", options.device},
                  {"data", fmt::format("{} users, {} items, content {:016x}", data.n_users,
                                       data.n_items, fingerprint(data))}};
     auto const values = hyper_parameters(options);
@@ -110,10 +135,14 @@ Json identity(RunOptions const& options, Dataset const& data) {
 }
 
 Run::Run(Dataset const& data, RunOptions options)
-    : data_(data), options_(std::move(options)), optimizer_(make_optimizer(optimizer_of(options_))),
-      model_(make_model<float>(options_.model.name, data, options_.model.settings,
-                               options_.training.threads)),
-      trainer_(data, *model_, *optimizer_, with_learning_rate(options_)) {}
+    : data_(data), options_(std::move(options)), on_device_(training_on_device(data, options_)),
+      optimizer_(on_device_ ? nullptr : make_optimizer(optimizer_of(options_))),
+      model_(on_device_ ? nullptr
+                        : make_model<float>(options_.model.name, data, options_.model.settings,
+                                            options_.training.threads)),
+      trainer_(data, on_device_ ? on_device_->model() : *model_,
+               on_device_ ? on_device_->optimizer() : *optimizer_, with_learning_rate(options_),
+               on_device_ ? on_device_->evaluation() : Evaluation{}) {}
 
 Json Run::report(Ending ending) const {
     auto const& state = trainer_.state();
@@ -144,6 +173,7 @@ Json Run::report(Ending ending) const {
             {"valid", has_best ? json_of_metrics(state.best.valid) : Json(nullptr)},
             {"test", has_best ? json_of_metrics(state.best.test) : Json(nullptr)},
             {"peak_memory_bytes", peak_memory_bytes()},
+            {"device", options_.device},
             {"threads", options_.training.threads}};
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/training/checkpoint.hpp"
+#include "recsys/training/device_training.hpp"
 #include "recsys/training/optimizer.hpp"
 #include "recsys/training/trainer.hpp"
 
@@ -20,8 +22,12 @@ namespace polder::recsys::app {
 struct RunOptions {
     ModelChoice model;
     OptimizerOptions optimizer;
-    TrainingOptions training;  ///< learning_rate is taken from the optimizer
+    TrainingOptions training;    ///< learning_rate is taken from the optimizer
+    std::string device = "cpu";  ///< where the model and the optimizer run: cpu or cuda
 };
+
+/// Throws std::invalid_argument, which says how to get it, where the program was built without this device.
+void require_device(std::string_view device);
 
 /// Every hyper-parameter of model, optimizer and training, by name. An optimizer's that the model has as
 /// well is "optimizer.NAME"; limits that are not set are null. Throws std::invalid_argument for unknown names
@@ -58,6 +64,7 @@ public:
 private:
     Dataset const& data_;
     RunOptions options_;
+    std::unique_ptr<DeviceTraining> on_device_;  // or else:
     std::unique_ptr<AnyOptimizer> optimizer_;
     std::unique_ptr<AnyModel<float>> model_;
     Trainer trainer_;

@@ -32,6 +32,13 @@ void add_course_options(CLI::App& command, TrainArguments& a) {
         ->group("Optimizer");
     add_optimizer_options(command, a.optimizer);
     add_training_options(command, a.training);
+    command
+        .add_option("--device", a.device,
+                    "Where the model and the optimizer run, and the evaluation: cpu, or cuda for "
+                    "the GPU that is current")
+        ->check(CLI::IsMember({"cpu", "cuda"}))
+        ->capture_default_str()
+        ->group("Training");
 }
 
 RunOptions run_options(TrainArguments const& a) {
@@ -40,7 +47,8 @@ RunOptions run_options(TrainArguments const& a) {
     assign(model, a.assignments);
     auto optimizer = parse_optimizer(a.method, a.optimizer);
     static_cast<void>(optimizer_values(optimizer));  // are they in range?
-    return {model.front(), std::move(optimizer), a.training};
+    require_device(a.device);
+    return {model.front(), std::move(optimizer), a.training, a.device};
 }
 
 std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint) {

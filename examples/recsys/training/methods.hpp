@@ -19,9 +19,26 @@
 #include <polder/state/state.hpp>
 
 #include "recsys/training/any_base.hpp"
+#include "recsys/training/device_base.hpp"
 #include "recsys/training/optimizer.hpp"
 
+// The tables are compiled for one System at a time. POLDER_METHODS_SYSTEM names that of a device, whose header comes
+// before this one.
+#if !defined(POLDER_METHODS_SYSTEM)
+#define POLDER_METHODS_SYSTEM HostMemory
+#define POLDER_METHODS_NAMESPACE on_host
+#else
+#define POLDER_METHODS_NAMESPACE on_device
+#endif
+
 namespace polder::recsys::detail {
+
+// A name in any spelling, as the tables have it.
+std::string canonical(std::string_view name);
+
+// Throws std::invalid_argument: name = 'text', expected ...
+[[noreturn]] void refuse_value(std::string_view name, std::string_view text,
+                               std::string const& expected);
 
 /// Reads options by name and notes which there are.
 class OptionReader {
@@ -55,6 +72,15 @@ private:
     Part part_ = Part::base;
 };
 
+}  // namespace polder::recsys::detail
+
+namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE {
+
+using AnyOptimizer = AnyOptimizerOn<POLDER_METHODS_SYSTEM>;
+using Arena = AnyOptimizer::Arena;
+using AnyBase =
+    std::conditional_t<is_host<POLDER_METHODS_SYSTEM>, polder::recsys::AnyBase, DeviceBase>;
+
 /// What all methods have, besides their own options.
 struct CommonOptions {
     Interval interval;
@@ -75,15 +101,16 @@ public:
         optimizer_.set_groups(groups_);
     }
 
-    Report step(ParameterArena<float>& parameters, Closure const& closure) override {
+    ReportOf<POLDER_METHODS_SYSTEM> step(Arena& parameters,
+                                         AnyOptimizer::Closure const& closure) override {
         return optimizer_.step(parameters, closure);
     }
     void begin_epoch() override { optimizer_.begin_epoch(); }
-    void bind(ParameterArena<float>& parameters) override { optimizer_.bind(parameters); }
-    void add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) override {
+    void bind(Arena& parameters) override { optimizer_.bind(parameters); }
+    void add_state(SafetensorsWriter& writer, Arena& parameters) override {
         polder::add_state(writer, optimizer_, parameters);
     }
-    void load_state(SafetensorsFile& file, ParameterArena<float>& parameters) override {
+    void load_state(SafetensorsFile& file, Arena& parameters) override {
         optimizer_ = read_state(file, optimizer_, parameters);
     }
     void freeze(std::vector<std::string> const& names) override {
@@ -93,6 +120,7 @@ public:
     }
     void set_learning_rate(double rate) override { optimizer_.base().learning_rate = rate; }
     void set_threads(int threads) override { optimizer_.set_threads(threads); }
+    [[nodiscard]] bool perturbs() const override { return Optimizer::has_perturbation; }
 
 private:
     Optimizer optimizer_;
@@ -172,4 +200,17 @@ std::span<Method const> methods_of_metrics();
 std::span<Method const> methods_of_distances();
 std::span<Method const> methods_of_mixes();
 
-}  // namespace polder::recsys::detail
+/// All of them.
+std::vector<Method> all_methods();
+
+/// What the list of base optimizers says of one.
+struct BaseLine {
+    std::string_view name, equation, source;
+    AnyBase (*make)(OptionReader&);
+};
+std::span<BaseLine const> base_lines();
+
+/// The optimizer of these options. Throws as make_optimizer.
+std::unique_ptr<AnyOptimizer> make(OptimizerOptions const& options, OptionReader& reader);
+
+}  // namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE

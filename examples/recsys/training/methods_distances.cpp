@@ -10,7 +10,7 @@
 
 #include "recsys/training/methods.hpp"
 
-namespace polder::recsys::detail {
+namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE {
 
 namespace {
 
@@ -69,4 +69,4 @@ std::span<Method const> methods_of_distances() {
     return methods;
 }
 
-}  // namespace polder::recsys::detail
+}  // namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE

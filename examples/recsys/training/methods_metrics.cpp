@@ -8,7 +8,7 @@
 
 #include "recsys/training/methods.hpp"
 
-namespace polder::recsys::detail {
+namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE {
 
 namespace {
 
@@ -102,4 +102,4 @@ std::span<Method const> methods_of_metrics() {
     return methods;
 }
 
-}  // namespace polder::recsys::detail
+}  // namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE

@@ -7,7 +7,7 @@
 
 #include "recsys/training/methods.hpp"
 
-namespace polder::recsys::detail {
+namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE {
 
 namespace {
 
@@ -87,4 +87,4 @@ std::span<Method const> methods_of_mixes() {
     return methods;
 }
 
-}  // namespace polder::recsys::detail
+}  // namespace polder::recsys::detail::POLDER_METHODS_NAMESPACE

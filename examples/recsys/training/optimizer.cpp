@@ -10,8 +10,6 @@
 #include <system_error>
 #include <utility>
 
-#include <polder/schedule/schedules.hpp>
-
 #include "recsys/names.hpp"
 #include "recsys/training/methods.hpp"
 
@@ -93,18 +91,8 @@ constexpr std::array option_descriptions = std::to_array<OptimizerOptionDescript
     {"rho_last", Kind::number, "As learning_rate_last"},
 });
 
-std::string canonical(std::string_view name) {
-    std::string result(name);
-    for (char& c : result)
-        c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return result;
-}
-
-[[noreturn]] void refuse_value(std::string_view name, std::string_view text,
-                               std::string const& expected) {
-    throw std::invalid_argument(std::string(name) + " = '" + std::string(text) + "', expected " +
-                                expected);
-}
+using detail::canonical;
+using detail::refuse_value;
 
 template <class T>
 bool read_number(std::string const& text, T& value) {
@@ -113,97 +101,21 @@ bool read_number(std::string const& text, T& value) {
     return result.ec == std::errc{} && result.ptr == end;
 }
 
-std::vector<detail::Method> all_methods() {
-    std::vector<detail::Method> result;
-    for (auto const table : {detail::methods_of_balls(), detail::methods_of_metrics(),
-                             detail::methods_of_distances(), detail::methods_of_mixes()})
-        result.insert(result.end(), table.begin(), table.end());
-    return result;
-}
-
-struct BaseLine {
-    std::string_view name, equation, source;
-    AnyBase (*make)(detail::OptionReader&);
-};
-
-template <class BaseOpt>
-BaseOpt with_rate(detail::OptionReader& o) {
-    BaseOpt base;
-    base.learning_rate = o.number("learning_rate", base.learning_rate);
-    base.weight_decay = o.number("weight_decay", base.weight_decay);
-    return base;
-}
-
-template <class BaseOpt>
-AnyBase adam(detail::OptionReader& o) {
-    auto base = with_rate<BaseOpt>(o);
-    base.beta1 = o.number("beta1", base.beta1);
-    base.beta2 = o.number("beta2", base.beta2);
-    base.eps = o.number("eps", base.eps);
-    base.amsgrad = o.flag("amsgrad", base.amsgrad);
-    return AnyBase{base};
-}
-
-constexpr BaseLine base_lines[] = {
-    {"adam", "x <- x - learning_rate m / (sqrt(v) + eps), m, v: corrected averages of u and u^2",
-     "Kingma and Ba 2015; torch.optim.Adam", &adam<Adam>},
-    {"adamw", "as adam, after x <- (1 - learning_rate weight_decay) x",
-     "Loshchilov and Hutter 2019; torch.optim.AdamW", &adam<AdamW>},
-    {"sgd", "x <- x - learning_rate u, or the running sum of u with momentum", "torch.optim.SGD",
-     [](detail::OptionReader& o) {
-         auto base = with_rate<SGD>(o);
-         base.momentum = o.number("momentum", base.momentum);
-         base.dampening = o.number("dampening", base.dampening);
-         base.nesterov = o.flag("nesterov", base.nesterov);
-         return AnyBase{base};
-     }},
-    {"rmsprop", "x <- x - learning_rate u / (sqrt(v) + eps), v: average of u^2",
-     "Tieleman and Hinton 2012; torch.optim.RMSprop",
-     [](detail::OptionReader& o) {
-         auto base = with_rate<RMSprop>(o);
-         base.alpha = o.number("smoothing", base.alpha);
-         base.eps = o.number("eps", base.eps);
-         base.momentum = o.number("momentum", base.momentum);
-         base.centered = o.flag("centered", base.centered);
-         return AnyBase{base};
-     }},
-    {"adagrad", "x <- x - learning_rate u / (sqrt(S) + eps), S: sum of u^2",
-     "Duchi, Hazan and Singer 2011; torch.optim.Adagrad",
-     [](detail::OptionReader& o) {
-         auto base = with_rate<Adagrad>(o);
-         base.learning_rate_decay = o.number("learning_rate_decay", base.learning_rate_decay);
-         base.initial_accumulator_value =
-             o.number("initial_accumulator", base.initial_accumulator_value);
-         base.eps = o.number("eps", base.eps);
-         return AnyBase{base};
-     }},
-};
-
-AnyBase make_base(std::string_view name, detail::OptionReader& options) {
-    auto const wanted = canonical(name);
-    for (auto const& line : base_lines)
-        if (line.name == wanted) return line.make(options);
-    refuse_name("base optimizer", name, base_names());
-}
-
-std::unique_ptr<AnyOptimizer> make(OptimizerOptions const& chosen, detail::OptionReader& options) {
-    auto wanted = canonical(chosen.method);
-    bool const plus = wanted.ends_with('+');
-    if (plus) wanted.pop_back();
-    auto const methods = all_methods();
-    auto const method = std::find_if(methods.begin(), methods.end(), [&](auto const& each) {
-        return each.name == wanted && (each.has_plus || !plus);
-    });
-    if (method == methods.end()) refuse_name("optimizer", chosen.method, method_names());
-    auto base = make_base(chosen.base, options);
-    options.begin(OptimizerValue::Part::method);
-    detail::Composer composer(options, std::move(base), plus);
-    return method->make(composer);
-}
-
 }  // namespace
 
 namespace detail {
+
+void refuse_value(std::string_view name, std::string_view text, std::string const& expected) {
+    throw std::invalid_argument(std::string(name) + " = '" + std::string(text) + "', expected " +
+                                expected);
+}
+
+std::string canonical(std::string_view name) {
+    std::string result(name);
+    for (char& c : result)
+        c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return result;
+}
 
 OptionReader::OptionReader(OptimizerOptions const& options) : options_(options) {
     for (auto& each : options_.values) each.first = canonical(each.first);
@@ -276,69 +188,6 @@ void OptionReader::require_all_used() const {
     }
 }
 
-void Composer::take_exempt() {
-    auto patterns = options.text("exempt", "");
-    Group group{.name = "exempt", .adaptive = false};
-    for (std::size_t begin = 0; begin < patterns.size();) {
-        auto const end = std::min(patterns.find(';', begin), patterns.size());
-        if (end > begin) group.blocks.push_back(patterns.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    if (!group.blocks.empty()) groups_ = {std::move(group)};
-}
-
-std::function<double(std::uint64_t)> Composer::schedule(std::string const& of) {
-    static std::vector<std::string> const kinds{"constant", "step",    "exponential",
-                                                "cosine",   "warm_up", "inverse"};
-    auto const kind = kinds[options.choice(of + "_schedule", kinds)];
-    auto const steps = [&] {
-        auto const value = options.whole(of + "_steps", 1000);
-        if (value == 0) refuse_value(of + "_steps", "0", "at least 1");
-        return value;
-    };
-    auto const factor = [&](std::string const& name, double by_default) {
-        double const value = options.number(of + name, by_default);
-        require_non_negative(of + name, value);
-        return value;
-    };
-    if (kind == "step") {
-        auto const every = steps();
-        return schedules::Step{every, factor("_factor", schedules::Step{}.factor)};
-    }
-    if (kind == "exponential")
-        return schedules::Exponential{factor("_factor", schedules::Exponential{}.factor)};
-    if (kind == "cosine") {
-        auto const length = steps();
-        return schedules::Cosine{length, factor("_last", schedules::Cosine{}.last)};
-    }
-    if (kind == "warm_up") return schedules::WarmUp{steps()};
-    if (kind == "inverse") return schedules::Inverse{};
-    return {};
-}
-
-CommonOptions Composer::common_options(bool perturbs, bool mirrors, Interval const* interval) {
-    options.begin(OptimizerValue::Part::common);
-    CommonOptions common;
-    common.groups = groups_;
-    if (interval != nullptr) common.interval = *interval;
-    if (perturbs || mirrors) {
-        auto& i = common.interval;
-        i.every = options.whole("every", i.every);
-        if (options.choice("phase", {"first", "last"}) == 1) {
-            i.phase = Phase::last;
-            i.restart_each_epoch = false;
-        }
-        i.warm_up = options.whole("warm_up", i.warm_up);
-        i.validate();
-    }
-    common.clipping.norm = options.number("clip_norm", common.clipping.norm);
-    common.clipping.value = options.number("clip_value", common.clipping.value);
-    common.clipping.validate();
-    common.learning_rate_schedule = schedule("learning_rate");
-    if (perturbs) common.rho_schedule = schedule("rho");
-    return common;
-}
-
 }  // namespace detail
 
 OptimizerOptions parse_optimizer(std::string_view text, OptimizerOptions const& defaults) {
@@ -364,18 +213,18 @@ OptimizerOptions parse_optimizer(std::string_view text, OptimizerOptions const& 
 
 std::vector<OptimizerValue> optimizer_values(OptimizerOptions const& options) {
     detail::OptionReader reader(options);
-    make(options, reader);
+    detail::on_host::make(options, reader);
     return reader.used();
 }
 
 std::unique_ptr<AnyOptimizer> make_optimizer(OptimizerOptions const& options) {
     detail::OptionReader reader(options);
-    return make(options, reader);
+    return detail::on_host::make(options, reader);
 }
 
 std::vector<OptimizerDescription> describe_methods() {
     std::vector<OptimizerDescription> result;
-    for (auto const& each : all_methods())
+    for (auto const& each : detail::on_host::all_methods())
         result.push_back({std::string(each.name), std::string(each.equation),
                           std::string(each.source), each.has_plus});
     return result;
@@ -383,7 +232,7 @@ std::vector<OptimizerDescription> describe_methods() {
 
 std::vector<OptimizerDescription> describe_base_optimizers() {
     std::vector<OptimizerDescription> result;
-    for (auto const& each : base_lines)
+    for (auto const& each : detail::on_host::base_lines())
         result.push_back(
             {std::string(each.name), std::string(each.equation), std::string(each.source), false});
     return result;
@@ -391,15 +240,15 @@ std::vector<OptimizerDescription> describe_base_optimizers() {
 
 std::vector<std::string> method_names() {
     std::vector<std::string> result;
-    for (auto const& each : all_methods()) result.emplace_back(each.name);
-    for (auto const& each : all_methods())
+    for (auto const& each : detail::on_host::all_methods()) result.emplace_back(each.name);
+    for (auto const& each : detail::on_host::all_methods())
         if (each.has_plus) result.push_back(std::string(each.name) + "+");
     return result;
 }
 
 std::vector<std::string> base_names() {
     std::vector<std::string> result;
-    for (auto const& each : base_lines) result.emplace_back(each.name);
+    for (auto const& each : detail::on_host::base_lines()) result.emplace_back(each.name);
     return result;
 }
 

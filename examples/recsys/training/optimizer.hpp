@@ -1,6 +1,7 @@
 /// Optimizers chosen at run time, by the names that the command line uses.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <span>
@@ -14,40 +15,64 @@
 #include <polder/state/safetensors.hpp>
 
 #include "recsys/models/hyper_parameters.hpp"
+#include "recsys/place.hpp"
 
 namespace polder::recsys {
 
-/// Loss and gradient at given parameters; see polder::Sharpness::step.
-using Closure = std::function<double(ParameterArena<float> const&, ParameterArena<float>&, Pass)>;
+/// What the reports of steps did not say, summed up over the steps.
+struct LossSums {
+    double loss = 0;       ///< L_B1 before each step
+    double sharpness = 0;  ///< L_B1(x + eps) - L_B1(x) of the steps with an eps
+    std::size_t sharpness_steps = 0;
+};
 
-/// A method that was composed at compile time, on a base optimizer, behind one interface.
-class AnyOptimizer {
+/// A method that was composed at compile time, on a base optimizer, behind one interface, for parameters that lie
+/// on a System.
+template <class System>
+class AnyOptimizerOn {
 public:
-    AnyOptimizer() = default;
-    AnyOptimizer(AnyOptimizer const&) = delete;
-    AnyOptimizer& operator=(AnyOptimizer const&) = delete;
-    virtual ~AnyOptimizer() = default;
+    using Arena = ArenaOf<float, System>;
+    /// Loss and gradient at given parameters; see polder::Sharpness::step.
+    using Closure = std::function<LossOf<System>(Arena const&, Arena&, Pass)>;
+
+    AnyOptimizerOn() = default;
+    AnyOptimizerOn(AnyOptimizerOn const&) = delete;
+    AnyOptimizerOn& operator=(AnyOptimizerOn const&) = delete;
+    virtual ~AnyOptimizerOn() = default;
 
     /// One step at `parameters`. Throws polder::NonFiniteError; see polder::NonFinite.
-    virtual Report step(ParameterArena<float>& parameters, Closure const& closure) = 0;
+    virtual ReportOf<System> step(Arena& parameters, Closure const& closure) = 0;
 
     /// Tells that the next step is the first of an epoch; see polder::Sharpness::begin_epoch.
     virtual void begin_epoch() = 0;
 
     /// Allocates the state for `parameters`, which is done at the first step otherwise. Throws
     /// std::invalid_argument where `exempt` of the options names a block that they do not have.
-    virtual void bind(ParameterArena<float>& parameters) = 0;
+    virtual void bind(Arena& parameters) = 0;
 
     /// Writes the state to a file under way and reads it from one; see polder/state/state.hpp.
-    virtual void add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) = 0;
-    virtual void load_state(SafetensorsFile& file, ParameterArena<float>& parameters) = 0;
+    virtual void add_state(SafetensorsWriter& writer, Arena& parameters) = 0;
+    virtual void load_state(SafetensorsFile& file, Arena& parameters) = 0;
 
     /// Parameters of these names are never perturbed or changed, nor part of any norm. Before the first step.
     virtual void freeze(std::vector<std::string> const& names) = 0;
 
     virtual void set_learning_rate(double rate) = 0;
     virtual void set_threads(int threads) = 0;
+
+    /// Whether a step looks at the loss at perturbed parameters.
+    [[nodiscard]] virtual bool perturbs() const = 0;
+
+    /// For an optimizer that keeps the parameters elsewhere: writes them to `parameters`, takes them from there,
+    /// and says the losses of the steps since the last call, which their reports have as not-a-number. The first
+    /// and the last wait for a device; the last throws polder::NonFiniteError for these steps.
+    virtual void fetch(Arena&) {}
+    virtual void give(Arena const&) {}
+    virtual LossSums take_losses() { return {}; }
 };
+
+using AnyOptimizer = AnyOptimizerOn<HostMemory>;
+using Closure = AnyOptimizer::Closure;
 
 /// Which optimizer: a method on a base optimizer. Options that are not in `values` have the library's
 /// defaults. Names may have - for _ and capital letters.

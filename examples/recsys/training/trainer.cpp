@@ -15,6 +15,9 @@ namespace polder::recsys {
 
 namespace {
 
+// Nobody waits for a device after each batch.
+constexpr std::size_t batches_between_looks = 64;
+
 // The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
 void keep_row(Batch& batch, std::size_t sample) {
     auto const row = sample % batch.users.size();
@@ -56,10 +59,10 @@ void TrainingOptions::validate() const {
 }
 
 Trainer::Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
-                 TrainingOptions options)
+                 TrainingOptions options, Evaluation evaluation)
     : model_(model), optimizer_(optimizer), options_(valid(std::move(options))),
       sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed),
-      full_sort_(data) {
+      full_sort_(data), evaluation_(std::move(evaluation)) {
     if (data.valid.empty())
         throw std::runtime_error("data set '" + data.name +
                                  "' has no validation rows (x_label 1) to choose an epoch by");
@@ -91,15 +94,22 @@ Ending Trainer::run(TrainingObserver& observer) {
                 return Ending::not_finite;
             }
             ++state_.batch;
-            state_.loss_sum += report.loss;
+            if (!std::isnan(report.loss)) state_.loss_sum += report.loss;
             if (!std::isnan(report.sharpness())) {
                 state_.sharpness_sum += report.sharpness();
                 ++state_.sharpness_batches;
             }
             state_.seconds += now() - start;
             observer.after_batch(*this, report);
-            if (observer.should_stop()) return Ending::interrupted;
+            bool const stops = observer.should_stop();
+            if (stops || state_.batch % batches_between_looks == 0 ||
+                state_.batch == sampler_.n_batches())
+                if (!take_losses()) return Ending::not_finite;
+            if (!stops) continue;
+            optimizer_.fetch(parameters_);
+            return Ending::interrupted;
         }
+        optimizer_.fetch(parameters_);
         finish_epoch();
         observer.after_epoch(*this);
     }
@@ -141,8 +151,25 @@ void Trainer::restore(ParameterArena<float> parameters, ParameterArena<float> be
         *model_.carried_graph() = std::move(carried);
     }
     parameters_ = std::move(parameters);
+    optimizer_.give(parameters_);
     best_parameters_ = std::move(best_parameters);
     state_ = std::move(state);
+}
+
+// What a device has of the steps so far; false where something was not finite.
+bool Trainer::take_losses() {
+    auto const start = now();
+    try {
+        auto const sums = optimizer_.take_losses();
+        state_.loss_sum += sums.loss;
+        state_.sharpness_sum += sums.sharpness;
+        state_.sharpness_batches += sums.sharpness_steps;
+    } catch (NonFiniteError const& error) {
+        message_ = error.what();
+        optimizer_.fetch(parameters_);
+    }
+    state_.seconds += now() - start;
+    return message_.empty();
 }
 
 void Trainer::finish_epoch() {
@@ -154,7 +181,9 @@ void Trainer::finish_epoch() {
     record.train_seconds = state_.seconds;
     if ((state_.epoch + 1) % options_.eval_step == 0) {
         auto const start = now();
-        record.metrics = full_sort_(model_.representations(parameters_), options_.threads);
+        record.metrics = evaluation_
+                             ? evaluation_(parameters_)
+                             : full_sort_(model_.representations(parameters_), options_.threads);
         record.evaluation_seconds = now() - start;
         compare_with_best(*record.metrics);
     }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -76,6 +77,9 @@ enum class Ending {
     not_finite  ///< a loss or gradient was infinite or not-a-number; the last step is not taken
 };
 
+/// Metrics of a model at given parameters.
+using Evaluation = std::function<FullSort::Result(ParameterArena<float> const&)>;
+
 class Trainer;
 
 /// Is told how training goes, and may end it.
@@ -105,10 +109,11 @@ public:
 /// being interrupted and continued.
 class Trainer {
 public:
-    /// `data`, `model` and `optimizer` must outlive the trainer. Sets initial values. Throws
-    /// std::runtime_error for data without validation rows.
+    /// `data`, `model` and `optimizer` must outlive the trainer. Sets initial values. `evaluation`: instead of
+    /// the one on the host, of the parameters that the optimizer has. Throws std::runtime_error for data without
+    /// validation rows.
     Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
-            TrainingOptions options);
+            TrainingOptions options, Evaluation evaluation = {});
 
     Trainer(Trainer const&) = delete;
     Trainer& operator=(Trainer const&) = delete;
@@ -157,6 +162,7 @@ private:
     bool is_stopped_early() const { return state_.n_without_gain > options_.stopping_step; }
     double learning_rate(int epoch) const;
     void enter_epoch(int epoch);
+    bool take_losses();
     void finish_epoch();
     void compare_with_best(FullSort::Result const& metrics);
 
@@ -165,6 +171,7 @@ private:
     TrainingOptions options_;
     Sampler sampler_;
     FullSort full_sort_;
+    Evaluation evaluation_;
     ParameterArena<float> parameters_, best_parameters_;
     TrainingState state_;
     int model_epoch_ = -1;  // the one that the model was told of last

@@ -11,33 +11,45 @@
 
 #include <polder/polder.hpp>
 
-namespace golden {
+namespace polder::recsys {
 
 /// Holds one each of the library's. Its state is three arrays, whatever the update needs of them.
-struct AnyBase {
+struct DeviceBase {
     enum class Kind { sgd, adam, adamw, rmsprop, adagrad };
 
     Kind kind = Kind::sgd;
     double learning_rate = 0;
-    polder::SGD sgd{};
-    polder::Adam adam{};
-    polder::AdamW adamw{};
-    polder::RMSprop rmsprop{};
-    polder::Adagrad adagrad{};
+    SGD sgd{};
+    Adam adam{};
+    AdamW adamw{};
+    RMSprop rmsprop{};
+    Adagrad adagrad{};
 
-    AnyBase(polder::SGD const& base)
-        : kind(Kind::sgd), learning_rate(base.learning_rate), sgd(base) {}
-    AnyBase(polder::Adam const& base)
+    DeviceBase(SGD const& base) : kind(Kind::sgd), learning_rate(base.learning_rate), sgd(base) {}
+    DeviceBase(Adam const& base)
         : kind(Kind::adam), learning_rate(base.learning_rate), adam(base) {}
-    AnyBase(polder::AdamW const& base)
+    DeviceBase(AdamW const& base)
         : kind(Kind::adamw), learning_rate(base.learning_rate), adamw(base) {}
-    AnyBase(polder::RMSprop const& base)
+    DeviceBase(RMSprop const& base)
         : kind(Kind::rmsprop), learning_rate(base.learning_rate), rmsprop(base) {}
-    AnyBase(polder::Adagrad const& base)
+    DeviceBase(Adagrad const& base)
         : kind(Kind::adagrad), learning_rate(base.learning_rate), adagrad(base) {}
 
-    static constexpr std::string_view name = "AnyBase";
-    void validate() const {}
+    static constexpr std::string_view name = "DeviceBase";
+    void validate() const {
+        switch (kind) {
+        case Kind::sgd:
+            return sgd.validate();
+        case Kind::adam:
+            return adam.validate();
+        case Kind::adamw:
+            return adamw.validate();
+        case Kind::rmsprop:
+            return rmsprop.validate();
+        case Kind::adagrad:
+            return adagrad.validate();
+        }
+    }
     std::span<std::string_view const> state_names() const {
         static constexpr std::array<std::string_view, 3> names{"first", "second", "third"};
         return names;
@@ -48,12 +60,10 @@ struct AnyBase {
 
     template <class T>
     using RulesOf =
-        std::tuple<polder::SGD::Descent<T>, polder::SGD::HeavyBall<T>, polder::SGD::Nesterov<T>,
-                   polder::Adam::Moments<T>, polder::Adam::Amsgrad<T>,
-                   polder::AdamW::Decayed<T, polder::Adam::Moments<T>>,
-                   polder::AdamW::Decayed<T, polder::Adam::Amsgrad<T>>, polder::RMSprop::Plain<T>,
-                   polder::RMSprop::Centered<T>, polder::RMSprop::Momentum<T>,
-                   polder::RMSprop::CenteredMomentum<T>, polder::Adagrad::Accumulated<T>>;
+        std::tuple<SGD::Descent<T>, SGD::HeavyBall<T>, SGD::Nesterov<T>, Adam::Moments<T>,
+                   Adam::Amsgrad<T>, AdamW::Decayed<T, Adam::Moments<T>>,
+                   AdamW::Decayed<T, Adam::Amsgrad<T>>, RMSprop::Plain<T>, RMSprop::Centered<T>,
+                   RMSprop::Momentum<T>, RMSprop::CenteredMomentum<T>, Adagrad::Accumulated<T>>;
 
     template <class T>
     struct Rule {
@@ -140,4 +150,4 @@ private:
     }
 };
 
-}  // namespace golden
+}  // namespace polder::recsys

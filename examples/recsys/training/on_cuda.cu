@@ -1,0 +1,18 @@
+// Training on CUDA.
+#define POLDER_METHODS_SYSTEM Cuda
+
+#include "recsys/tape/cuda_backend.hpp"
+
+#include <polder/device/engine.hpp>
+
+#include "recsys/training/tables_on_device.hpp"
+
+namespace polder::recsys {
+
+std::unique_ptr<DeviceTraining> make_training_on_cuda(Dataset const& data, std::string_view model,
+                                                      Settings const& settings,
+                                                      OptimizerOptions const& optimizer) {
+    return detail::make_training<CudaBackend<float>>(data, model, settings, optimizer);
+}
+
+}  // namespace polder::recsys
