@@ -131,7 +131,8 @@ void add_optimizer_options(CLI::App& command, OptimizerOptions& options) {
     }
 }
 
-void add_training_options(CLI::App& command, TrainingOptions& options) {
+void add_training_options(CLI::App& command, CourseArguments& arguments) {
+    auto& options = arguments.training;
     auto const group = "Training";
     auto const add = [&](std::string const& name, auto& value, std::string const& text) {
         return command.add_option(name, value, text)->capture_default_str()->group(group);
@@ -151,6 +152,10 @@ void add_training_options(CLI::App& command, TrainingOptions& options) {
     add("--decay-factor", options.decay_factor,
         "The learning rate of epoch e (from 0) is multiplied by factor^(e / decay-epochs)");
     add("--decay-epochs", options.decay_epochs, "See --decay-factor");
+    add("--device", arguments.device,
+        "Where models and optimizers run, and the evaluation: cpu, or cuda for the GPU that is "
+        "current")
+        ->check(CLI::IsMember({"cpu", "cuda"}));
     options.threads = default_threads();
     add("--threads", options.threads, "Threads; results do not depend on them")
         ->check(whole_number(1));

@@ -23,6 +23,7 @@ struct CourseArguments {
     std::vector<std::string> assignments;  ///< of --set
     OptimizerOptions optimizer{};
     TrainingOptions training{};
+    std::string device = "cpu";
     std::string config;
     bool is_quiet = false;
 };
@@ -37,7 +38,7 @@ void add_set_option(CLI::App& command, std::vector<std::string>& assignments);
 void add_optimizer_options(CLI::App& command, OptimizerOptions& options);
 
 /// Adds the options of training that do not belong to the optimizer.
-void add_training_options(CLI::App& command, TrainingOptions& options);
+void add_training_options(CLI::App& command, CourseArguments& arguments);
 
 /// "a=1" taken apart. Throws std::invalid_argument, which begins with `option`, where '=' is missing.
 std::pair<std::string, std::string> assignment(std::string const& text, std::string const& option);

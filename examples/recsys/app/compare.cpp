@@ -239,6 +239,7 @@ int compare(CLI::App const& command, Arguments a) {
     for (auto const& file : {a.json, a.csv, a.markdown, a.config})
         if (!file.empty()) require_writable(file);
     a.training.validate();
+    require_device(a.device);
     for (auto const& metric : a.metric_list) static_cast<void>(Metrics{}[metric]);
     require_distinct(a.model_list, "model");
     require_distinct(a.method_list, "optimizer");
@@ -266,7 +267,7 @@ int compare(CLI::App const& command, Arguments a) {
     for (int seed = 0; seed < a.n_seeds; ++seed)
         for (std::size_t k = 0; k < rows.size() && interrupt_signal() == 0; ++k) {
             RunOptions options{models[k / optimizers.size()], optimizers[k % optimizers.size()],
-                               a.training};
+                               a.training, a.device};
             options.training.seed += static_cast<std::uint64_t>(seed);
             auto report = cells(options, rows[k].model, rows[k].optimizer);
             if (!report) break;
@@ -328,7 +329,7 @@ Command add_compare(CLI::App& program) {
         ->type_name("NAME,...")
         ->group("Optimizer");
     add_optimizer_options(*command, a.optimizer);
-    add_training_options(*command, a.training);
+    add_training_options(*command, a);
     command->add_option("--seeds", a.n_seeds, "Number of seeds: --seed and those that follow it")
         ->check(whole_number(1))
         ->capture_default_str()

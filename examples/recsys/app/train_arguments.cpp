@@ -31,14 +31,7 @@ void add_course_options(CLI::App& command, TrainArguments& a) {
         ->type_name("NAME")
         ->group("Optimizer");
     add_optimizer_options(command, a.optimizer);
-    add_training_options(command, a.training);
-    command
-        .add_option("--device", a.device,
-                    "Where the model and the optimizer run, and the evaluation: cpu, or cuda for "
-                    "the GPU that is current")
-        ->check(CLI::IsMember({"cpu", "cuda"}))
-        ->capture_default_str()
-        ->group("Training");
+    add_training_options(command, a);
 }
 
 RunOptions run_options(TrainArguments const& a) {

@@ -15,7 +15,6 @@ namespace polder::recsys::app {
 struct TrainArguments : CourseArguments {
     std::string model = "lightgcn";
     std::string method = "none";
-    std::string device = "cpu";
     std::string json, curve, checkpoint, resume;
     int checkpoint_every = 10;
 };

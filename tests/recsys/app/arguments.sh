@@ -89,4 +89,12 @@ expect 2 "unknown optimizer 'sham'" compare --optimizers none,sham
 expect 2 "lambda = 0.5: none of the optimizers none, sam on adam has this option" \
     compare --optimizers none,sam --lambda 0.5
 expect 2 "unknown metric 'recall'" compare --metrics recall
+
+expect 2 "--device: gpu not in {cpu,cuda}" train --device gpu
+# Where the program was built without CUDA or there is no GPU, it says which.
+for command in train compare; do
+    "$program" $command --data synthetic:tiny --epochs 1 --device cuda >out 2>err ||
+        grep -qE "built without CUDA; configure with|polder: cuda[A-Za-z]*: " err ||
+        fail "$command --device cuda does not say why"
+done
 the_end
