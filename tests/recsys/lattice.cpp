@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "recsys/random.hpp"
+#include "recsys/tape/eigen_backend.hpp"
 #include "support/catch.hpp"
 
 namespace {
@@ -33,7 +34,7 @@ Dataset random_dataset() {
 }
 
 struct Training {
-    LATTICE<double> model;
+    LATTICE<EigenBackend<double>> model;
     ParameterArena<double> parameters, elsewhere, gradient;
 
     explicit Training(Dataset const& data) : model(data, small(), 1) {
@@ -126,11 +127,11 @@ TEST_CASE("LATTICE scores with the item graph of the parameters it is given", "[
 TEST_CASE("LATTICE with ngcf refuses layers that do not fit", "[recsys][lattice]") {
     auto values = Training::small();
     values.cf_model = "ngcf";
-    CHECK_THROWS_WITH(LATTICE<float>(random_dataset(), values, 1),
+    CHECK_THROWS_WITH(LATTICE<EigenBackend<float>>(random_dataset(), values, 1),
                       ContainsSubstring("weight_size") && ContainsSubstring("(4)"));
     values.weight_size = {4, 4, 4};
-    CHECK_THROWS_WITH(LATTICE<float>(random_dataset(), values, 1),
+    CHECK_THROWS_WITH(LATTICE<EigenBackend<float>>(random_dataset(), values, 1),
                       ContainsSubstring("mess_dropout"));
     values.mess_dropout = {0, 0, 0};
-    CHECK_NOTHROW(LATTICE<float>(random_dataset(), values, 1));
+    CHECK_NOTHROW(LATTICE<EigenBackend<float>>(random_dataset(), values, 1));
 }

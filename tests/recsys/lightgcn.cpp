@@ -15,6 +15,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"
+#include "recsys/tape/eigen_backend.hpp"
 #include "support/catch.hpp"
 #include "support/count_allocations.hpp"
 
@@ -292,7 +293,7 @@ TEST_CASE("hyper-parameters are set by name and refused with name, value and ran
 
     LightGCNHyperParameters values;
     values.n_layers = 65;
-    CHECK(message_of([&] { LightGCN<float>(toy(), values, 1); }) ==
+    CHECK(message_of([&] { LightGCN<EigenBackend<float>>(toy(), values, 1); }) ==
           "lightgcn: n_layers = 65, expected an integer in [0, 64]");
 
     const auto model = make_model<float>("lightgcn", toy(), {{"reg_weight", "0.5"}}, 1);
