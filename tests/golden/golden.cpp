@@ -22,27 +22,11 @@
 #include <polder/perturb/masked.hpp>
 #include <polder/polder.hpp>
 
+#include "golden/gpu.hpp"
 #include "golden/metrics.hpp"
 #include "golden/problem.hpp"
 #include "golden/tally.hpp"
 #include "golden/trajectory.hpp"
-
-#if defined(POLDER_GOLDEN_CUDA)
-#include <cuda_runtime_api.h>
-#endif
-
-namespace golden {
-
-bool has_gpu() {
-#if defined(POLDER_GOLDEN_CUDA)
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-#else
-    return false;
-#endif
-}
-
-}  // namespace golden
 
 namespace {
 

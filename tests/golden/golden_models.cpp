@@ -31,6 +31,7 @@
 
 #include <polder/blocks/arena.hpp>
 
+#include "golden/gpu.hpp"
 #include "golden/json_path.hpp"
 #include "golden/references.hpp"
 #include "recsys/data/dataset.hpp"
@@ -39,10 +40,6 @@
 #include "recsys/models/graph.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"
-
-#if defined(POLDER_GOLDEN_CUDA)
-#include <cuda_runtime_api.h>
-#endif
 
 namespace {
 
@@ -67,15 +64,6 @@ void check_device(std::string const& device) {
                                    "libthrust-dev) and configure again");
 #endif
     static_cast<void>(device);
-}
-
-bool has_gpu() {
-#if defined(POLDER_GOLDEN_CUDA)
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
-#else
-    return false;
-#endif
 }
 
 template <class T>
@@ -653,7 +641,7 @@ int main(int argc, char** argv) {
     } catch (CLI::ParseError const& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
-    if (device == "cuda" && !has_gpu()) {
+    if (device == "cuda" && !golden::has_gpu()) {
         fmt::print(
             "SKIPPED: golden_models --device cuda: this machine has no GPU that CUDA can use\n");
         return 77;

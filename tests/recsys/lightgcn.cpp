@@ -15,6 +15,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/random.hpp"
+#include "recsys/random_data.hpp"
 #include "recsys/tape/eigen_backend.hpp"
 #include "support/catch.hpp"
 #include "support/count_allocations.hpp"
@@ -22,6 +23,7 @@
 namespace {
 
 using namespace polder::recsys;
+using namespace polder::recsys::test;
 using polder::ParameterArena;
 
 using Ids = std::vector<std::int32_t>;
@@ -47,32 +49,6 @@ Dataset random_dataset(int n_users, int n_items, int n_rows, std::uint64_t seed)
              static_cast<std::int32_t>(popular * popular * n_items)});
     }
     return data;
-}
-
-struct OwnBatch {
-    Ids users, positives, negatives;
-    operator Batch() const { return {users, positives, negatives}; }
-};
-
-OwnBatch random_batch(Dataset const& data, std::size_t size, std::uint64_t seed) {
-    OwnBatch batch;
-    Random random(seed, "batch");
-    for (std::size_t b = 0; b < size; ++b) {
-        const auto row = data.train[random.uniform_index(data.train.size())];
-        batch.users.push_back(row.user);
-        batch.positives.push_back(row.item);
-        batch.negatives.push_back(static_cast<std::int32_t>(
-            random.uniform_index(static_cast<std::uint64_t>(data.n_items))));
-    }
-    return batch;
-}
-
-template <class T>
-ParameterArena<T> initial(AnyModel<T> const& model, std::uint64_t seed) {
-    ParameterArena<T> parameters;
-    model.declare(parameters);
-    model.initialise(parameters, seed);
-    return parameters;
 }
 
 template <class T>
