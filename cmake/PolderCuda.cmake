@@ -10,7 +10,12 @@ if(POLDER_CUDA)
         endif()
         enable_language(CUDA)
         find_package(CUDAToolkit REQUIRED)
-        set(POLDER_CUDA_FOUND TRUE)
+        if(TARGET CUDA::cublas AND TARGET CUDA::cusparse)
+            set(POLDER_CUDA_FOUND TRUE)
+        else()
+            message(STATUS "polder: tests and examples for GPUs left out: POLDER_CUDA is on, and cuBLAS or cuSPARSE"
+                " is not found")
+        endif()
     else()
         message(STATUS "polder: tests and examples for GPUs left out: POLDER_CUDA is on, and nvcc is not found"
             " (CUDACXX names it)")
