@@ -1,17 +1,20 @@
-/// What each slot of Sharpness asks of a policy, and a closure of its signature.
+/// What each slot of Sharpness asks of a policy.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstdint>
-#include <span>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 
-#include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
+#include <polder/distance/inner_products.hpp>
+#include <polder/distance/none.hpp>
 #include <polder/engine/reduction.hpp>
-#include <polder/mix/weights.hpp>
 #include <polder/perturb/none.hpp>
+#include <polder/run/descent.hpp>
 
 namespace polder {
 
@@ -21,16 +24,13 @@ concept policy = std::copyable<P> && requires(P const& p) {
     p.validate();
 };
 
-/// A ball of a norm that is a sum of squares: eps = c a v, ||v||^2 = sum of b v^2, c = coefficient(||v||). a and
-/// b are 1, or weights<T>(adaptive).a(x, g) and .b(x, g) of each coordinate (x is read where the ball's
-/// reads_parameters says so; a ball with a Fisher estimate gets f as well).
+/// A ball of a norm that is a sum of squares: see perturb/move.hpp.
 template <class P>
 concept quadratic_ball = policy<P> && requires(P const& p) {
     { p.coefficient(1.0) } -> std::convertible_to<double>;
 };
 
-/// A ball of another norm: ||v|| = norm(the fold of term(v)), eps = move<T>(||v||, count)(v), the count being
-/// that of the largest |v| where the ball's counts_largest asks for it.
+/// A ball of another norm: see perturb/move.hpp.
 template <class P>
 concept norm_ball = policy<P> && requires(P const& p) {
     { p.norm(p.term(1.0)) } -> std::convertible_to<double>;
@@ -38,29 +38,9 @@ concept norm_ball = policy<P> && requires(P const& p) {
     { p.template move<double>(1.0, 1.0)(1.0) } -> std::convertible_to<double>;
 };
 
-namespace detail {
-
+/// NoPerturbation, a ball, or a policy that is derived from one.
 template <class P>
-constexpr bool is_perturbation();
-
-}  // namespace detail
-
-/// NoPerturbation, a ball, or a policy around one, which it holds as `ball`.
-template <class P>
-concept perturbation = policy<P> && detail::is_perturbation<P>();
-
-namespace detail {
-
-template <class P>
-constexpr bool is_perturbation() {
-    if constexpr (requires(P const& p) { p.ball; }) {
-        return perturbation<decltype(P::ball)>;
-    } else {
-        return std::same_as<P, NoPerturbation> || quadratic_ball<P> || norm_ball<P>;
-    }
-}
-
-}  // namespace detail
+concept perturbation = std::same_as<P, NoPerturbation> || quadratic_ball<P> || norm_ball<P>;
 
 /// d from inner products alone.
 template <class M>
@@ -86,7 +66,7 @@ concept reference_direction = policy<R> && requires(R const& r) {
 namespace detail {
 
 template <class D>
-inline constexpr bool is_distance_to = false;
+inline constexpr bool is_distance_to = true;
 template <class R, class M>
 inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> &&
                                                          (measure_of_products<M> ||
@@ -94,43 +74,37 @@ inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> 
 
 }  // namespace detail
 
-/// NoDistance, or DistanceTo<Reference, Measure>.
+/// NoDistance, DistanceTo<Reference, Measure>, or another policy with direction(run, state, g, perturb, reads).
 template <class D>
-concept distance = policy<D> &&(std::same_as<D, NoDistance> || detail::is_distance_to<D>);
+concept distance = policy<D> && detail::is_distance_to<D>;
 
-/// The coefficients of the gradients that make u. What the mix reads besides s is said by its static members
-/// reads_clean (g), reads_second (g2) and reads_products (sums of g and s, which cost a pass).
+/// What makes u of the gradients: blend(run, s), or, where reads_clean is set, blend(run, s, g).
 template <class M>
-concept mixing = policy<M> && requires(M const& m, GradientProducts const& p) {
-    { m.weights(p) } -> std::convertible_to<MixWeights>;
-};
+concept mixing = policy<M>;
 
 namespace detail {
 
-// (A lambda would do, but nvcc 13 finds no concept fulfilled that has one.)
-struct TakeAnyUpdate {
-    template <class Update>
-    POLDER_HOST_DEVICE void operator()(Update const&) const {}
+struct TakeForm {
+    template <class Form>
+    POLDER_HOST_DEVICE auto operator()(Form const& form) const {
+        static_assert(requires {
+            std::tuple_size<std::remove_cvref_t<decltype(Form::state_names)>>::value;
+            form.template rule<double>(1.0);
+        });
+        return 0;
+    }
 };
 
 }  // namespace detail
 
-/// with_update<T>(k, f) calls f with the update of one coordinate in step k: x' = update(x, u,
-/// states...).
+/// A rule of one coordinate, or a step of its own: see run/descent.hpp.
 template <class B>
-concept base_optimizer = policy<B> && requires(B const& b) {
-    { b.state_names() } -> std::convertible_to<std::span<std::string_view const>>;
-    b.template with_update<float>(std::uint64_t{1}, detail::TakeAnyUpdate{});
-    b.template with_update<double>(std::uint64_t{1}, detail::TakeAnyUpdate{});
-};
-
-namespace detail {
-
-template <class F, class P>
-concept plain_closure = std::invocable<F&, P const&, P&>;
-template <class F, class P>
-concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
-
-}  // namespace detail
+concept base_optimizer = policy<B> &&
+    (detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::TakeForm{}); } ||
+     requires(B const& b) {
+         B::state_names;
+         b.template rule<float>(1.0);
+         b.template rule<double>(1.0);
+     });
 
 }  // namespace polder

@@ -15,7 +15,28 @@
 #if defined(_MSC_VER)
 #define POLDER_RESTRICT __restrict
 #define POLDER_NOINLINE __declspec(noinline)
+#define POLDER_INLINE POLDER_HOST_DEVICE __forceinline
+#define POLDER_INLINE_LAMBDA
 #else
 #define POLDER_RESTRICT __restrict__
 #define POLDER_NOINLINE __attribute__((noinline))
+#define POLDER_INLINE POLDER_HOST_DEVICE __attribute__((always_inline)) inline
+#define POLDER_INLINE_LAMBDA __attribute__((always_inline))
+#endif
+
+// Of the loop that follows: its iterations do not depend on one another. (Clang warns of such loops that it cannot
+// vectorise.)
+#define POLDER_NO_PASS_WARNINGS
+#define POLDER_PASS_WARNINGS
+#if defined(__clang__)
+#undef POLDER_NO_PASS_WARNINGS
+#undef POLDER_PASS_WARNINGS
+#define POLDER_NO_PASS_WARNINGS                                                                    \
+    _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wpass-failed\"")
+#define POLDER_PASS_WARNINGS _Pragma("clang diagnostic pop")
+#define POLDER_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define POLDER_INDEPENDENT _Pragma("GCC ivdep")
+#else
+#define POLDER_INDEPENDENT
 #endif

@@ -1,6 +1,7 @@
 /// An exponential average of the parameters, around any optimizer.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,8 +14,11 @@
 
 #include <polder/blocks/container.hpp>
 #include <polder/closure/report.hpp>
-#include <polder/engine/cpu.hpp>
-#include <polder/engine/memory.hpp>
+#include <polder/closure/forms.hpp>
+#include <polder/engine/column.hpp>
+#include <polder/engine/layout.hpp>
+#include <polder/engine/parallel.hpp>
+#include <polder/engine/sweep.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -59,18 +63,19 @@ public:
     /// Throws std::logic_error before the first step and std::invalid_argument for another shape.
     template <class C>
     void copy_to(C& y) {
-        auto& memory = of<scalar_t<C>>();
-        detail::collect(y, memory.engine.layout(), memory.blocks, "the parameters");
-        memory.engine.map([](auto a, auto& at) { at = a; }, average(memory), blocks(memory));
+        using T = scalar_t<C>;
+        of<T>().for_each_piece(y, 1, [](std::size_t length, T* a, T* at) {
+            std::copy_n(a, length, at);
+        });
     }
 
     /// Exchanges the average and x: to evaluate, and once more to go on.
     template <class C>
     void swap(C& x) {
-        auto& memory = of<scalar_t<C>>();
-        detail::collect(x, memory.engine.layout(), memory.blocks, "the parameters");
-        memory.engine.map([](auto& a, auto& at) { std::swap(a, at); }, average(memory),
-                          blocks(memory));
+        using T = scalar_t<C>;
+        of<T>().for_each_piece(x, 1, [](std::size_t length, T* a, T* at) {
+            std::swap_ranges(a, a + length, at);
+        });
     }
 
     Optimizer& optimizer() noexcept { return optimizer_; }
@@ -100,19 +105,35 @@ public:
 private:
     template <class T>
     struct Memory {
-        CpuEngine engine;
-        detail::Array<T> average;
+        Layout layout_;
+        std::vector<T, CacheLineAllocator<T>> average;
         std::vector<T*> blocks;
-    };
 
+        // f(length, where a piece of the average begins, where that of x begins), in threads.
+        template <class C, class F>
+        void for_each_piece(C& x, int threads, F const& f) {
+            detail::collect(*this, x, {}, "the parameters");
+            parallel_for(layout().chunks(), layout().chunks() < 4 ? 1 : threads, [&](std::size_t chunk) {
+                layout().for_each_piece(
+                    chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                        f(length, average.data() + coordinate, blocks[block] + within);
+                    });
+            });
+        }
+        // As detail::collect asks for them.
+        Layout const& layout() const noexcept { return layout_; }
+        std::vector<T*>& table(Array) { return blocks; }
+        void shown(Array) {}
+    };
+    // a = keep a + gain x.
     template <class T>
-    static Flat<T> average(Memory<T>& memory) {
-        return {memory.average.data()};
-    }
-    template <class T>
-    static Blocked<T> blocks(Memory<T>& memory) {
-        return {memory.blocks.data()};
-    }
+    struct Average {
+        T keep, gain;
+        template <class V>
+        POLDER_INLINE void operator()(V& a, V at) const {
+            a = keep * a + gain * at;
+        }
+    };
 
     template <class T>
     Memory<T>& of() {
@@ -137,13 +158,12 @@ private:
             for_each_block(x, [&](T*, std::size_t size) { sizes.push_back(size); });
             Memory<T> memory;
             memory.blocks.resize(sizes.size());
-            memory.engine = CpuEngine(Layout(std::move(sizes)));
-            memory.average.resize(memory.engine.layout().size());
+            memory.layout_ = Layout(std::move(sizes));
+            memory.average.resize(memory.layout().size());
             memory_ = std::move(memory);
         }
         auto& memory = of<T>();
-        detail::collect(x, memory.engine.layout(), memory.blocks, "the parameters");
-        memory.engine.threads = optimizer_.threads();
+        detail::collect(memory, x, {}, "the parameters");
         return memory;
     }
 
@@ -154,9 +174,10 @@ private:
         // Until the average has begun it is x itself.
         const double decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
         if (calls_ > options_.start) ++averaged_steps_;
-        memory.engine.map(
-            [keep = T(decay), gain = T(1 - decay)](T& a, T at) { a = keep * a + gain * at; },
-            average(memory), blocks(memory));
+        memory.for_each_piece(x, optimizer_.threads(), [&](std::size_t length, T* a, T* at) {
+            detail::sweep<T>(length, Average<T>{T(decay), T(1 - decay)}, detail::Changes<T>{a},
+                             detail::Reads<T>{at});
+        });
     }
 
     Optimizer optimizer_;

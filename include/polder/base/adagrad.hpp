@@ -3,8 +3,6 @@
 
 #include <array>
 #include <cmath>
-#include <cstdint>
-#include <span>
 #include <string_view>
 
 #include <polder/config.hpp>
@@ -35,30 +33,25 @@ struct Adagrad {
         require_non_negative("Adagrad.eps", eps);
     }
 
-    /// Names of the state arrays, in the order in which an update takes them.
-    std::span<std::string_view const> state_names() const {
-        static constexpr std::array<std::string_view, 1> names{"sum"};
-        return names;
-    }
-
-    /// What the state arrays hold before the first step.
+    static constexpr std::array<std::string_view, 1> state_names{"sum"};
+    /// What the state holds before the first step.
     double initial_state() const { return initial_accumulator_value; }
 
     template <class T>
-    struct Accumulated {
+    struct Rule {
         T rate, weight_decay, sign, eps;
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& s) const {
-            const T h = sign * u + weight_decay * x;
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
+            auto& [s] = state;
+            V const h = sign * u + weight_decay * x;
             s = s + h * h;
             return x - rate * (h / (std::sqrt(s) + eps));
         }
     };
-
-    /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
-    template <class T, class F>
-    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
-        const double rate = learning_rate / (1 + static_cast<double>(k - 1) * learning_rate_decay);
-        f(Accumulated<T>{T(rate), T(weight_decay), T(maximize ? -1 : 1), T(eps)});
+    template <class T>
+    POLDER_HOST_DEVICE Rule<T> rule(double k) const {
+        double const rate = learning_rate / (1 + (k - 1) * learning_rate_decay);
+        return {T(rate), T(weight_decay), T(maximize ? -1 : 1), T(eps)};
     }
 };
 

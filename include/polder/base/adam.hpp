@@ -4,8 +4,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <span>
 #include <string_view>
 
 #include <polder/config.hpp>
@@ -39,54 +37,68 @@ struct Adam {
         require_non_negative("Adam.weight_decay", weight_decay);
     }
 
-    /// Names of the state arrays, in the order in which an update takes them.
-    std::span<std::string_view const> state_names() const {
-        static constexpr std::array<std::string_view, 3> names{"exp_avg", "exp_avg_sq",
-                                                               "max_exp_avg_sq"};
-        return std::span(names).first(amsgrad ? 3 : 2);
-    }
-
+    /// Without amsgrad.
+    static constexpr std::array<std::string_view, 2> state_names{"exp_avg", "exp_avg_sq"};
     template <class T>
-    struct Moments {
+    struct Rule {
         T weight_decay, sign, beta1, gain1, beta2, gain2, rate, root_scale, eps;
 
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& m, T& v) const {
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, 2>& state) const {
+            auto& [m, v] = state;
             advance(x, u, m, v);
             return move(x, m, v);
         }
-        POLDER_HOST_DEVICE void advance(T x, T u, T& m, T& v) const {
-            const T h = sign * u + weight_decay * x;
+        template <class V>
+        POLDER_INLINE void advance(V x, V u, V& m, V& v) const {
+            V const h = sign * u + weight_decay * x;
             m = beta1 * m + gain1 * h;
             v = beta2 * v + gain2 * (h * h);
         }
-        POLDER_HOST_DEVICE T move(T x, T m, T v) const {
+        template <class V>
+        POLDER_INLINE V move(V x, V m, V v) const {
             return x - rate * m / (std::sqrt(v) * root_scale + eps);
         }
     };
-
     template <class T>
-    struct Amsgrad : Moments<T> {
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& m, T& v, T& w) const {
-            this->advance(x, u, m, v);
+    POLDER_HOST_DEVICE Rule<T> rule(double k) const {
+        double const rate = learning_rate / (1 - std::pow(beta1, k));
+        double const root_scale = 1 / std::sqrt(1 - std::pow(beta2, k));
+        return {T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1), T(beta2),
+                T(1 - beta2),    T(rate),              T(root_scale), T(eps)};
+    }
+
+    struct Amsgrad;
+    /// f(the form of Adam that the options ask for).
+    template <class F>
+    POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const;
+};
+
+/// With amsgrad.
+struct Adam::Amsgrad : Adam {
+    static constexpr std::array<std::string_view, 3> state_names{"exp_avg", "exp_avg_sq",
+                                                                 "max_exp_avg_sq"};
+    template <class T>
+    struct Rule {
+        Adam::Rule<T> adam;
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, 3>& state) const {
+            auto& [m, v, w] = state;
+            adam.advance(x, u, m, v);
             w = w < v ? v : w;
-            return this->move(x, m, w);
+            return adam.move(x, m, w);
         }
     };
-
-    /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
-    template <class T, class F>
-    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
-        const double rate = learning_rate / (1 - std::pow(beta1, static_cast<double>(k)));
-        const double root_scale = 1 / std::sqrt(1 - std::pow(beta2, static_cast<double>(k)));
-        const Moments<T> moments{T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1),
-                                 T(beta2),        T(1 - beta2),         T(rate),  T(root_scale),
-                                 T(eps)};
-        if (amsgrad) {
-            f(Amsgrad<T>{moments});
-        } else {
-            f(moments);
-        }
+    template <class T>
+    POLDER_HOST_DEVICE Rule<T> rule(double k) const {
+        return {Adam::rule<T>(k)};
     }
 };
+
+template <class F>
+POLDER_HOST_DEVICE decltype(auto) Adam::with_form(F const& f) const {
+    if (amsgrad) return f(Amsgrad{*this});
+    return f(*this);
+}
 
 }  // namespace polder

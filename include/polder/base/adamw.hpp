@@ -1,10 +1,9 @@
 /// AdamW with PyTorch's semantics.
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include <array>
+#include <cstddef>
 #include <string_view>
-#include <type_traits>
 
 #include <polder/base/adam.hpp>
 #include <polder/config.hpp>
@@ -35,35 +34,42 @@ struct AdamW {
         require_non_negative("AdamW.weight_decay", weight_decay);
     }
 
-    /// Names of the state arrays, in the order in which an update takes them.
-    std::span<std::string_view const> state_names() const {
-        return Adam{.amsgrad = amsgrad}.state_names();
-    }
+    /// A form of Adam whose parameters decay first.
+    template <class OfAdam>
+    struct Form;
+    /// f(the form of AdamW that the options ask for).
+    template <class F>
+    POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const;
+};
 
-    template <class T, class Step>
-    struct Decayed {
-        Step step;  // of Adam
+template <class OfAdam>
+struct AdamW::Form : AdamW {
+    static constexpr auto state_names = OfAdam::state_names;
+    template <class T>
+    struct Rule {
+        typename OfAdam::template Rule<T> adam;
         T keep;
-        template <class... State>
-        POLDER_HOST_DEVICE T operator()(T x, T u, State&... state)
-            const requires std::is_invocable_v<Step const&, T, T, State&...> {
-            return step(keep * x, u, state...);
+        template <class V, std::size_t n>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, n>& state) const {
+            return adam(keep * x, u, state);
         }
     };
-
-    /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
-    template <class T, class F>
-    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
-        const Adam adam{.learning_rate = learning_rate,
-                        .beta1 = beta1,
-                        .beta2 = beta2,
-                        .eps = eps,
-                        .amsgrad = amsgrad,
-                        .maximize = maximize};
-        adam.with_update<T>(k, [&]<class Step>(Step const& step) {
-            f(Decayed<T, Step>{step, T(1 - learning_rate * weight_decay)});
-        });
+    template <class T>
+    POLDER_HOST_DEVICE Rule<T> rule(double k) const {
+        OfAdam adam{};
+        adam.learning_rate = learning_rate;
+        adam.beta1 = beta1;
+        adam.beta2 = beta2;
+        adam.eps = eps;
+        adam.maximize = maximize;
+        return {adam.template rule<T>(k), T(1 - learning_rate * weight_decay)};
     }
 };
+
+template <class F>
+POLDER_HOST_DEVICE decltype(auto) AdamW::with_form(F const& f) const {
+    if (amsgrad) return f(Form<Adam::Amsgrad>{*this});
+    return f(Form<Adam>{*this});
+}
 
 }  // namespace polder

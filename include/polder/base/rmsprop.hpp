@@ -3,8 +3,7 @@
 
 #include <array>
 #include <cmath>
-#include <cstdint>
-#include <span>
+#include <cstddef>
 #include <string_view>
 
 #include <polder/config.hpp>
@@ -39,73 +38,63 @@ struct RMSprop {
         require_non_negative("RMSprop.momentum", momentum);
     }
 
-    /// Names of the state arrays, in the order in which an update takes them.
-    std::span<std::string_view const> state_names() const {
-        static constexpr std::array<std::string_view, 3> all{"square_avg", "grad_avg",
-                                                             "momentum_buffer"};
-        static constexpr std::array<std::string_view, 2> with_momentum{"square_avg",
-                                                                       "momentum_buffer"};
-        if (centered) return std::span(all).first(momentum > 0 ? 3 : 2);
-        return std::span(with_momentum).first(momentum > 0 ? 2 : 1);
-    }
+    /// `central`: with the average of h taken off; `heavy`: with momentum.
+    template <bool central, bool heavy>
+    struct Form;
+    /// f(the form of RMSprop that the options ask for).
+    template <class F>
+    POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const;
+};
+
+template <bool central, bool heavy>
+struct RMSprop::Form : RMSprop {
+    static constexpr std::size_t states = 1 + (central ? 1 : 0) + (heavy ? 1 : 0);
+    static constexpr std::array<std::string_view, states> state_names = [] {
+        std::array<std::string_view, states> names{"square_avg"};
+        if (central) names[1] = "grad_avg";
+        if (heavy) names[states - 1] = "momentum_buffer";
+        return names;
+    }();
 
     template <class T>
-    struct Ratio {
+    struct Rule {
         T rate, weight_decay, sign, alpha, gain, eps, momentum;
 
-        POLDER_HOST_DEVICE T gradient(T x, T u) const { return sign * u + weight_decay * x; }
-        POLDER_HOST_DEVICE T plain(T h, T& v) const {
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, states>& state) const {
+            V const h = sign * u + weight_decay * x;
+            V& v = state[0];
             v = alpha * v + gain * (h * h);
-            return h / (std::sqrt(v) + eps);
-        }
-        POLDER_HOST_DEVICE T central(T h, T& v, T& a) const {
-            v = alpha * v + gain * (h * h);
-            a = alpha * a + gain * h;
-            return h / (std::sqrt(v - a * a) + eps);
-        }
-    };
-    template <class T>
-    struct Plain : Ratio<T> {
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& v) const {
-            return x - this->rate * this->plain(this->gradient(x, u), v);
-        }
-    };
-    template <class T>
-    struct Centered : Ratio<T> {
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& v, T& a) const {
-            return x - this->rate * this->central(this->gradient(x, u), v, a);
+            V r;
+            if constexpr (central) {
+                V& a = state[1];
+                a = alpha * a + gain * h;
+                r = h / (std::sqrt(v - a * a) + eps);
+            } else {
+                r = h / (std::sqrt(v) + eps);
+            }
+            if constexpr (heavy) {
+                V& b = state[states - 1];
+                b = momentum * b + r;
+                return x - rate * b;
+            } else {
+                return x - rate * r;
+            }
         }
     };
     template <class T>
-    struct Momentum : Ratio<T> {
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& v, T& b) const {
-            b = this->momentum * b + this->plain(this->gradient(x, u), v);
-            return x - this->rate * b;
-        }
-    };
-    template <class T>
-    struct CenteredMomentum : Ratio<T> {
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& v, T& a, T& b) const {
-            b = this->momentum * b + this->central(this->gradient(x, u), v, a);
-            return x - this->rate * b;
-        }
-    };
-
-    /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
-    template <class T, class F>
-    POLDER_HOST_DEVICE void with_update(std::uint64_t, F const& f) const {
-        const Ratio<T> r{T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(alpha),
-                         T(1 - alpha),     T(eps),          T(momentum)};
-        if (centered && momentum > 0) {
-            f(CenteredMomentum<T>{r});
-        } else if (centered) {
-            f(Centered<T>{r});
-        } else if (momentum > 0) {
-            f(Momentum<T>{r});
-        } else {
-            f(Plain<T>{r});
-        }
+    POLDER_HOST_DEVICE Rule<T> rule(double) const {
+        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(alpha),
+                T(1 - alpha),     T(eps),          T(momentum)};
     }
 };
+
+template <class F>
+POLDER_HOST_DEVICE decltype(auto) RMSprop::with_form(F const& f) const {
+    if (centered && momentum > 0) return f(Form<true, true>{*this});
+    if (centered) return f(Form<true, false>{*this});
+    if (momentum > 0) return f(Form<false, true>{*this});
+    return f(Form<false, false>{*this});
+}
 
 }  // namespace polder

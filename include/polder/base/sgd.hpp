@@ -2,10 +2,8 @@
 #pragma once
 
 #include <array>
+#include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <span>
-#include <stdexcept>
 #include <string_view>
 
 #include <polder/config.hpp>
@@ -44,54 +42,76 @@ struct SGD {
         }
     }
 
-    /// Names of the state arrays, in the order in which an update takes them.
-    std::span<std::string_view const> state_names() const {
-        static constexpr std::array<std::string_view, 1> names{"momentum_buffer"};
-        return std::span(names).first(momentum == 0 ? 0 : 1);
-    }
-
+    /// With momentum = 0.
+    static constexpr std::array<std::string_view, 0> state_names{};
     template <class T>
-    struct Descent {
+    struct Rule {
         T learning_rate, weight_decay, sign;
-        POLDER_HOST_DEVICE T operator()(T x, T u) const {
-            const T h = sign * u + weight_decay * x;
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, 0>&) const {
+            V const h = sign * u + weight_decay * x;
             return x - learning_rate * h;
         }
     };
-
     template <class T>
-    struct HeavyBall {
+    POLDER_HOST_DEVICE Rule<T> rule(double) const {
+        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1)};
+    }
+
+    struct HeavyBall;
+    struct Nesterov;
+    /// f(the form of SGD that the options ask for).
+    template <class F>
+    POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const;
+};
+
+/// With momentum.
+struct SGD::HeavyBall : SGD {
+    static constexpr std::array<std::string_view, 1> state_names{"momentum_buffer"};
+    template <class T>
+    struct Rule {
         T learning_rate, weight_decay, sign, momentum, gain;
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& b) const {
-            const T h = sign * u + weight_decay * x;
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
+            auto& [b] = state;
+            V const h = sign * u + weight_decay * x;
             b = momentum * b + gain * h;
             return x - learning_rate * b;
         }
     };
-
     template <class T>
-    struct Nesterov {
-        T learning_rate, weight_decay, sign, momentum, gain;
-        POLDER_HOST_DEVICE T operator()(T x, T u, T& b) const {
-            const T h = sign * u + weight_decay * x;
-            b = momentum * b + gain * h;
+    POLDER_HOST_DEVICE Rule<T> rule(double k) const {
+        // PyTorch does not dampen the first step.
+        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(momentum),
+                T(k == 1 ? 1 : 1 - dampening)};
+    }
+};
+
+/// With momentum, looking ahead.
+struct SGD::Nesterov : SGD {
+    static constexpr std::array<std::string_view, 1> state_names{"momentum_buffer"};
+    template <class T>
+    struct Rule {
+        T learning_rate, weight_decay, sign, momentum;
+        template <class V>
+        POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
+            auto& [b] = state;
+            V const h = sign * u + weight_decay * x;
+            b = momentum * b + h;
             return x - learning_rate * (h + momentum * b);
         }
     };
-
-    /// Calls f(update), the update of one coordinate in step k = 1, 2, ...
-    template <class T, class F>
-    POLDER_HOST_DEVICE void with_update(std::uint64_t k, F const& f) const {
-        const T rate = T(learning_rate), decay = T(weight_decay), sign = T(maximize ? -1 : 1);
-        const T gain = T(k == 1 ? 1 : 1 - dampening);  // PyTorch does not dampen the first step
-        if (momentum == 0) {
-            f(Descent<T>{rate, decay, sign});
-        } else if (nesterov) {
-            f(Nesterov<T>{rate, decay, sign, T(momentum), gain});
-        } else {
-            f(HeavyBall<T>{rate, decay, sign, T(momentum), gain});
-        }
+    template <class T>
+    POLDER_HOST_DEVICE Rule<T> rule(double) const {
+        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(momentum)};
     }
 };
+
+template <class F>
+POLDER_HOST_DEVICE decltype(auto) SGD::with_form(F const& f) const {
+    if (momentum == 0) return f(*this);
+    if (nesterov) return f(Nesterov{*this});
+    return f(HeavyBall{*this});
+}
 
 }  // namespace polder

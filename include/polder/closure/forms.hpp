@@ -2,220 +2,221 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
-#include <polder/closure/device_report.hpp>
+#include <polder/blocks/container.hpp>
 #include <polder/closure/pass.hpp>
-#include <polder/concepts.hpp>
-#include <polder/engine/memory.hpp>
+#include <polder/run/handles.hpp>
 
 namespace polder::detail {
 
-// Which gradients of a step must outlive the evaluation that follows them.
-struct Kept {
-    bool clean = false;      // g, while s is computed
-    bool perturbed = false;  // s, while g2 is computed
-};
+template <class F, class P>
+concept plain_closure = std::invocable<F&, P const&, P&>;
+template <class F, class P>
+concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
 
-// The loss that a closure has returned, as the host knows it: one that stays on the device is left to the engine, and
-// finite as far as the host can tell.
-template <class Loss, class Memory>
-double loss_of(Loss const& loss, [[maybe_unused]] Memory& memory, [[maybe_unused]] LossOf which,
-               [[maybe_unused]] Fault otherwise) {
-    if constexpr (std::is_same_v<Loss, DeviceLoss>) {
-        memory.engine.keep_loss(memory.numbers.step(), loss, which, otherwise);
-        return 0;
-    } else {
-        return static_cast<double>(loss);
-    }
+[[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
+                                     std::size_t expected) {
+    throw std::invalid_argument("polder: " + what + ": block " + std::to_string(block) + " has " +
+                                std::to_string(found) + " coordinates, expected " +
+                                std::to_string(expected));
 }
 
-// What a closure returns.
-template <class Closure, class... Arguments>
-constexpr auto loss_type() {
-    if constexpr (std::invocable<Closure&, Arguments..., Pass>) {
-        return std::type_identity<std::invoke_result_t<Closure&, Arguments..., Pass>>{};
-    } else {
-        return std::type_identity<std::invoke_result_t<Closure&, Arguments...>>{};
+// Tells an engine where the blocks of a container lie, which must be of its shapes.
+template <class Engine, class C>
+void collect(Engine& engine, C& container, Array array, char const* what) {
+    std::size_t block = 0;
+    auto const& sizes = engine.layout().block_sizes();
+    auto& table = engine.table(array);
+    for_each_block(container, [&](auto* data, std::size_t size) {
+        const std::size_t expected = block < sizes.size() ? sizes[block] : 0;
+        if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
+        table[block++] = data;
+    });
+    if (block < sizes.size()) {
+        throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
+                                    " blocks, expected " + std::to_string(sizes.size()));
     }
+    engine.shown(array);
 }
-template <class Closure, class... Arguments>
-inline constexpr bool loss_is_here =
-    !std::is_same_v<typename decltype(loss_type<Closure, Arguments...>())::type, DeviceLoss>;
 
-// The closure is called on x and on a twin that holds x + eps, and writes to twins: x is not
-// touched.
-template <class C, class Closure, Kept kept>
-class OutOfPlace {
+// Twins of a container for the points and the gradients of a method, whatever its type. A copy of an optimizer makes its
+// own.
+class Twins {
 public:
-    using T = scalar_t<C>;
-    using Memory = MemoryOf<C>;
-    static constexpr bool loss_is_here = detail::loss_is_here<Closure, C const&, C&>;
-
-    OutOfPlace(C& x, Closure& closure, Twins::Of<C>& twins, Memory& memory)
-        : x_(x), closure_(closure), twins_(twins), memory_(memory) {}
-
-    double sample(int k, Fault otherwise) {
-        return evaluate(x_, {Batch::first, false, k}, twins_.gradient, memory_.gradient,
-                        LossOf::sample, otherwise);
+    Twins() = default;
+    Twins(Twins const&) {}
+    Twins& operator=(Twins const&) {
+        held_.reset();
+        return *this;
     }
-    double first(Fault otherwise) {
-        return evaluate(x_, {Batch::first, false}, twins_.gradient, memory_.gradient, LossOf::clean,
-                        otherwise);
-    }
-    double perturbed(LossOf which, Fault otherwise) {
-        constexpr Pass pass{Batch::first, true};
-        C const& point = twins_.point->get();
-        if constexpr (kept.clean) {
-            return evaluate(point, pass, twins_.perturbed, memory_.perturbed, which, otherwise);
-        } else {
-            return evaluate(point, pass, twins_.gradient, memory_.gradient, which, otherwise);
+    Twins(Twins&&) noexcept = default;
+    Twins& operator=(Twins&&) noexcept = default;
+    ~Twins() = default;
+
+    // Made at the first call for a container of type C.
+    template <class C>
+    std::vector<std::unique_ptr<Twin<C>>>& of(C const& original, std::size_t count) {
+        static char const tag = 0;
+        if (held_ == nullptr || held_->tag != &tag) {
+            auto made = std::make_unique<Holder<C>>();
+            made->tag = &tag;
+            for (std::size_t k = 0; k < count; ++k) {
+                made->twins.push_back(std::make_unique<Twin<C>>(original));
+            }
+            held_ = std::move(made);
         }
+        return static_cast<Holder<C>&>(*held_).twins;
     }
-    double second(Fault otherwise) {
-        return evaluate(x_, {Batch::second, false}, twins_.second, memory_.second, LossOf::second,
-                        otherwise);
-    }
-
-    // The point is about to be written to.
-    void leave() {
-        memory_.collect(twins_.point->get(), memory_.point, "point");
-        memory_.engine.carry(from(), point());
-    }
-    // The closure is called at x again.
-    void put_back() {}
-    // x', which the second step of a mirror starts from.
-    Blocked<T> mirrored() const { return point(); }
-
-    Blocked<T> from() const { return {memory_.x.at()}; }
-    Blocked<T> point() const { return {memory_.point.at()}; }
-    // The gradient that has just been computed: before and after the point was left.
-    Blocked<T> gradient() const { return {memory_.gradient.at()}; }
-    Blocked<T> latest() const { return perturbed_gradient(); }
-    // The gradients of the step, once all are there.
-    Blocked<T> clean() const { return gradient(); }
-    Blocked<T> perturbed_gradient() const {
-        return {kept.clean ? memory_.perturbed.at() : memory_.gradient.at()};
-    }
-    Blocked<T> second_gradient() const { return {memory_.second.at()}; }
 
 private:
-    template <class Gradient>
-    double evaluate(C const& at, Pass pass, Gradient& into,
-                    typename Memory::template Table<T*>& blocks, LossOf which, Fault otherwise) {
-        const auto loss = call(at, into->get(), pass);
-        memory_.collect(into->get(), blocks, "the gradient");
-        return loss_of(loss, memory_, which, otherwise);
-    }
+    struct Base {
+        virtual ~Base() = default;
+        char const* tag = nullptr;
+    };
+    template <class C>
+    struct Holder final : Base {
+        std::vector<std::unique_ptr<Twin<C>>> twins;
+    };
+    std::unique_ptr<Base> held_;
+};
 
-    auto call(C const& at, C& gradient, Pass pass) {
-        if constexpr (pass_closure<Closure, C>) {
-            return closure_(at, gradient, pass);
-        } else {
-            return closure_(at, gradient);
+// The closure is called on x and on a twin that holds the point, and writes to twins: x is not touched.
+template <class Engine, class C, class Closure, int batches_, bool samples_>
+class OutOfPlace {
+public:
+    static constexpr int batches = batches_;
+    static constexpr bool samples = samples_;
+
+    OutOfPlace(Engine& engine, C& x, Closure& closure, Twins& twins)
+        : engine_(engine), x_(x), closure_(closure),
+          points_(engine.plan().points()),
+          twins_(twins.of<C>(x, points_.size() +
+                                    static_cast<std::size_t>(engine.plan().gradients()))) {
+        for (std::size_t k = 0; k < points_.size(); ++k) {
+            collect(engine_, twins_[k]->get(), points_[k].array, "point");
         }
     }
 
+    auto evaluate(Point at, Array gradient, Pass pass) {
+        C const& where = at.array.id == 0 ? x_ : twin_of(at).get();
+        if (at.array.id != 0) engine_.carry({0}, at.array);
+        C& into = twins_[points_.size() +
+                         static_cast<std::size_t>(gradient.id - engine_.plan().arrays())]
+                      ->get();
+        auto const loss = [&] {
+            if constexpr (pass_closure<Closure, C>) {
+                return closure_(where, into, pass);
+            } else {
+                return closure_(where, into);
+            }
+        }();
+        collect(engine_, into, gradient, "the gradient");
+        return loss;
+    }
+    // A point is about to be written.
+    void leave(Point) {}
+
+private:
+    Twin<C>& twin_of(Point at) {
+        std::size_t k = 0;
+        while (points_[k].array.id != at.array.id) ++k;
+        return *twins_[k];
+    }
+
+    Engine& engine_;
     C& x_;
     Closure& closure_;
-    Twins::Of<C>& twins_;
-    Memory& memory_;
+    std::vector<Point> const& points_;
+    std::vector<std::unique_ptr<Twin<C>>>& twins_;
 };
 
-// The model owns x and its gradient: x + eps is written into the model, and x put back, also when
-// the closure throws.
-template <class C, class Closure, Kept kept>
+// The model owns x and its gradient, and computes at what x holds. A point is written into the model while x lies in the
+// point's memory, and x is put back, also when the closure throws. Which array lies where changes by exchanging tables, so
+// that methods notice nothing.
+template <class Engine, class C, class Closure, int batches_, bool samples_>
 class InPlace {
 public:
-    using T = scalar_t<C>;
-    using Memory = MemoryOf<C>;
-    static constexpr bool loss_is_here = detail::loss_is_here<Closure>;
+    static constexpr int batches = batches_;
+    static constexpr bool samples = samples_;
 
-    InPlace(C& x, C& gradient, Closure& closure, Memory& memory)
-        : x_(x), gradient_(gradient), closure_(closure), memory_(memory) {}
+    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, std::vector<Array> const& free)
+        : engine_(engine), x_(x), gradient_(gradient), closure_(closure), free_(free) {
+        for (auto const& point : engine_.plan().points()) engine_.own(point.array);
+    }
     InPlace(InPlace const&) = delete;
     InPlace& operator=(InPlace const&) = delete;
     ~InPlace() { put_back(); }
 
-    double sample(int k, Fault otherwise) {
-        return evaluate({Batch::first, false, k}, LossOf::sample, otherwise);
-    }
-    double first(Fault otherwise) {
-        return evaluate({Batch::first, false}, LossOf::clean, otherwise);
-    }
-    double perturbed(LossOf which, Fault otherwise) {
-        if constexpr (kept.clean) {
-            // Not again where several ascents ask on the way: g is kept by then.
-            if (!clean_kept_) keep(memory_.kept_gradient);
-            clean_kept_ = true;
-        }
-        return evaluate({Batch::first, true}, which, otherwise);
-    }
-    double second(Fault otherwise) {
-        if constexpr (kept.perturbed) keep(memory_.kept_perturbed);
-        return evaluate({Batch::second, false}, LossOf::second, otherwise);
-    }
-
-    void leave() {
-        memory_.engine.copy(point(), from());
-        away_ = true;
-    }
-    void put_back() {
-        if (!away_) return;
-        memory_.engine.copy(from(), point());
-        away_ = false;
-    }
-    Flat<T> mirrored() {
-        leave();  // x itself is not needed any more
-        away_ = false;
-        return from();
-    }
-
-    Flat<T> from() const { return {memory_.saved.data()}; }
-    Blocked<T> point() const { return {memory_.x.at()}; }
-    Blocked<T> gradient() const { return {memory_.gradient.at()}; }
-    Blocked<T> latest() const { return gradient(); }
-    auto clean() const {
-        if constexpr (kept.clean) {
-            return Flat<T>{memory_.kept_gradient.data()};
-        } else {
-            return gradient();
-        }
-    }
-    auto perturbed_gradient() const {
-        if constexpr (kept.perturbed) {
-            return Flat<T>{memory_.kept_perturbed.data()};
-        } else {
-            return gradient();
-        }
-    }
-    Blocked<T> second_gradient() const { return gradient(); }
-
-private:
-    template <class To>
-    void keep(To& copy) {
-        memory_.engine.copy(gradient(), Flat<T>{copy.data()});
-    }
-
-    double evaluate(Pass pass, LossOf which, Fault otherwise) {
-        const auto loss = [&] {
+    auto evaluate(Point at, Array gradient, Pass pass) {
+        keep_latest(gradient);
+        show(at.array);
+        auto const loss = [&] {
             if constexpr (std::invocable<Closure&, Pass>) {
                 return closure_(pass);
             } else {
                 return closure_();
             }
         }();
-        memory_.collect(x_, memory_.x, "the parameters");
-        memory_.collect(gradient_, memory_.gradient, "the gradient");
-        return loss_of(loss, memory_, which, otherwise);
+        collect(engine_, x_, shown_, "the parameters");
+        collect(engine_, gradient_, gradient, "the gradient");
+        return loss;
+    }
+    // y is about to be written: into the model, from where x steps aside.
+    void leave(Point y) {
+        if (shown_.id == y.array.id) return;
+        if (shown_.id == 0) {
+            engine_.copy({0}, y.array);
+            engine_.swap({0}, y.array);
+        } else {
+            engine_.swap(shown_, y.array);
+        }
+        shown_ = y.array;
+    }
+    void put_back() noexcept {
+        if (shown_.id == 0) return;
+        engine_.swap({0}, shown_);
+        engine_.copy(shown_, {0});
+        shown_ = {0};
     }
 
+private:
+    // What the model's gradient holds moves to memory of its own, where a method still reads it.
+    void keep_latest(Array next) {
+        const auto same = [](Array a) { return [a](Array b) { return a.id == b.id; }; };
+        if (latest_.id >= 0 && latest_.id != next.id &&
+            std::none_of(free_.begin(), free_.end(), same(latest_))) {
+            engine_.keep(latest_);
+        }
+        latest_ = next;
+    }
+    void show(Array at) {
+        if (at.id == shown_.id) return;
+        if (at.id == 0) return put_back();
+        if (shown_.id == 0) {
+            engine_.exchange({0}, at);
+            engine_.swap({0}, at);
+        } else {
+            engine_.copy(at, shown_);
+            engine_.swap(shown_, at);
+        }
+        shown_ = at;
+    }
+
+    Engine& engine_;
     C& x_;
     C& gradient_;
     Closure& closure_;
-    Memory& memory_;
-    bool away_ = false;
-    bool clean_kept_ = false;
+    std::vector<Array> const& free_;  // gradients that no method holds
+    Array shown_{0};  // the array whose values the model has
+    Array latest_{};  // the gradient that lies in the model's
 };
 
 }  // namespace polder::detail

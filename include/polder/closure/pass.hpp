@@ -5,7 +5,7 @@ namespace polder {
 
 /// The batch of an evaluation. Methods with a mixed loss ("+") use two batches in a step, all
 /// others only the first.
-enum class Batch { first, second };
+enum class Batch { first, second, third };
 
 /// What an evaluation is for. A closure that takes a Pass can keep the same dropout mask over the
 /// passes of one batch, or leave running statistics alone at the perturbed point.

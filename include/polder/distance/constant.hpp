@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include <polder/config.hpp>
-#include <polder/distance/distance_to.hpp>
+#include <polder/distance/inner_products.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {

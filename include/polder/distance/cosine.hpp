@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include <polder/config.hpp>
-#include <polder/distance/distance_to.hpp>
+#include <polder/distance/inner_products.hpp>
 
 namespace polder {
 

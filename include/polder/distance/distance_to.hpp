@@ -1,28 +1,28 @@
 /// The Distance slot of Sharpness: a reference direction, and how far the gradient is from it.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include <polder/distance/direction.hpp>
 #include <polder/distance/reference.hpp>
+#include <polder/hyper_parameter.hpp>
+#include <polder/perturb/move.hpp>
+#include <polder/run/run.hpp>
 #include <polder/policy_name.hpp>
 
 namespace polder {
 
-/// Sums over all coordinates that every measure may use.
-struct InnerProducts {
-    double gg = 0;           ///< <g, g>
-    double ge = 0;           ///< <g, e>
-    double ee = 0;           ///< <e, e>
-    double coordinates = 0;  ///< their number
-};
-
-/// v = g - d e,   d = measure(g, e).
-/// Xu et al. (BSAM), eq. (9) and (11). g is the gradient, e the reference direction.
+/// v = g - d e,   d = scale measure(g, e).
+/// Xu et al. (BSAM), eq. (9) and (11). g is the gradient, e the reference direction. Where ||v|| is no more than rounding
+/// of ||g||, because g and d e cancel, v = g.
 template <class Reference, class Measure>
 struct DistanceTo {
     Reference reference{};
     Measure measure{};
+    double scale = 1;  ///< what the distance is multiplied with, finite
 
     static std::string name() {
         return "DistanceTo<" + policy_name<Reference>() + ", " + policy_name<Measure>() + ">";
@@ -30,13 +30,53 @@ struct DistanceTo {
     void validate() const {
         reference.validate();
         measure.validate();
+        if (!std::isfinite(scale)) detail::refuse("scale", scale, "a finite number");
     }
-};
 
-/// v = g: no reference direction is kept.
-struct NoDistance {
-    static constexpr std::string_view name = "NoDistance";
-    void validate() const {}
+    struct State {
+        Succession e;
+    };
+    State init(Plan& plan) const { return {plan.succession("reference")}; }
+
+    template <class R, class Perturb, class Reads>
+    auto direction(R& run, State const& state, Gradient const& g, Perturb const& perturb,
+                   Reads const& reads) const {
+        using Pass = detail::DirectionTo<Perturb, Reference, Measure>;
+        Pass const pass{perturb, {reference}, measure, scale};
+        Array const next = run.next(state.e);
+        Array const e = Reference::read_after_update ? next : state.e.now;
+        auto const found = [&] {
+            if constexpr (Reference::is_fed_direction) {
+                return run.reduce(pass, g, state.e.now, reads);
+            } else {
+                return run.reduce(pass, g, state.e.now, Out{next}, reads);
+            }
+        }();
+        using V = typename Pass::Found;
+        run.note(detail::Note::distance, found[V::distance]);
+        run.note(detail::Note::gradient_norm, found[V::gradient_norm]);
+        run.note(detail::Note::perturbation_norm, found[V::length]);
+        run.note(detail::Note::cosine, found[V::cosine]);
+
+        auto along = [&] {
+            auto v = (1 * g - Coefficient(found[V::d]) * e).u;
+            if constexpr (Reference::is_fed_direction) {
+                using Feed = Keep<detail::Average<Reference>, Array, Out<Array>>;
+                return Direction<2, Feed>{std::move(v), found[V::norm], {}, {{reference}, {e, {next}}}};
+            } else {
+                return Direction<2>{std::move(v), found[V::norm]};
+            }
+        }();
+        detail::SecondLook<Perturb, Pass> const again{perturb, found};
+        if constexpr (detail::is_per_block<Perturb>) {
+            detail::BlockNorm<Perturb> const of_block{perturb, found[V::d]};
+            along.norm = run.reduce_blocks(of_block, g, e, reads)[0];
+        } else {
+            run.reduce_where(found[V::again], found[V::d], again, g, e, reads);
+        }
+        detail::count(run, perturb, along);
+        return along;
+    }
 };
 
 }  // namespace polder

@@ -1,6 +1,7 @@
 /// What a reduction adds up: one term of every coordinate, folded over all coordinates.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -43,6 +44,17 @@ template <class F>
 inline constexpr bool has_conditions = false;
 template <class F>
 inline constexpr bool has_conditions<Conditional<F>> = true;
+
+// What f makes of the sums of a reduction: f.finish(sums, site), or the sums themselves.
+template <class F, std::size_t n, class Site>
+POLDER_HOST_DEVICE auto finished(F const& f, std::array<double, n> const& sums,
+                                 [[maybe_unused]] Site const& here) {
+    if constexpr (requires { f.finish(sums, here); }) {
+        return f.finish(sums, here);
+    } else {
+        return sums;
+    }
+}
 
 }  // namespace detail
 

@@ -1,7 +1,7 @@
 /// ASAM, adaptive SAM, and its form with a mixed loss.
 #pragma once
 
-#include <polder/mix/two_batches.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/perturb/adaptive_ball.hpp>
 #include <polder/sharpness.hpp>
 

@@ -6,7 +6,7 @@
 
 #include <polder/distance/distance_to.hpp>
 #include <polder/distance/manhattan.hpp>
-#include <polder/mix/two_batches.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
 

@@ -3,7 +3,7 @@
 
 #include <polder/distance/constant.hpp>
 #include <polder/distance/distance_to.hpp>
-#include <polder/mix/two_batches.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
 

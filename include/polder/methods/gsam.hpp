@@ -2,7 +2,7 @@
 #pragma once
 
 #include <polder/mix/surrogate_gap.hpp>
-#include <polder/mix/two_batches.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
 

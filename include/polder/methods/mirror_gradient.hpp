@@ -1,13 +1,72 @@
 /// Mirror Gradient and SGBD: a step down that is not undone, and a smaller step up.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <string>
+#include <type_traits>
+#include <utility>
 
+#include <polder/concepts.hpp>
+#include <polder/distance/none.hpp>
+#include <polder/family.hpp>
+#include <polder/hyper_parameter.hpp>
+#include <polder/mix/none.hpp>
+#include <polder/optimizer.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
-#include <polder/perturb/mirror.hpp>
-#include <polder/sharpness.hpp>
+#include <polder/perturb/none.hpp>
+#include <polder/policy_name.hpp>
 
 namespace polder {
+
+/// x' = BaseOpt(x, alpha1 s),   x <- BaseOpt(x', -alpha2 grad L_B(x')),
+/// s = grad L_B(x + eps_Ball), or grad L_B(x) with NoPerturbation. Both are steps of the base optimizer: its
+/// state, its count of steps and its weight decay act twice, with their usual sign. On steps without the
+/// method (see Interval) x <- BaseOpt(x, between g). Clipping acts before the second of the two steps alone.
+/// Mirror Gradient (MG), Algorithm 1, and Qrange-group/Mirror-Gradient's trainer; with a ball: SGBD, Algorithm 1.
+template <class Ball = NoPerturbation>
+struct Mirror {
+    Ball ball{};
+    double alpha1 = 1;    ///< weight of the first gradient, finite
+    double alpha2 = 0.2;  ///< weight of the second, finite
+    double between = 1;   ///< weight of the gradient on steps without the method, finite
+
+    using Ascent = Family<Ball, NoDistance, NoMix>;
+    static constexpr bool samples = Ascent::samples;
+    static std::string name() { return "Mirror<" + policy_name<Ball>() + ">"; }
+    void validate() const {
+        ball.validate();
+        for (auto [what, value] : {std::pair{"alpha1", alpha1}, std::pair{"alpha2", alpha2},
+                                   std::pair{"between", between}}) {
+            if (!std::isfinite(value)) detail::refuse(what, value, "a finite number");
+        }
+    }
+
+    struct State {
+        typename Ascent::State ascent;
+        Point mirrored;
+    };
+    State init(Plan& plan) const {
+        plan.descends_elsewhere();
+        return {Ascent{ball}.init(plan), plan.point(Evaluation::mirrored)};
+    }
+    template <class R>
+    Placed place(R& run, State const& state) const
+        requires(!std::is_same_v<Ball, NoPerturbation>) {
+        return Ascent{ball}.place(run, state.ascent);
+    }
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
+        auto s = Ascent{ball}.ascended(run, state.ascent);                        // s = grad L_B(x + eps)
+        base.descend_elsewhere(run, state.mirrored, alpha1 * s);                  // x' = BaseOpt(x, alpha1 s)
+        auto h = run.gradient(B1, state.mirrored, std::move(s));                  // h = grad L_B(x')
+        base.descend_again(run, state.mirrored, -alpha2 * std::move(h));          // x = BaseOpt(x', -alpha2 h)
+    }
+    template <class R>
+    auto rest(R& run, State const&) const {
+        return between * run.gradient(B1, run.x());
+    }
+};
 
 /// Hyper-parameters of Mirror Gradient.
 struct MirrorGradientOptions {
@@ -27,10 +86,9 @@ struct MirrorGradientOptions {
 ///
 ///     polder::MirrorGradient optimizer{polder::Adam{}, {.alpha1 = 1, .alpha2 = 0.2, .beta = 3}};
 template <base_optimizer BaseOpt>
-struct MirrorGradient : Sharpness<Mirror<>, NoDistance, NoMix, BaseOpt> {
+struct MirrorGradient : Optimizer<Mirror<>, BaseOpt> {
     explicit MirrorGradient(BaseOpt base, MirrorGradientOptions options = {})
-        : Sharpness<Mirror<>, NoDistance, NoMix, BaseOpt>({{}, options.alpha1, options.alpha2}, {},
-                                                          {}, base) {
+        : Optimizer<Mirror<>, BaseOpt>({{}, options.alpha1, options.alpha2}, base) {
         this->set_interval({.every = options.beta,
                             .phase = options.phase,
                             .restart_each_epoch = options.phase == Phase::first});
@@ -56,14 +114,13 @@ struct SGBDOptions {
 ///
 ///     polder::SGBD optimizer{polder::Adam{}, {.rho = 0.05, .alpha1 = 1, .alpha2 = 0.3, .beta = 3}};
 template <base_optimizer BaseOpt>
-struct SGBD : Sharpness<Mirror<EuclideanBall>, NoDistance, NoMix, BaseOpt> {
+struct SGBD : Optimizer<Mirror<EuclideanBall>, BaseOpt> {
     explicit SGBD(BaseOpt base, SGBDOptions options = {})
-        : Sharpness<Mirror<EuclideanBall>, NoDistance, NoMix, BaseOpt>(
-              {{options.rho, options.norm_guard},
-               options.alpha1,
-               options.alpha2,
-               options.literal ? options.alpha2 : 1},
-              {}, {}, base) {
+        : Optimizer<Mirror<EuclideanBall>, BaseOpt>({{options.rho, options.norm_guard},
+                                                     options.alpha1,
+                                                     options.alpha2,
+                                                     options.literal ? options.alpha2 : 1},
+                                                    base) {
         this->set_interval({.every = options.beta});
     }
 };

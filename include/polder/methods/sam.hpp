@@ -1,7 +1,7 @@
 /// SAM, sharpness-aware minimisation, and its form with a mixed loss.
 #pragma once
 
-#include <polder/mix/two_batches.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
-#include <polder/config.hpp>
-#include <polder/mix/weights.hpp>
+#include <polder/run/blend.hpp>
 
 namespace polder {
 
@@ -12,7 +12,10 @@ namespace polder {
 struct NoMix {
     static constexpr std::string_view name = "NoMix";
     void validate() const {}
-    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const { return {}; }
+    template <class R>
+    auto blend(R&, Gradient s) const {
+        return 1 * std::move(s);
+    }
 };
 
 }  // namespace polder

@@ -1,12 +1,15 @@
 /// The clean and the perturbed gradient of one batch, weighted.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/weights.hpp>
+#include <polder/mix/products.hpp>
+#include <polder/run/blend.hpp>
 
 namespace polder {
 
@@ -18,14 +21,27 @@ struct SameBatch {
     bool normalise_clean = false;
 
     static constexpr std::string_view name = "SameBatch";
-    static constexpr bool reads_clean = true;
 
+    static constexpr bool reads_clean = true;
     void validate() const { require_fraction("alpha", alpha); }
-    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const& p) const {
-        const double norm = std::sqrt(p.gg);
-        const double scale = !normalise_clean ? 1 : norm > 0 ? 1 / norm : 0;
-        return {alpha, (1 - alpha) * scale};
+    template <class R>
+    auto blend(R& run, Gradient s, Gradient g) const {
+        auto const of_g = normalise_clean ? Coefficient(run.reduce(Share{{}, alpha}, g)[0])
+                                          : Coefficient(1 - alpha);
+        return alpha * std::move(s) + of_g * std::move(g);
     }
+
+private:
+    // (1 - alpha) / ||g||.
+    struct Share : detail::SquaredGradient {
+        double alpha;
+        template <class T>
+        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
+                                                        Site<T> const&) const {
+            double const norm = std::sqrt(sums[0]);
+            return {(1 - alpha) * (norm > 0 ? 1 / norm : 0)};
+        }
+    };
 };
 
 }  // namespace polder

@@ -1,12 +1,15 @@
 /// The perturbed gradient without part of what the clean one has across it.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <string_view>
+#include <utility>
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/weights.hpp>
+#include <polder/mix/products.hpp>
+#include <polder/run/blend.hpp>
 
 namespace polder {
 
@@ -18,16 +21,28 @@ struct SurrogateGap {
     double alpha = 0.4;  ///< weight of g_perp, >= 0
 
     static constexpr std::string_view name = "SurrogateGap";
-    static constexpr bool reads_clean = true;
-    static constexpr bool reads_products = true;
 
+    static constexpr bool reads_clean = true;
     void validate() const { require_non_negative("alpha", alpha); }
-    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const& p) const {
-        constexpr double guard = 1e-12;
-        const double g = std::sqrt(p.gg), s = std::sqrt(p.ss);
-        const double cosine = p.gs / (g * s + guard);
-        return {1 + alpha * cosine * g / (s + guard), -alpha};
+    template <class R>
+    auto blend(R& run, Gradient s, Gradient g) const {
+        Coefficient const of_s = run.reduce(Share{{}, alpha}, g, s)[0];
+        return of_s * std::move(s) + (-alpha) * std::move(g);
     }
+
+private:
+    // The weight of s.
+    struct Share : detail::Products {
+        double alpha;
+        template <class T>
+        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 3> const& sums,
+                                                        Site<T> const&) const {
+            constexpr double guard = 1e-12;
+            double const g = std::sqrt(sums[0]), s = std::sqrt(sums[2]);
+            double const cosine = sums[1] / (g * s + guard);
+            return {1 + alpha * cosine * g / (s + guard)};
+        }
+    };
 };
 
 }  // namespace polder

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 
-#include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/weights.hpp>
+#include <polder/run/blend.hpp>
 
 namespace polder {
 
@@ -15,12 +15,13 @@ struct WeightedSharpness {
     double gamma = 0.9;  ///< in [0, 1); 1/2 is SAM, 0 the base optimizer
 
     static constexpr std::string_view name = "WeightedSharpness";
-    static constexpr bool reads_clean = true;
 
+    static constexpr bool reads_clean = true;
     void validate() const { require_decay("gamma", gamma); }
-    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const {
-        const double a = gamma / (1 - gamma);
-        return {a, 1 - a};
+    template <class R>
+    auto blend(R&, Gradient s, Gradient g) const {
+        double const a = gamma / (1 - gamma);
+        return a * std::move(s) + (1 - a) * std::move(g);
     }
 };
 
@@ -31,13 +32,14 @@ struct DecoupledSharpness {
     double gamma = 0.9;  ///< in [0, 1)
 
     static constexpr std::string_view name = "DecoupledSharpness";
+
     static constexpr bool reads_clean = true;
-
     void validate() const { require_decay("gamma", gamma); }
-    POLDER_HOST_DEVICE MixWeights weights(GradientProducts const&) const { return {0, 1}; }
-
-    /// a: how much of s - g is taken off, times the learning rate.
-    double decoupled() const { return gamma / (1 - gamma); }
+    template <class R>
+    auto blend(R&, Gradient s, Gradient g) const {
+        auto through = 1 * g;
+        return with_past(std::move(through), gamma / (1 - gamma), 1 * std::move(s) - 1 * std::move(g));
+    }
 };
 
 }  // namespace polder

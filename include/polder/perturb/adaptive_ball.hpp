@@ -3,9 +3,11 @@
 
 #include <cmath>
 #include <string_view>
+#include <tuple>
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/run/handles.hpp>
 
 namespace polder {
 
@@ -19,7 +21,6 @@ struct AdaptiveBall {
     double norm_guard = 1e-12;  ///< added to the norm, >= 0
 
     static constexpr std::string_view name = "AdaptiveBall";
-    static constexpr bool reads_parameters = true;
 
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range.
     void validate() const {
@@ -33,15 +34,24 @@ struct AdaptiveBall {
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
     }
 
+    /// The weights are functions of x.
+    template <class R, class State, class Before>
+    auto reads(R&, State const&, Before const&, Array x, Gradient const&) const {
+        return std::tuple{x};
+    }
     /// a = b = T^2.
     template <class T>
     struct Weights {
         T slope, offset;
-        POLDER_HOST_DEVICE T a(T x, T) const {
-            const T scale = slope * std::abs(x) + offset;
+        template <class V>
+        POLDER_INLINE V a(V x) const {
+            V const scale = slope * std::abs(x) + offset;
             return scale * scale;
         }
-        POLDER_HOST_DEVICE T b(T x, T g) const { return a(x, g); }
+        template <class V>
+        POLDER_INLINE V b(V x) const {
+            return a(x);
+        }
     };
     template <class T>
     POLDER_HOST_DEVICE Weights<T> weights(bool adaptive) const {

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <string>
+#include <tuple>
+#include <type_traits>
 
+#include <polder/perturb/move.hpp>
 #include <polder/policy_name.hpp>
 
 namespace polder {
@@ -12,12 +15,37 @@ namespace polder {
 /// first extent.
 /// Gradient centralisation of the ascent, Yong et al. 2020; kozistr/pytorch_optimizer, SAM(use_gc=True).
 template <class Ball>
-struct Centralised {
-    Ball ball{};
-
-    static constexpr bool centralises = true;
+struct Centralised : Ball {
     static std::string name() { return "Centralised<" + policy_name<Ball>() + ">"; }
-    void validate() const { ball.validate(); }
+
+    template <class R, class Along, class Reads>
+    void place(R& run, Array x, Point y, Along const& along, Reads const& reads) const {
+        if (!run.eps_alone()) run.leave_for(y);
+        auto const pass = detail::move_of(static_cast<Ball const&>(*this), along);
+        std::apply(
+            [&](auto const&... more) {
+                run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, true>{pass},
+                        Out{y.array}, x, along.v.of, reads, more...);
+            },
+            along.rider.arguments);
+        run.centralise(y);
+        run.note(detail::Note::perturbation_norm, run.template displace_measured<false>(y, x, Eps{}, y));
+    }
+
+private:
+    // eps, which y holds.
+    struct Eps {
+        struct At {
+            template <class V>
+            POLDER_INLINE V operator()(V eps) const {
+                return eps;
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At at(Site<T> const&) const {
+            return {};
+        }
+    };
 };
 
 }  // namespace polder

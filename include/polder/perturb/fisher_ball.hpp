@@ -13,9 +13,13 @@
 #include <cmath>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/perturb/move.hpp>
+#include <polder/perturb/samples.hpp>
 #include <polder/policy_name.hpp>
 
 namespace polder {
@@ -24,6 +28,14 @@ namespace polder {
 struct BatchFisher {
     static constexpr std::string_view name = "BatchFisher";
     void validate() const {}
+    template <class V>
+    POLDER_INLINE static V estimate(V g) {
+        return g * g;
+    }
+    template <class R, class State, class Before>
+    auto reads(R&, State const&, Before const&, Gradient const& g) const {
+        return std::tuple{Array(g)};
+    }
 };
 
 /// f_t = decay f_{t-1} + (1 - decay) g_t^2,   f_0 = g_0^2. Costs a pass of its own.
@@ -32,6 +44,35 @@ struct RunningFisher {
 
     static constexpr std::string_view name = "RunningFisher";
     void validate() const { require_decay("decay", decay); }
+    template <class V>
+    POLDER_INLINE static V estimate(V f) {
+        return f;
+    }
+    Succession init(Plan& plan) const { return plan.succession("fisher"); }
+    template <class R, class Before>
+    auto reads(R& run, Succession const& f, Before const&, Gradient const& g) const {
+        Array const next = run.next(f);
+        run.map(Average{decay}, g, f.now, Out{next});
+        return std::tuple{next};
+    }
+
+private:
+    struct Average {
+        double decay;
+        template <class T>
+        struct At {
+            T keep, gain;
+            template <class V>
+            POLDER_INLINE void operator()(V g, V f, V& next) const {
+                next = keep * f + gain * (g * g);
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At<T> at(Site<T> const& here) const {
+            double const own = here.method_steps == 0 ? 0 : decay;
+            return {T(own), T(1 - own)};
+        }
+    };
 };
 
 /// f = mean over k of (gradient of the loss of sample k of the batch)^2: one evaluation more for each sample
@@ -40,8 +81,23 @@ struct SampleFisher {
     int samples = 1;  ///< of a batch, >= 1; may be changed from step to step
 
     static constexpr std::string_view name = "SampleFisher";
+    static constexpr bool samples_batch = true;
     void validate() const {
         if (samples < 1) detail::refuse("samples", samples, "a number >= 1");
+    }
+    template <class V>
+    POLDER_INLINE static V estimate(V f) {
+        return f;
+    }
+    Array init(Plan& plan) const { return plan.scratch(); }
+    template <class R>
+    Array before(R& run, Array f) const {
+        detail::add_up_samples(run, samples, 1.0 / samples, f);
+        return f;
+    }
+    template <class R>
+    auto reads(R&, Array, Array f, Gradient const&) const {
+        return std::tuple{f};
     }
 };
 
@@ -71,7 +127,6 @@ struct FisherBall {
     double norm_guard = 1e-12;  ///< added to the norm, >= 0
     Estimate estimate{};
 
-    static constexpr bool reads_parameters = false;
     static constexpr bool per_block = std::is_same_v<Norm, MetricNormPerBlock>;
     static std::string name() {
         return "FisherBall<" + policy_name<Estimate>() + ", " + policy_name<Norm>() + ">";
@@ -92,22 +147,30 @@ struct FisherBall {
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
     }
 
-    /// a = F^-1; b = F^-1, or F^-2 with EuclideanNorm. f is there where the estimate is an array.
+    /// Of single samples of the batch?
+    static constexpr bool samples = requires { requires Estimate::samples_batch; };
+    auto init(Plan& plan) const { return detail::init_of(estimate, plan); }
+    template <class R, class State>
+    auto before(R& run, State const& state) const {
+        return detail::before_of(run, estimate, state);
+    }
+    /// The weights are functions of the estimate.
+    template <class R, class State, class Before>
+    auto reads(R& run, State const& state, Before const& before, Array, Gradient const& g) const {
+        return estimate.reads(run, state, before, g);
+    }
+    /// a = F^-1; b = F^-1, or F^-2 with EuclideanNorm.
     template <class T>
     struct Weights {
         T eta, damping;
 
-        template <class... F>
-        POLDER_HOST_DEVICE T a(T, T g, F... f) const {
-            if constexpr (sizeof...(f) == 0) {
-                return 1 / (damping + eta * (g * g));
-            } else {
-                return 1 / (damping + eta * (f + ...));
-            }
+        template <class V>
+        POLDER_INLINE V a(V of) const {
+            return 1 / (damping + eta * Estimate::estimate(of));
         }
-        template <class... F>
-        POLDER_HOST_DEVICE T b(T x, T g, F... f) const {
-            const T inverse = a(x, g, f...);
+        template <class V>
+        POLDER_INLINE V b(V of) const {
+            V const inverse = a(of);
             return std::is_same_v<Norm, EuclideanNorm> ? inverse * inverse : inverse;
         }
     };

@@ -14,33 +14,90 @@
 #include <numbers>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/perturb/move.hpp>
+#include <polder/perturb/samples.hpp>
 #include <polder/policy_name.hpp>
 
 namespace polder {
 
-/// eps = M o eps_Ball: the norm is that of the whole direction, so that ||eps|| <= rho.
-/// Mi et al. 2022 (SSAM), Algorithm 1.
-template <class Ball, class Mask>
-struct Masked {
-    Ball ball{};
-    Mask mask{};
+namespace detail {
 
-    static std::string name() {
-        return "Masked<" + policy_name<Ball>() + ", " + policy_name<Mask>() + ">";
-    }
-    void validate() const {
-        ball.validate();
-        mask.validate();
+// Scores of coordinates, by which a mask is chosen: score(coordinate, values...).
+template <bool inside, class Score>
+struct ScoreWhere {  // of what is in the mask, or of what is not; the others are never chosen
+    Score score;
+    template <class V, class... Read>
+    POLDER_HOST_DEVICE double operator()(std::size_t i, V mask, Read... reads) const {
+        return (mask != 0) == inside ? static_cast<double>(score(i, reads...)) : -1.0;
     }
 };
+struct OwnScore {
+    template <class V>
+    POLDER_HOST_DEVICE V operator()(std::size_t, V score) const {
+        return score;
+    }
+};
+
+}  // namespace detail
+
+/// What a dynamic mask goes by.
+enum class Score {
+    weight,    ///< |x + eps|
+    gradient,  ///< |g|
+    random
+};
+
+namespace detail {
+
+// A number in [0, 1) for a coordinate, in draw number `draw` from a seed.
+POLDER_HOST_DEVICE inline double drawn(std::uint64_t seed, std::size_t coordinate, std::uint64_t draw) {
+    std::uint64_t bits = seed ^ (draw + 1) * 0x9e3779b97f4a7c15u;
+    for (std::uint64_t word : {std::uint64_t{coordinate}, std::uint64_t{0}}) {
+        bits = (bits ^ word ^ bits >> 30) * 0xbf58476d1ce4e5b9u;
+        bits = (bits ^ bits >> 27) * 0x94d049bb133111ebu;
+        bits ^= bits >> 31;
+    }
+    return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
+// By the weight at the perturbed point, by the gradient at x, or by a number drawn.
+struct ScoreBy {
+    std::uint64_t seed;
+    Score by;
+    std::uint64_t draw;
+    POLDER_HOST_DEVICE double operator()(std::size_t i) const { return drawn(seed, i, draw); }
+    template <class V>
+    POLDER_HOST_DEVICE double operator()(std::size_t i, V at, V g) const {
+        if (by == Score::random) return drawn(seed, i, draw);
+        return std::abs(static_cast<double>(by == Score::weight ? at : g));
+    }
+};
+
+}  // namespace detail
 
 /// The mask is the user's (Sharpness::set_mask); before that all coordinates move.
 struct FixedMask {
     static constexpr std::string_view name = "FixedMask";
     void validate() const {}
+
+    struct State {
+        MaskSuccession mask;
+    };
+    State init(Plan& plan) const { return {plan.mask("mask", false)}; }
+    template <class R>
+    void start(R&, State const&) const {}
+    template <class R>
+    polder::Mask current(R&, State const& state) const {
+        return state.mask.now;
+    }
+    template <class R>
+    void after(R&, State const&, Point, Gradient const&) const {}
 };
 
 /// M is 1 at the floor(n (1 - sparsity)) largest sums over `samples` single samples of the squared gradient.
@@ -54,6 +111,7 @@ struct FisherMask {
     std::uint64_t refresh_epochs = 5;  ///< epochs between looks, >= 1
 
     static constexpr std::string_view name = "FisherMask";
+    static constexpr bool samples_batch = true;
     void validate() const {
         require_fraction("sparsity", sparsity);
         if (samples < 1) detail::refuse("samples", samples, "a number >= 1");
@@ -64,13 +122,32 @@ struct FisherMask {
     std::size_t live(std::size_t n) const {
         return static_cast<std::size_t>(static_cast<double>(n) * (1 - sparsity));
     }
-};
 
-/// What a dynamic mask goes by.
-enum class Score {
-    weight,    ///< |x + eps|
-    gradient,  ///< |g|
-    random
+    struct State {
+        MaskSuccession mask;
+        Array scores;
+        Counter due;  // 1: the next step of the method looks at the mask again
+    };
+    State init(Plan& plan) const {
+        return {plan.mask("mask", true), plan.scratch(), plan.counter("mask_due")};
+    }
+    template <class R>
+    void start(R& run, State const& state) const {
+        run.clear(state.mask.now);
+    }
+    template <class R>
+    polder::Mask current(R& run, State const& state) const {
+        bool const due = run.get(state.due) != 0;
+        run.set(state.due, run.batch() == 0 && run.epoch() % refresh_epochs == 0 ? 1 : 0);
+        if (!due) return state.mask.now;
+        detail::add_up_samples(run, samples, 1, state.scores);
+        polder::Mask const next = run.next(state.mask);
+        run.clear(next);
+        run.choose_largest(live(run.size()), detail::OwnScore{}, next, state.scores);
+        return next;
+    }
+    template <class R>
+    void after(R&, State const&, Point, Gradient const&) const {}
 };
 
 /// At first n - ceil(n sparsity) coordinates at random. At the first batch of every refresh_epochs-th epoch e,
@@ -123,13 +200,34 @@ struct DynamicMask {
 
     /// A number in [0, 1) for a coordinate in the refresh number `draw` (0: the first mask).
     POLDER_HOST_DEVICE double random_score(std::size_t coordinate, std::uint64_t draw) const {
-        std::uint64_t bits = seed ^ (draw + 1) * 0x9e3779b97f4a7c15u;
-        for (std::uint64_t word : {std::uint64_t{coordinate}, std::uint64_t{0}}) {
-            bits = (bits ^ word ^ bits >> 30) * 0xbf58476d1ce4e5b9u;
-            bits = (bits ^ bits >> 27) * 0x94d049bb133111ebu;
-            bits ^= bits >> 31;
-        }
-        return static_cast<double>(bits >> 11) * 0x1p-53;
+        return detail::drawn(seed, coordinate, draw);
+    }
+
+    struct State {
+        MaskSuccession mask;
+    };
+    State init(Plan& plan) const { return {plan.mask("mask", true)}; }
+    template <class R>
+    void start(R& run, State const& state) const {
+        run.clear(state.mask.now);
+        run.choose_largest(first_live(run.size()), detail::ScoreBy{seed, Score::random, 0}, state.mask.now);
+    }
+    template <class R>
+    polder::Mask current(R&, State const& state) const {
+        return state.mask.now;
+    }
+    template <class R>
+    void after(R& run, State const& state, Point y, Gradient const& g) const {
+        std::uint64_t const e = run.epoch();
+        if (run.batch() != 0 || e % refresh_epochs != 0) return;
+        polder::Mask const next = run.next(state.mask);
+        run.clear(next);
+        // Drop and growth draw other numbers, and so does every epoch.
+        detail::ScoreBy const dropped{seed, drop, 2 * e + 1}, grows{seed, growth, 2 * e + 2};
+        run.choose_largest(kept(run.size(), e), detail::ScoreWhere<true, detail::ScoreBy>{dropped}, next,
+                           state.mask.now, y, g);
+        run.choose_largest(grown(run.size(), e), detail::ScoreWhere<false, detail::ScoreBy>{grows}, next,
+                           state.mask.now, y, g);
     }
 
 private:
@@ -137,6 +235,75 @@ private:
         const auto count = static_cast<double>(n);
         return count - count * sparsity;
     }
+};
+
+/// eps = M o eps_Ball: the norm is that of the whole direction, so that ||eps|| <= rho.
+/// Mi et al. 2022 (SSAM), Algorithm 1.
+template <class Ball, class Mask>
+struct Masked : Ball {
+    Mask mask{};
+
+    static std::string name() {
+        return "Masked<" + policy_name<Ball>() + ", " + policy_name<Mask>() + ">";
+    }
+    void validate() const {
+        Ball::validate();
+        mask.validate();
+    }
+    static constexpr bool has_conditions = true;
+    static constexpr bool samples = requires { requires Mask::samples_batch; };
+
+    struct State {
+        typename Mask::State mask;
+        detail::StateOf<Ball> ball;
+    };
+    State init(Plan& plan) const { return {mask.init(plan), detail::init_of(ball(), plan)}; }
+    /// The array of the mask in use.
+    MaskSuccession const& array(State const& state) const { return state.mask.mask; }
+
+    template <class R>
+    void start(R& run, State const& state) const {
+        mask.start(run, state.mask);
+    }
+    template <class R>
+    auto before(R& run, State const& state) const {
+        auto const current = mask.current(run, state.mask);
+        return std::pair{current, detail::before_of(run, ball(), state.ball)};
+    }
+    template <class R, class Before>
+    auto reads(R& run, State const& state, Before const& before, Array x, Gradient const& g) const {
+        return std::tuple_cat(std::tuple{before.first},
+                              detail::reads_of(run, ball(), state.ball, before.second, x, g));
+    }
+    template <class R, class Before>
+    void after(R& run, State const& state, Before const&, Point y, Gradient const& g) const {
+        if (!run.eps_alone()) mask.after(run, state.mask, y, g);
+    }
+
+    template <class V, class... Read>
+    POLDER_INLINE static V keep(V eps, V mask, Read...) {
+        return eps * V(mask != 0);  // no branch, so that it is vectorised
+    }
+    /// The ball's, which know nothing of the mask.
+    template <class Weights>
+    struct OfBall : Weights {
+        template <class V, class... Read>
+        POLDER_INLINE V a(V, Read... reads) const {
+            return Weights::a(reads...);
+        }
+        template <class V, class... Read>
+        POLDER_INLINE V b(V, Read... reads) const {
+            return Weights::b(reads...);
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE auto weights(bool adaptive) const requires detail::is_weighted<Ball> {
+        auto const own = Ball::template weights<T>(adaptive);
+        return OfBall<std::remove_const_t<decltype(own)>>{own};
+    }
+
+private:
+    Ball const& ball() const { return *this; }
 };
 
 }  // namespace polder

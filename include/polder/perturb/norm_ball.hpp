@@ -29,7 +29,8 @@ struct InfinityBall {
     struct Move {
         T rho;
         // Conditions that do not depend on one another, so that compilers vectorise.
-        POLDER_HOST_DEVICE T operator()(T v) const {
+        template <class V>
+        POLDER_INLINE V operator()(V v) const {
             return (v > 0 ? rho : T(0)) - (v < 0 ? rho : T(0));
         }
     };
@@ -44,17 +45,21 @@ struct ManhattanBall {
     double rho = 0.05;  ///< radius, >= 0
 
     static constexpr std::string_view name = "ManhattanBall";
-    static constexpr bool counts_largest = true;
     void validate() const { require_non_negative("rho", rho); }
 
     /// ||v||_inf.
     POLDER_HOST_DEVICE static Max term(double v) { return {std::abs(v)}; }
     POLDER_HOST_DEVICE static double norm(Max total) { return total.value; }
+    /// 1 for a coordinate that has the largest |v|.
+    POLDER_HOST_DEVICE static Sum count_term(double v, double norm) {
+        return {std::abs(v) >= norm ? 1.0 : 0.0};
+    }
 
     template <class T>
     struct Move {
         T rho, largest;
-        POLDER_HOST_DEVICE T operator()(T v) const {
+        template <class V>
+        POLDER_INLINE V operator()(V v) const {
             return (v >= largest ? rho : T(0)) - (v <= -largest ? rho : T(0));
         }
     };
@@ -91,9 +96,10 @@ struct PNormBall {
     template <class T>
     struct Move {
         T rho, scale, exponent;
-        POLDER_HOST_DEVICE T operator()(T v) const {
-            const T r = std::abs(v) * scale;
-            const T power = exponent == T(0.5) ? std::sqrt(r) : std::pow(r, exponent);
+        template <class V>
+        POLDER_INLINE V operator()(V v) const {
+            V const r = std::abs(v) * scale;
+            V const power = exponent == T(0.5) ? std::sqrt(r) : std::pow(r, exponent);
             return std::copysign(rho * power, v);
         }
     };

@@ -1,9 +1,14 @@
 /// A perturbation reached in several moves.
 #pragma once
 
+#include <array>
+#include <cmath>
 #include <string>
+#include <type_traits>
 
 #include <polder/hyper_parameter.hpp>
+#include <polder/distance/none.hpp>
+#include <polder/perturb/move.hpp>
 #include <polder/policy_name.hpp>
 
 namespace polder {
@@ -12,15 +17,80 @@ namespace polder {
 /// One evaluation more for each ascent. Not with a Distance.
 /// Foret et al. 2021, appendix (m-step); google-deepmind/optax, sam with sync_period = ascents + 1.
 template <class Ball>
-struct SeveralAscents {
-    Ball ball{};
+struct SeveralAscents : Ball {
     int ascents = 2;  ///< >= 1; 1 is Ball itself
 
     static std::string name() { return "SeveralAscents<" + policy_name<Ball>() + ">"; }
     void validate() const {
-        ball.validate();
+        Ball::validate();
         if (ascents < 1) detail::refuse("ascents", ascents, "a number >= 1");
     }
+
+    auto init(Plan& plan) const {
+        plan.one_gradient_more();
+        return detail::init_of(static_cast<Ball const&>(*this), plan);
+    }
+    template <class R, class State, class Before>
+    void after(R& run, State const& state, Before const& before, Point y, Gradient const&) const {
+        Ball const& ball = *this;
+        if (ascents == 1) return;
+        if (run.eps_alone()) run.map(detail::Displaced<Eps, false>{}, Out{y.array}, run.x(), y);
+        for (int k = 1; k < ascents; ++k) {
+            Gradient const g = run.gradient(B1, y);
+            auto const reads = detail::reads_of(run, ball, state, before, y, g);
+            auto const along = NoDistance{}.direction_without_report(run, g, ball, reads);
+            auto const pass = detail::move_of(ball, along);
+            run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, false>{pass},
+                    Out{y.array}, y, along.v.of, reads);
+        }
+        run.note(detail::Note::perturbation_norm, run.reduce(Way{}, run.x(), y)[0]);
+        if (run.eps_alone()) run.map(Difference{}, run.x(), InOut{y.array});
+    }
+
+private:
+    struct Eps {
+        struct At {
+            template <class V>
+            POLDER_INLINE V operator()(V eps) const {
+                return eps;
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At at(Site<T> const&) const {
+            return {};
+        }
+    };
+    // ||y - x||.
+    struct Way {
+        struct At {
+            template <class V>
+            POLDER_INLINE Terms<Sum> operator()(V x, V y) const {
+                double const eps = static_cast<double>(y) - static_cast<double>(x);
+                return {Sum{eps * eps}};
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At at(Site<T> const&) const {
+            return {};
+        }
+        template <class T>
+        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
+                                                        Site<T> const&) const {
+            return {std::sqrt(sums[0])};
+        }
+    };
+    struct Difference {
+        struct At {
+            template <class V>
+            POLDER_INLINE void operator()(V x, V& y) const {
+                y = y - x;
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At at(Site<T> const&) const {
+            return {};
+        }
+    };
 };
 
 }  // namespace polder

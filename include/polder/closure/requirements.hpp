@@ -1,0 +1,89 @@
+/// What an optimizer asks of the parameters and the closure that it is given, each in a sentence at compile time.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include <polder/blocks/container.hpp>
+#include <polder/closure/device_report.hpp>
+#include <polder/closure/forms.hpp>
+#include <polder/closure/pass.hpp>
+
+namespace polder::detail {
+
+// Argument: the type that the container was passed as.
+template <class C, class Argument>
+constexpr bool check_container() {
+    static_assert(!std::is_const_v<C>,
+                  "polder: the parameters are const; pass a container that can be written to");
+    if constexpr (!std::is_const_v<C>) {
+        static_assert(
+            !std::is_same_v<scalar_t<C>, Mixed>,
+            "polder: the blocks of the parameters mix float and double; use one of them");
+        static_assert(!std::is_same_v<memory_space_t<C>, Mixed>,
+                      "polder: the blocks of the parameters lie on different devices; keep all "
+                      "of them on one");
+        // Nothing else is said of blocks that are known, but cannot be stepped.
+        constexpr bool in_reach =
+            std::is_void_v<scalar_t<C>> || accessible<memory_space_t<C>>;
+        static_assert(in_reach || std::is_same_v<memory_space_t<C>, Mixed>,
+                      "polder: the parameters lie on a device; include polder/cuda.hpp (or "
+                      "polder/thrust.hpp) before they are stepped");
+        static_assert(
+            !eigen_like<C> || parameter_container<C>,
+            "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
+            "without strides");
+        static_assert(
+            eigen_like<C> || std::is_same_v<scalar_t<C>, Mixed> || !in_reach ||
+                parameter_container<C>,
+            "polder: not a parameter container; pass contiguous float or double (std::vector, "
+            "std::span, Eigen, ParameterArena), a nest of these, or specialise "
+            "polder::Members");
+        static_assert(
+            !parameter_container<C> || std::is_lvalue_reference_v<Argument> || view<C>,
+            "polder: the parameters are a temporary; pass a variable, or a view of one");
+    }
+    return parameter_container<C>;
+}
+
+// A number, or one that a device keeps.
+template <class Loss, class C>
+inline constexpr bool is_loss = std::is_convertible_v<Loss, double> ||
+                                (std::is_same_v<Loss, DeviceLoss> &&
+                                 !std::is_same_v<memory_space_t<C>, HostMemory>);
+
+// several: the method asks for several batches; samples: for single samples.
+template <class C, class Argument, class Closure, bool several, bool samples>
+constexpr bool check_arguments() {
+    if constexpr (check_container<C, Argument>()) {
+        using Call = std::remove_reference_t<Closure>;
+        constexpr bool with_pass = pass_closure<Call, C>;
+        constexpr bool without = plain_closure<Call, C>;
+        static_assert(
+            with_pass || without,
+            "polder: the closure is called as scalar(parameters const&, gradient&) or "
+            "scalar(parameters const&, gradient&, polder::Pass), the gradient being of the "
+            "type of the parameters");
+        static_assert(
+            !several || with_pass || !without,
+            "polder: this method uses two batches; let the closure take a polder::Pass");
+        static_assert(
+            !samples || with_pass || !without,
+            "polder: this method asks for single samples; let the closure take a polder::Pass");
+        if constexpr (with_pass) {
+            using Loss = std::invoke_result_t<Call&, C const&, C&, Pass>;
+            static_assert(is_loss<Loss, C>,
+                          "polder: the closure must return the loss as a number; add a return");
+            return is_loss<Loss, C>;
+        } else if constexpr (without && !several && !samples) {
+            using Loss = std::invoke_result_t<Call&, C const&, C&>;
+            static_assert(is_loss<Loss, C>,
+                          "polder: the closure must return the loss as a number; add a return");
+            return is_loss<Loss, C>;
+        }
+    }
+    return false;
+}
+
+}  // namespace polder::detail

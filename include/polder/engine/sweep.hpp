@@ -1,0 +1,139 @@
+/// The loops over coordinates on the CPU, over one contiguous piece of a block.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <polder/config.hpp>
+#include <polder/engine/column.hpp>
+#include <polder/engine/reduction.hpp>
+
+namespace polder::detail {
+
+// Coordinate i of the count goes to lane i % lanes, so that the order of additions in a lane is
+// fixed by the count alone; eight doubles are one to four vector registers.
+inline constexpr std::size_t lanes = 8;
+
+// Not inlined, here and below: each loop is compiled by itself, with registers of its own.
+template <class T, class F, class... Columns>
+POLDER_NOINLINE void sweep(std::size_t length, F const f, Columns const... columns) {
+    POLDER_NO_PASS_WARNINGS
+    POLDER_INDEPENDENT
+    for (std::size_t i = 0; i < length; ++i) call_at<T>(f, i, columns...);
+    POLDER_PASS_WARNINGS
+}
+
+// A value is finite unless all bits of its exponent are set; the largest exponent is found with integers,
+// which compilers vectorise without a licence to reorder additions.
+template <class T>
+bool finite_piece(std::size_t length, T const* array) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
+    Bits largest = 0;
+    for (std::size_t i = 0; i < length; ++i) {
+        const Bits bits = std::bit_cast<Bits>(array[i]) & exponent;
+        largest = bits > largest ? bits : largest;
+    }
+    return largest != exponent;
+}
+
+template <class T>
+struct FoldOf : std::false_type {};
+
+// The sums of a reduction whose function returns polder::Terms<Folds...>.
+template <class... Folds>
+struct FoldOf<std::tuple<Folds...>> : std::true_type {
+    static constexpr std::size_t count = sizeof...(Folds);
+    using Lanes = std::array<std::array<double, lanes>, count>;
+    using Sums = std::array<double, count>;
+
+    // Adds the terms of a piece, whose first coordinate goes to lane `lane`.
+    template <class T, class F, class... Columns>
+    static void add_piece(Lanes& total, std::size_t lane, std::size_t length, F const& f,
+                          Columns const&... columns) {
+        std::size_t i = 0;
+        for (; lane != 0 && i < length; ++i, lane = (lane + 1) % lanes) {
+            add_one(total, lane, call_at<T>(f, i, columns...));
+        }
+        const std::size_t groups = (length - i) / lanes;
+        add_groups<T>(total, i, groups, f, columns...);
+        i += groups * lanes;
+        for (std::size_t to = 0; i < length; ++i, ++to) {
+            add_one(total, to, call_at<T>(f, i, columns...));
+        }
+    }
+
+    // The lanes in order.
+    static Sums fold(Lanes const& total) {
+        Sums sums{};
+        each([&]<std::size_t k, class Fold>() {
+            double value = 0;
+            for (double lane : total[k]) value = Fold::fold(value, lane);
+            sums[k] = Fold::fold(sums[k], value);
+        });
+        return sums;
+    }
+    static void add(Sums& sums, double const* more) {
+        each([&]<std::size_t k, class Fold>() { sums[k] = Fold::fold(sums[k], more[k]); });
+    }
+
+private:
+    static void add_one(Lanes& total, std::size_t to, std::tuple<Folds...> const& terms) {
+        each([&]<std::size_t k, class Fold>() {
+            total[k][to] = Fold::fold(total[k][to], std::get<k>(terms).value);
+        });
+    }
+
+    // Terms first, additions second, in an array that nothing else refers to: only so does GCC 12
+    // keep four or more sums in vector registers.
+    template <class T, class F, class... Columns>
+    POLDER_NOINLINE static void add_groups(Lanes& total, std::size_t first, std::size_t groups,
+                                           F const f, Columns const... columns) {
+        double sums[count][lanes];
+        for (std::size_t k = 0; k < count; ++k) std::copy_n(total[k].begin(), lanes, sums[k]);
+        constexpr std::size_t run = has_conditions<F> ? 32 * lanes : lanes;
+        double values[count][run];
+        for (std::size_t begin = 0; begin < groups * lanes; begin += run) {
+            const std::size_t length =
+                has_conditions<F> ? std::min(run, groups * lanes - begin) : run;
+            POLDER_NO_PASS_WARNINGS
+            POLDER_INDEPENDENT
+            for (std::size_t i = 0; i < length; ++i) {
+                store(std::make_index_sequence<count>{}, values, i,
+                      call_at<T>(f, first + begin + i, columns...));
+            }
+            POLDER_PASS_WARNINGS
+            for (std::size_t i = 0; i < length; i += lanes) {
+                each([&]<std::size_t k, class Fold>() {
+                    for (std::size_t to = 0; to < lanes; ++to) {
+                        sums[k][to] = Fold::fold(sums[k][to], values[k][i + to]);
+                    }
+                });
+            }
+        }
+        for (std::size_t k = 0; k < count; ++k) std::copy_n(sums[k], lanes, total[k].begin());
+    }
+
+    template <std::size_t... k, std::size_t run>
+    POLDER_INLINE static void store(std::index_sequence<k...>, double (&values)[count][run],
+                                    std::size_t i, std::tuple<Folds...> const& terms) {
+        ((values[k][i] = std::get<k>(terms).value), ...);
+    }
+
+    template <class F>
+    POLDER_INLINE static void each(F const& f) {
+        [&]<std::size_t... k>(std::index_sequence<k...>) {
+            (f.template operator()<k, Folds>(), ...);
+        }
+        (std::make_index_sequence<count>{});
+    }
+};
+
+}  // namespace polder::detail

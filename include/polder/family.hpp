@@ -1,0 +1,155 @@
+/// The family of the papers: a perturbation, a distance and a mix, as one method.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <polder/distance/none.hpp>
+#include <polder/mix/none.hpp>
+#include <polder/perturb/move.hpp>
+#include <polder/perturb/none.hpp>
+#include <polder/policy_name.hpp>
+#include <polder/run/blend.hpp>
+#include <polder/run/handles.hpp>
+#include <polder/run/run.hpp>
+
+namespace polder {
+
+/// The clean gradient, and the point that the method has led to.
+struct Placed {
+    Gradient g;
+    Point y;
+};
+
+namespace detail {
+
+// Whether a mix reads the clean gradient g: blend(run, s, g), and not blend(run, s). It says so by reads_clean; that it
+// says what it does is checked where it is called.
+template <class Mix>
+inline constexpr bool reads_clean = requires { requires Mix::reads_clean; };
+template <class Mix>
+inline constexpr int batches_of = [] {
+    if constexpr (requires { Mix::batches; }) {
+        return Mix::batches;
+    } else {
+        return 1;
+    }
+}();
+template <class P>
+inline constexpr bool takes_samples = requires { requires P::samples; };
+
+}  // namespace detail
+
+/// One step at parameters x, with batches B1 and, where Mix wants it, B2:
+///
+///     g   = grad L_B1(x)
+///     v   = g - d e,   d = Distance(g, e)
+///     y   = x + eps,   eps = Perturb(v)
+///     s   = grad L_B1(y)
+///     u   = Mix(s, g, grad L_B2(x))
+///     x  <- BaseOpt(x, u)
+template <class Perturb, class Distance, class Mix>
+struct Family {
+    Perturb perturb{};
+    Distance distance{};
+    Mix mix{};
+
+    static constexpr int batches = detail::batches_of<Mix>;
+    static constexpr bool samples = detail::takes_samples<Perturb>;
+    static std::string name() {
+        return policy_name<Perturb>() + ", " + policy_name<Distance>() + ", " + policy_name<Mix>();
+    }
+    void validate() const {
+        perturb.validate();
+        distance.validate();
+        mix.validate();
+    }
+
+    static constexpr bool family = true;
+
+    struct State {
+        Point y;
+        detail::StateOf<Perturb> perturb;
+        detail::StateOf<Distance> distance;
+    };
+    State init(Plan& plan) const {
+        plan.gradients((detail::reads_clean<Mix> ? 2 : 1) + batches - 1);
+        return {plan.point(), detail::init_of(perturb, plan), detail::init_of(distance, plan)};
+    }
+    template <class R>
+    void start(R& run, State const& state) const {
+        if constexpr (requires { perturb.start(run, state.perturb); }) perturb.start(run, state.perturb);
+    }
+
+    /// The mask of a masked ball.
+    Mask mask(State const& state) const requires requires { perturb.array(state.perturb); }
+    { return perturb.array(state.perturb).now; }
+
+    /// From x to y = x + eps.
+    template <class R>
+    Placed place(R& run, State const& state) const {
+        auto const before = detail::before_of(run, perturb, state.perturb);
+        auto g = run.gradient(B1, run.x());
+        auto const reads = detail::reads_of(run, perturb, state.perturb, before, run.x(), g);
+        auto const v = distance.direction(run, state.distance, g, perturb, reads);
+        detail::place(run, run.x(), state.y, perturb, v, reads);
+        detail::after(run, perturb, state.perturb, before, state.y, g);
+        return {std::move(g), state.y};
+    }
+    /// s alone, for methods that go on from there.
+    template <class R>
+    Gradient ascended(R& run, State const& state) const {
+        auto [g, y] = place(run, state);
+        return run.gradient(B1, y, std::move(g));
+    }
+    /// What the base optimizer gets.
+    template <class R>
+    auto update(R& run, State const& state) const {
+        auto [g, y] = place(run, state);
+        if constexpr (detail::reads_clean<Mix>) {
+            static_assert(requires(Gradient s) { mix.blend(run, std::move(s), std::move(s)); },
+                          "polder: this mix says reads_clean, but has no blend(run, s, g)");
+            auto s = run.gradient(B1, y);
+            return mix.blend(run, std::move(s), std::move(g));
+        } else {
+            static_assert(requires(Gradient s) { mix.blend(run, std::move(s)); },
+                          "polder: a mix has blend(run, s), or blend(run, s, g) and says "
+                          "static constexpr bool reads_clean = true");
+            return mix.blend(run, run.gradient(B1, y, std::move(g)));
+        }
+    }
+};
+
+/// Without a perturbation s = g.
+template <class Distance, class Mix>
+struct Family<NoPerturbation, Distance, Mix> {
+    NoPerturbation perturb{};
+    Distance distance{};
+    Mix mix{};
+
+    static constexpr int batches = detail::batches_of<Mix>;
+    static constexpr bool samples = false;
+    static std::string name() {
+        return policy_name<NoPerturbation>() + ", " + policy_name<Distance>() + ", " +
+               policy_name<Mix>();
+    }
+    void validate() const { mix.validate(); }
+
+    static constexpr bool family = true;
+
+    struct State {};
+    State init(Plan& plan) const {
+        plan.gradients(batches);
+        return {};
+    }
+    template <class R>
+    Gradient ascended(R& run, State const&) const {
+        return run.gradient(B1, run.x());
+    }
+    template <class R>
+    auto update(R& run, State const&) const {
+        return mix.blend(run, run.gradient(B1, run.x()));
+    }
+};
+
+}  // namespace polder

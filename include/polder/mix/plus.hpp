@@ -1,0 +1,72 @@
+/// The mixed loss of two batches: the "+" of SAM+, FSAM+, BSAM+.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include <polder/hyper_parameter.hpp>
+#include <polder/mix/none.hpp>
+#include <polder/policy_name.hpp>
+#include <polder/run/blend.hpp>
+#include <polder/run/run.hpp>
+
+namespace polder {
+
+/// u = kappa u_Of + (1 - kappa) g2,   g2 = grad L_B2(x).
+/// Of is a mix (u_Of is made of the gradients s and g of the first batch) or a whole method whose result is a blend of
+/// gradients, such as LookSAM's. The perturbation and every average come from the first batch alone.
+/// Xu et al. (BSAM), eq. (13), with u_Of = s = grad L_B1(x + eps).
+template <class Of>
+struct Plus {
+    double kappa = 0.6;  ///< weight of the first batch, in [0, 1]
+    Of first{};
+
+    static constexpr int batches = 2;
+    static constexpr bool reads_clean = requires { requires Of::reads_clean; };
+    static std::string name() { return "TwoBatchesOf<" + policy_name<Of>() + ">"; }
+    void validate() const {
+        require_fraction("kappa", kappa);
+        first.validate();
+    }
+
+    // Of a mix:
+    template <class R>
+    auto blend(R& run, Gradient s) const requires requires { first.blend(run, std::move(s)); }
+    { return with_second(run, first.blend(run, std::move(s))); }
+    template <class R>
+    auto blend(R& run, Gradient s, Gradient g) const requires requires {
+        first.blend(run, std::move(s), std::move(g));
+    }
+    { return with_second(run, first.blend(run, std::move(s), std::move(g))); }
+
+    // Of a method:
+    auto init(Plan& plan) const requires requires { first.init(plan); }
+    {
+        plan.one_gradient_more();
+        return first.init(plan);
+    }
+    template <class R, class State>
+    auto place(R& run, State const& state) const {
+        return first.place(run, state);
+    }
+    template <class R, class State>
+    auto update(R& run, State const& state) const {
+        return with_second(run, first.update(run, state));
+    }
+    template <class R, class State>
+    auto rest(R& run, State const& state) const requires requires { first.rest(run, state); }
+    { return with_second(run, first.rest(run, state)); }
+
+private:
+    template <class R, class B>
+    auto with_second(R& run, B u) const {
+        return kappa * std::move(u) + (1 - kappa) * run.gradient(B2, run.x());
+    }
+};
+template <class Of>
+using TwoBatchesOf = Plus<Of>;
+
+/// u = kappa s + (1 - kappa) g2.
+using TwoBatches = Plus<NoMix>;
+
+}  // namespace polder

@@ -1,0 +1,439 @@
+/// An optimizer: a method over a base optimizer, bound to the parameters that it steps.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <polder/blocks/container.hpp>
+#include <polder/closure/device_report.hpp>
+#include <polder/closure/forms.hpp>
+#include <polder/closure/non_finite.hpp>
+#include <polder/closure/pass.hpp>
+#include <polder/closure/report.hpp>
+#include <polder/closure/requirements.hpp>
+#include <polder/engine/cpu.hpp>
+#include <polder/policy_name.hpp>
+#include <polder/run/any_engine.hpp>
+#include <polder/run/blend.hpp>
+#include <polder/run/descent.hpp>
+#include <polder/run/handles.hpp>
+#include <polder/run/run.hpp>
+#include <polder/settings.hpp>
+
+namespace polder {
+
+namespace detail {
+
+// What steps return; a Report also where there is no engine, since an error says so.
+template <class Space, class T>
+struct ReportFor {
+    using type = Report;
+};
+template <class Space, class T>
+requires requires { typename EngineOf<Space, T>::type; }
+struct ReportFor<Space, T> {
+    using type = typename EngineOf<Space, T>::type::StepReport;
+};
+
+template <class Method>
+inline constexpr int batches_asked = [] {
+    if constexpr (requires { Method::batches; }) {
+        return Method::batches;
+    } else {
+        return 1;
+    }
+}();
+template <class Method>
+inline constexpr bool samples_asked = requires { requires Method::samples; };
+
+// The closure of passes that need none.
+struct NoClosure {
+    static constexpr int batches = 1;
+    static constexpr bool samples = false;
+    double evaluate(Point, Array, Pass) { return 0; }
+    void leave(Point) {}
+};
+
+struct CopyPass {
+    struct At {
+        template <class V>
+        POLDER_INLINE void operator()(V& to, V from) const {
+            to = from;
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At at(Site<T> const&) const {
+        return {};
+    }
+};
+
+}  // namespace detail
+
+/// A method is an algorithm over a run (run/run.hpp), written once for all containers, scalars and devices:
+///
+///     State init(Plan& plan) const;                     what it keeps and needs (run/handles.hpp)
+///     auto update(run, state) const;                    a step: what the base optimizer gets (run/blend.hpp), or
+///     void step(run, state, base) const;                a step that descends itself (run/descent.hpp)
+///     void validate() const;                            throws for a hyper-parameter that is out of range
+///
+/// and, where it has them:
+///
+///     Placed place(run, state) const;                   the way to x + eps: for perturbation()
+///     auto rest(run, state) const;                      the steps between, where an Interval is set; else u = g
+///     void start(run, state) const;                     passes for the first values of what it keeps
+///     static constexpr int batches = 2;                 it asks for a second batch
+///     static constexpr bool samples = true;             it asks for single samples
+///
+/// x and all that lasts are written by the last pass of a step, after the last call of the closure. So a closure that
+/// throws leaves everything as it was, and so does a step that is refused (see NonFinite for the one exception).
+///
+/// Results do not depend on the number of threads, on the container, or on how parameters are cut into blocks (but for
+/// methods that say so in their name). After the first step a step allocates nothing. Not thread-safe: one step at a time.
+template <class Method, class BaseOpt>
+class Optimizer : public Settings {
+    static constexpr int batches = detail::batches_asked<Method>;
+    static constexpr bool samples = detail::samples_asked<Method>;
+    template <class C>
+    using EngineFor = typename EngineOf<memory_space_t<C>, scalar_t<C>>::type;
+
+public:
+    /// What a step of parameters C returns: a Report, or, where they lie on a device, a DeviceReport that can wait.
+    template <class C>
+    using ReportOf = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
+
+    /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
+    /// and the range.
+    Optimizer(Method method, BaseOpt base) : method_(std::move(method)), base_(std::move(base)) {
+        validate();
+    }
+
+    /// One step: x is changed in place, a report of what was measured comes back.
+    ///
+    /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass): returns
+    /// the loss at `at` and overwrites `gradient` (of the shape of x, content unspecified) with its
+    /// gradient. Whether the loss is the mean or the sum over the batch is the caller's choice,
+    /// once for all. A method with two batches, or with samples, needs the second form.
+    ///
+    /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
+    /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
+    /// block that x does not have.
+    template <class C, class Closure>
+    auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
+        using Container = std::remove_reference_t<C>;
+        if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>()) {
+            auto& engine = prepare(x);
+            detail::OutOfPlace<EngineFor<Container>, Container, std::remove_reference_t<Closure>,
+                               batches, samples>
+                form(engine, x, closure, twins_);
+            return advance(engine, form);
+        } else {
+            return {};
+        }
+    }
+
+    /// As above, with a closure for each batch: scalar(C const& at, C& gradient).
+    template <class C, class First, class Second>
+    auto step(C&& x, First&& first, Second&& second) -> ReportOf<std::remove_reference_t<C>> {
+        static_assert(batches == 2, "polder: this method uses one batch; give one closure");
+        using Container = std::remove_cvref_t<C>;
+        using Loss = std::invoke_result_t<First&, Container const&, Container&>;
+        using Result = std::conditional_t<std::is_same_v<Loss, DeviceLoss>, DeviceLoss, double>;
+        return step(std::forward<C>(x), [&](Container const& at, Container& gradient, Pass pass) {
+            return pass.batch == Batch::first ? static_cast<Result>(first(at, gradient))
+                                              : static_cast<Result>(second(at, gradient));
+        });
+    }
+
+    /// One step of a model that owns its parameters x and its gradient (same shape) and computes at
+    /// x alone. closure: scalar() or scalar(Pass): returns the loss at what x holds and overwrites
+    /// `gradient`. x + eps is written into x for the second evaluation, and x is put back bit for
+    /// bit, also when the closure throws. Costs two copies of x more than step(); results are the
+    /// same bit for bit.
+    template <class C, class Closure>
+    ReportOf<C> step_in_place(C& x, C& gradient, Closure&& closure) {
+        using Call = std::remove_reference_t<Closure>;
+        detail::check_container<C, C&>();
+        static_assert(
+            std::invocable<Call&> || std::invocable<Call&, Pass>,
+            "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
+        static_assert(batches == 1 || std::invocable<Call&, Pass>,
+                      "polder: this method uses two batches; let the closure take a polder::Pass");
+        static_assert(
+            !samples || std::invocable<Call&, Pass>,
+            "polder: this method asks for single samples; let the closure take a polder::Pass");
+        auto& engine = prepare(x);
+        detail::InPlace<EngineFor<C>, C, Call, batches, samples> form(engine, x, gradient, closure,
+                                                                      free_gradients_);
+        return advance(engine, form);
+    }
+
+    /// Writes the perturbation eps of the next step at x, as a step of the method, into `eps` (same shape) and
+    /// changes nothing else: for measuring sharpness. Evaluates the closure as the step does on its way to x + eps.
+    template <class C, class Closure>
+    ReportOf<C> perturbation(C& x, Closure&& closure, C& eps) {
+        if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>()) {
+            auto& engine = prepare(x);
+            detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples>
+                form(engine, x, closure, twins_);
+            return look(engine, form, eps);
+        } else {
+            return {};
+        }
+    }
+
+    /// Allocates the state for x without a step; a no-op when it is there. Needed before
+    /// visit_state on a fresh optimizer. Throws std::invalid_argument where the state is of another
+    /// shape.
+    template <class C>
+    void bind(C& x) {
+        detail::check_container<C, C&>();
+        prepare(x);
+    }
+
+    /// Sets the mask of a masked ball: 1 where a coordinate moves, 0 where it does not, counted through all
+    /// blocks of x. Throws std::invalid_argument where there are not as many as x has coordinates.
+    template <class C>
+    void set_mask(C& x, std::span<std::uint8_t const> mask) {
+        constexpr bool masked = requires { method_.mask(*state_); };
+        static_assert(masked, "polder: this method has no mask");
+        detail::check_container<C, C&>();
+        if constexpr (masked) {
+            auto& engine = prepare(x);
+            std::size_t const size = engine.layout().size();
+            if (mask.size() != size) {
+                throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
+                                            " values, expected " + std::to_string(size));
+            }
+            auto const values = engine.values(method_.mask(*state_));
+            std::transform(mask.begin(), mask.end(), values.begin(),
+                           [](std::uint8_t m) -> std::uint8_t { return m != 0 ? 1 : 0; });
+            engine.take_back();
+        }
+    }
+
+    /// Calls f(std::string_view name, std::span<T> values) for each array of the state (T: float or
+    /// double, as bound, and std::uint8_t for a mask), and f(std::string_view name, std::uint64_t& count) for
+    /// each counter, in a fixed order.
+    template <class F>
+    void visit_state(F&& f) {
+        if (!counts_are_ours_) engine_.count(data_);
+        counts_are_ours_ = true;  // may be written to, until the next step
+        for (detail::StateArray const& array : engine_.state()) {
+            std::visit([&](auto values) { f(array.name, values); }, array.values);
+        }
+        f(std::string_view("steps"), data_.steps);
+        f(std::string_view("skipped_steps"), data_.skipped);
+        f(std::string_view("method_steps"), data_.method_steps);
+        f(std::string_view("epochs"), epochs_);
+        f(std::string_view("batch"), batch_);
+        for (std::size_t k = 0; k < counters_.size(); ++k) {
+            f(std::string_view(plan_.counters()[k]), counters_[k]);
+        }
+        f(std::string_view("base_steps"), data_.base_steps[0]);
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            f(std::string_view("base_steps." + groups_[k].name), data_.base_steps[k + 1]);
+        }
+    }
+
+    /// The composed type, by the names of its parts: two optimizers of the same text keep the same state,
+    /// but for options of the base optimizer.
+    std::string method() const {
+        std::string const kind = requires { Method::family; } ? "Sharpness<" : "Optimizer<";
+        return kind + policy_name<Method>() + ", " + policy_name<BaseOpt>() + ">";
+    }
+
+    /// The method and the base optimizer. A hyper-parameter may be changed between steps (learning_rate, rho); an
+    /// option that decides how much state there is (momentum from or to 0, amsgrad) may not.
+    Method& policy() noexcept { return method_; }
+    Method const& policy() const noexcept { return method_; }
+    BaseOpt& base() noexcept { return base_; }
+    BaseOpt const& base() const noexcept { return base_; }
+
+    /// For a step that was captured in a CUDA graph: to be called before the graph is launched once more. Counts
+    /// the step, and puts the learning rate and rho of its number (schedules, groups) where the graph reads
+    /// them. Without it the schedules stand still; Adam's bias correction, which the device counts for, does not.
+    template <class C>
+    void before_replay(C& x) {
+        detail::check_container<C, C&>();
+        auto& engine = prepare(x);
+        count_step(last_descents_, interval_.active(data_.steps, batch_));
+        engine.expect(data_);
+    }
+
+private:
+    void validate() const {
+        method_.validate();
+        base_.validate();
+        validate_groups();
+    }
+
+    // The engine for x, with where its blocks lie and the numbers of the next step.
+    template <class C>
+    auto& prepare(C& x) {
+        using Engine = EngineFor<C>;
+        validate();
+        if (engine_.empty()) {
+            try {
+                make_engine<Engine>(x);
+            } catch (...) {
+                engine_.clear();
+                throw;
+            }
+        }
+        auto* const engine = engine_.template get<Engine>();
+        if (engine == nullptr) {
+            throw std::invalid_argument(
+                "polder: the scalar type of the parameters is not that of the first step");
+        }
+        if constexpr (!detail::step_of_its_own<BaseOpt>) {
+            if (detail::state_size(base_) != base_state_->count) {
+                throw std::invalid_argument(
+                    "polder: the base optimizer's options now need other state than at the first step");
+            }
+        }
+        counts_are_ours_ = false;
+        engine->data = &data_;
+        engine->run_on(threads_, stream_);
+        engine->take_back();
+        detail::collect(*engine, x, {0}, "the parameters");
+        settle(*engine);
+        engine->refresh();
+        return *engine;
+    }
+
+    // All that depends on the number and the shapes of the blocks.
+    template <class Engine, class C>
+    void make_engine(C& x) {
+        detail::Blocks blocks;
+        for_each_named_block(x, [&](std::string const& name, auto*, std::size_t size,
+                                    BlockShape const& shape) {
+            blocks.names.push_back(name);
+            blocks.shapes.push_back(shape);
+            blocks.sizes.push_back(size);
+        });
+        plan_ = {};
+        state_.emplace(method_.init(plan_));
+        base_state_.emplace(detail::BaseState<BaseOpt>::make(base_, plan_));
+        counters_.assign(plan_.counters().size(), 0);
+        groups_assigned_ = false;
+        auto& engine = engine_.emplace(Engine(std::move(blocks), plan_));
+        free_gradients_.reserve(static_cast<std::size_t>(plan_.gradients()));
+        detail::NoClosure form;
+        Report report;
+        detail::Circumstances const step{};
+        Run run(engine, form, free_gradients_, counters_, step, report);
+        if constexpr (requires { method_.start(run, *state_); }) {
+            // Of all blocks, whatever groups there are.
+            detail::StepData const data{.settings = {{}},
+                                        .group = std::vector<std::uint32_t>(engine.blocks().sizes.size()),
+                                        .base_steps = {0}};
+            engine.data = &data;
+            engine.run_on(threads_, stream_);
+            engine.refresh();
+            engine.begin(non_finite_);
+            method_.start(run, *state_);
+        }
+    }
+
+    detail::Circumstances circumstances() const {
+        return {clipping_, epoch(), batch_, data_.method_steps, one_radius(), false};
+    }
+    template <class Engine>
+    void free_all_gradients(Engine const& engine) {
+        free_gradients_.clear();
+        for (int k = engine.plan().gradients(); k > 0; --k) {
+            free_gradients_.push_back({engine.plan().arrays() + k - 1});
+        }
+    }
+
+    template <class Engine, class Form>
+    typename Engine::StepReport advance(Engine& engine, Form& form) {
+        auto const step = circumstances();
+        Report report;
+        free_all_gradients(engine);
+        engine.begin(non_finite_);
+        Run run(engine, form, free_gradients_, counters_, step, report);
+        run.active = interval_.active(data_.steps, batch_);
+        Descends<BaseOpt> const base{base_, *base_state_};
+        if (run.active) {
+            if constexpr (requires { method_.step(run, *state_, base); }) {
+                method_.step(run, *state_, base);
+            } else {
+                base.descend(run, method_.update(run, *state_));
+            }
+        } else if constexpr (requires { method_.rest(run, *state_); }) {
+            base.descend(run, method_.rest(run, *state_));
+        } else {
+            base.descend(run, run.gradient(B1, run.x()));
+        }
+        return finish(engine, run, report);
+    }
+
+    // The end of a step, or of a look at one.
+    template <class Engine, class TheRun>
+    typename Engine::StepReport finish(Engine& engine, TheRun& run, Report report) {
+        detail::Ending const& ending = run.ending();
+        if (ending.counts && !run.ended() && engine.alive()) {
+            throw std::logic_error("polder: a step of a method ends with a descent");
+        }
+        detail::Fault const fault = engine.end(ending, run.ended());
+        if (fault != detail::Fault::none) {
+            if (non_finite_ == NonFinite::raise) {
+                throw NonFiniteError("polder: step " + std::to_string(data_.steps + 1) + ": the " +
+                                     detail::to_text(fault) + " is not finite");
+            }
+            ++data_.skipped;
+            report.skipped = true;
+        } else if (ending.counts && !engine.recording()) {
+            last_descents_ = ending.descents;
+            run.keep_counters();
+            count_step(ending.descents, ending.active);
+            engine.expect(data_);
+        }
+        return engine.report(report, ending);
+    }
+
+    template <class Engine, class Form, class C>
+    typename Engine::StepReport look(Engine& engine, Form& form, C& eps) {
+        auto step = circumstances();
+        step.eps_alone = true;
+        Report report;
+        free_all_gradients(engine);
+        engine.begin(non_finite_);
+        Run run(engine, form, free_gradients_, counters_, step, report);
+        constexpr bool perturbs = requires { method_.place(run, *state_); };
+        static_assert(perturbs, "polder: this method has no perturbation");
+        if constexpr (perturbs) {
+            auto const placed = method_.place(run, *state_);
+            detail::collect(engine, eps, engine.guest(), "eps");
+            run.map(detail::CopyPass{}, Out{engine.guest()}, placed.y);
+            if (engine.alive()) engine.clear_frozen(engine.guest());
+        }
+        return finish(engine, run, report);
+    }
+    Method method_;
+    BaseOpt base_;
+    Plan plan_;
+    std::optional<decltype(std::declval<Method const&>().init(std::declval<Plan&>()))> state_;
+    std::optional<typename detail::BaseState<BaseOpt>::type> base_state_;
+    std::vector<std::uint64_t> counters_;
+    std::vector<Array> free_gradients_;
+    detail::AnyEngine engine_;
+    detail::Twins twins_;
+    unsigned last_descents_ = 1;
+    bool counts_are_ours_ = false;  // and not those of a device
+};
+
+}  // namespace polder

@@ -1,0 +1,294 @@
+/// From a direction v to the perturbed point: what the policies around a Perturb have in common.
+///
+/// A ball says how long v is and what the worst-case move is, by functions of one coordinate:
+///
+///   a norm that is a sum of squares   coefficient(norm): eps = c a v,  ||v||^2 = sum of b v^2; a and b are 1, or
+///                                     weights<T>(adaptive).a(r...) and .b(r...), functions of what reads() lists
+///   another norm                      term(v), norm(total), move<T>(norm, count): eps = move(v); with
+///                                     count_term(v, norm), count is the sum of it
+///
+/// and a policy around a ball is derived from it. What a policy may have besides:
+///
+///   init(plan)                        what it keeps, a State
+///   start(run, state)                 passes for the first values of that, once
+///   before(run, state)                passes and evaluations that come before g
+///   reads(run, state, before, x, g)   a tuple of the arrays that the weights are functions of
+///   keep(eps, r...)                   what becomes of eps
+///   place(run, x, y, v, reads)        the passes that write y = x + eps, if they are not those below
+///   after(run, state, y, g, reads)    what follows once y is there
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <polder/closure/report.hpp>
+#include <polder/config.hpp>
+#include <polder/engine/reduction.hpp>
+#include <polder/run/blend.hpp>
+#include <polder/run/handles.hpp>
+#include <polder/run/run.hpp>
+#include <polder/run/site.hpp>
+
+namespace polder {
+
+/// A direction v, a combination of gradients; its norm in the ball's norm, over all coordinates or in each block; for balls
+/// with a count, that; and what the pass that moves x does besides with v and further arrays.
+template <std::size_t n, class Rider = Keep<NoRider>>
+struct Direction {
+    Combination<n> v;
+    Value norm;
+    Value count{};
+    Rider rider{};
+};
+
+namespace detail {
+
+struct Nothing {};
+
+template <class P>
+inline constexpr bool is_quadratic = requires(P const& p) { p.coefficient(1.0); };
+template <class P>
+inline constexpr bool is_weighted = requires(P const& p) { p.template weights<double>(true); };
+template <class P>
+inline constexpr bool is_per_block = requires { requires P::per_block; };
+template <class P>
+inline constexpr bool is_counting = requires(P const& p) { p.count_term(1.0, 1.0); };
+
+template <class P>
+auto init_of(P const& policy, Plan& plan) {
+    if constexpr (requires { policy.init(plan); }) {
+        return policy.init(plan);
+    } else {
+        return Nothing{};
+    }
+}
+template <class P>
+using StateOf = decltype(init_of(std::declval<P const&>(), std::declval<Plan&>()));
+
+template <class R, class P, class State>
+auto before_of(R& run, P const& perturb, State const& state) {
+    if constexpr (requires { perturb.before(run, state); }) {
+        return perturb.before(run, state);
+    } else {
+        return Nothing{};
+    }
+}
+template <class R, class P, class State, class Before>
+auto reads_of(R& run, P const& perturb, State const& state, Before const& before, Array x,
+              Gradient const& g) {
+    if constexpr (requires { perturb.reads(run, state, before, x, g); }) {
+        return perturb.reads(run, state, before, x, g);
+    } else {
+        return std::tuple<>{};
+    }
+}
+
+struct NoWeights {};
+template <class T, class P>
+POLDER_HOST_DEVICE auto weights_of(P const& perturb, [[maybe_unused]] bool adaptive) {
+    if constexpr (is_weighted<P>) {
+        return perturb.template weights<T>(adaptive);
+    } else {
+        return NoWeights{};
+    }
+}
+// f(r...) for the values that a policy reads.
+template <class F, class V, std::size_t k>
+POLDER_INLINE auto spread(F const& f, std::array<V, k> const& reads) {
+    return [&]<std::size_t... i>(std::index_sequence<i...>) POLDER_INLINE_LAMBDA {
+        return f(reads[i]...);
+    }
+    (std::make_index_sequence<k>{});
+}
+template <class W, class V, std::size_t k>
+POLDER_INLINE V a_of(W const& weights, std::array<V, k> const& reads) {
+    return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.a(r...); }, reads);
+}
+template <class W, class V, std::size_t k>
+POLDER_INLINE V b_of(W const& weights, std::array<V, k> const& reads) {
+    return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.b(r...); }, reads);
+}
+
+// What one coordinate of v adds to ||v||.
+template <class P, class W, class V, std::size_t k>
+POLDER_INLINE auto norm_term(P const& perturb, W const& weights, V v,
+                             std::array<V, k> const& reads) {
+    double const value = static_cast<double>(v);
+    if constexpr (!is_quadratic<P>) {
+        return perturb.term(value);
+    } else if constexpr (is_weighted<P>) {
+        return Sum{static_cast<double>(b_of(weights, reads)) * (value * value)};
+    } else {
+        return Sum{value * value};
+    }
+}
+// ||v|| from the sum of its terms.
+template <class P>
+POLDER_HOST_DEVICE double norm_of_sum(P const& perturb, double sum) {
+    if constexpr (is_quadratic<P>) {
+        return std::sqrt(sum);
+    } else {
+        return perturb.norm(decltype(perturb.term(1.0)){sum});
+    }
+}
+// ||eps||, where all groups have the radius of the ball and it follows from ||v||.
+template <class P, class S>
+POLDER_HOST_DEVICE double length_of([[maybe_unused]] P const& perturb, [[maybe_unused]] double norm,
+                                    [[maybe_unused]] S const& here) {
+    if constexpr (is_quadratic<P> && !is_weighted<P>) {
+        return here.own_ball(perturb).coefficient(norm) * norm;
+    } else {
+        return Report::none;
+    }
+}
+
+// How many coordinates a ball with a count counts.
+template <class P, std::size_t n>
+struct CountTerms {
+    P perturb;
+    Coefficients<n> v;
+    Value norm;
+    template <class T>
+    struct At {
+        P perturb;
+        Combined<T, n> v;
+        double norm;
+        template <class V>
+        POLDER_INLINE Terms<Sum> operator()(std::array<V, n> const& of) const {
+            return {perturb.count_term(static_cast<double>(v(of)), norm)};
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
+        return Conditional{At<T>{perturb, v.at(here), here[norm]}};
+    }
+};
+template <class R, class P, std::size_t n, class Rider>
+void count(R& run, P const& perturb, Direction<n, Rider>& along) {
+    if constexpr (is_counting<P>) {
+        along.count = run.reduce(CountTerms<P, n>{perturb, {along.v.by}, along.norm}, along.v.of)[0];
+    }
+}
+
+// eps.
+template <class P, std::size_t n, class Rider>
+struct Move {
+    P perturb;
+    Coefficients<n> v;
+    Value norm, count;
+    Coefficient radius;  // what the radius is multiplied with
+    Rider rider;
+
+    template <class T, class M, class W, class Ride>
+    struct At {
+        P perturb;
+        M move;  // c, or a function of v
+        W weights;
+        Combined<T, n> combine;
+        Ride rider;
+        template <class V, std::size_t k, class... A>
+        POLDER_INLINE V operator()(std::array<V, n> const& of, std::array<V, k> const& reads,
+                                   A&... more) const {
+            V const v = combine(of);
+            V const eps = kept(moved(v, reads), reads);
+            rider(v, more...);
+            return eps;
+        }
+
+    private:
+        template <class V, std::size_t k>
+        POLDER_INLINE V moved(V v, [[maybe_unused]] std::array<V, k> const& reads) const {
+            if constexpr (!is_quadratic<P>) {
+                return move(v);
+            } else if constexpr (is_weighted<P>) {
+                return move * (a_of(weights, reads) * v);
+            } else {
+                return move * v;
+            }
+        }
+        template <class V, std::size_t k>
+        POLDER_INLINE V kept(V eps, [[maybe_unused]] std::array<V, k> const& reads) const {
+            if constexpr (k == 0) {
+                return eps;
+            } else {
+                return spread(
+                    [&](auto... r) POLDER_INLINE_LAMBDA {
+                        if constexpr (requires { perturb.keep(eps, r...); }) {
+                            return perturb.keep(eps, r...);
+                        } else {
+                            return eps;
+                        }
+                    },
+                    reads);
+            }
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
+        auto own = here.own_ball(perturb);
+        own.rho *= here[radius];
+        auto const weights = weights_of<T>(perturb, here.adaptive());
+        auto const ride = rider.at(here);
+        auto const make = [&]<class M>(M move) {
+            return At<T, M, std::remove_const_t<decltype(weights)>, std::remove_const_t<decltype(ride)>>{
+                perturb, move, weights, v.at(here), ride};
+        };
+        if constexpr (is_quadratic<P>) {
+            return make(static_cast<T>(own.coefficient(here[norm])));
+        } else {
+            return make(own.template move<T>(here[norm], count.exists() ? here[count] : 0));
+        }
+    }
+};
+
+template <class P, std::size_t n, class F, class... A>
+auto move_of(P const& perturb, Direction<n, Keep<F, A...>> const& along, Coefficient radius = {}) {
+    return Move<P, n, F>{perturb, {along.v.by}, along.norm, along.count, radius, along.rider.pass};
+}
+
+// y = x + eps: the pass that all balls share.
+template <class R, class P, std::size_t n, class F, class... A, class Reads>
+void move(R& run, Array x, Point y, P const& perturb, Direction<n, Keep<F, A...>> const& along,
+          Reads const& reads, Coefficient radius = {}) {
+    auto const pass = move_of(perturb, along, radius);
+    std::apply(
+        [&](auto const&... more) {
+            constexpr bool length_is_known =
+                is_quadratic<P> && !is_weighted<P> && !is_per_block<P> &&
+                std::tuple_size_v<Reads> == 0;
+            if (length_is_known && run.one_radius() && !radius.value.exists()) {
+                run.displace(y, x, pass, along.v.of, reads, more...);
+            } else {
+                constexpr bool conditional =
+                    !is_quadratic<P> || requires { requires P::has_conditions; };
+                run.note(Note::perturbation_norm,
+                         run.template displace_measured<conditional>(y, x, pass, along.v.of, reads,
+                                                                     more...));
+            }
+        },
+        along.rider.arguments);
+}
+
+template <class R, class P, class Along, class Reads>
+void place(R& run, Array x, Point y, P const& perturb, Along const& along, Reads const& reads) {
+    if constexpr (requires { perturb.place(run, x, y, along, reads); }) {
+        perturb.place(run, x, y, along, reads);
+    } else {
+        move(run, x, y, perturb, along, reads);
+    }
+}
+template <class R, class P, class State, class Before>
+void after(R& run, P const& perturb, State const& state, Before const& before, Point y,
+           Gradient const& g) {
+    if constexpr (requires { perturb.after(run, state, before, y, g); }) {
+        perturb.after(run, state, before, y, g);
+    }
+}
+
+}  // namespace detail
+
+}  // namespace polder

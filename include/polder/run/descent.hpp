@@ -1,0 +1,377 @@
+/// Descents: what a method hands to its base optimizer, and the passes that change x.
+///
+/// A base optimizer is a rule of one coordinate:
+///
+///     static constexpr std::array<std::string_view, n> state_names{...};   // an array of the state each
+///     template <class T> auto rule(double k) const;                        // in its step k = 1, 2, ...
+///
+/// where rule<T>(k) returns a struct with  V operator()(V x, V u, std::array<V, n>& state) const,  the new x, V being T
+/// or a pack of T. What depends on options (how much state there is) is chosen by with_form(f), if it has one: f(form)
+/// is called with a base optimizer of the same hyper-parameters whose state_names and rule are right for them.
+///
+/// Or it is a step of its own over the run, for norms of the update (base/lamb.hpp):
+///
+///     State init(Plan&) const;
+///     void step(run, state, descent) const;
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <polder/closure/clipping.hpp>
+#include <polder/config.hpp>
+#include <polder/run/blend.hpp>
+#include <polder/run/run.hpp>
+#include <polder/run/site.hpp>
+
+namespace polder {
+
+/// Where a descent starts, where it goes, and what becomes of the state.
+enum class Stage {
+    last,       ///< from x to x: ends the step
+    elsewhere,  ///< from x to a point, the state goes to its successor
+    again,      ///< from there to x, with the state's successor: ends the step
+    trial       ///< from x to a point, the state stays as it is
+};
+
+namespace detail {
+
+template <class Base>
+concept step_of_its_own = requires(Base const& base, Plan& plan) {
+    base.init(plan);
+};
+
+// f(form): see above.
+template <class Base, class F>
+POLDER_HOST_DEVICE decltype(auto) with_form(Base const& base, F const& f) {
+    if constexpr (requires { base.with_form(f); }) {
+        return base.with_form(f);
+    } else {
+        return f(base);
+    }
+}
+
+// u, each coordinate into [-limit, limit], on its way to the base optimizer.
+template <std::size_t n>
+struct Update {
+    Coefficients<n> u;
+    double limit = std::numeric_limits<double>::infinity();
+
+    template <class T>
+    struct At {
+        Combined<T, n> combine;
+        T limit;
+        template <class V>
+        POLDER_INLINE V operator()(std::array<V, n> const& gradients) const {
+            // One comparison after the other: nested, they would keep GCC from vectorising.
+            V const u = combine(gradients);
+            V const below = u > limit ? limit : u;
+            return below < -limit ? -limit : below;
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At<T> at(Site<T> const& here) const {
+        return {u.at(here), static_cast<T>(limit)};
+    }
+};
+
+// What goes past the moments: rate times a combination.
+template <std::size_t m>
+struct Past {
+    Coefficients<m> u;
+    double weight;
+    template <class T>
+    struct At {
+        Combined<T, m> combine;
+        T rate;
+        template <class V>
+        POLDER_INLINE V off(V x, std::array<V, m> const& gradients) const {
+            return x - rate * combine(gradients);
+        }
+    };
+    template <class T, class Base>
+    POLDER_HOST_DEVICE At<T> at(Site<T> const& here, Base const& own) const {
+        return {u.at(here), static_cast<T>(own.learning_rate * weight)};
+    }
+};
+template <>
+struct Past<0> {
+    Coefficients<0> u;
+    double weight;
+    struct At {
+        template <class V>
+        POLDER_INLINE V off(V x, std::array<V, 0> const&) const {
+            return x;
+        }
+    };
+    template <class T, class Base>
+    POLDER_HOST_DEVICE At at(Site<T> const&, Base const&) const {
+        return {};
+    }
+};
+
+// The pass of a base optimizer that is a rule.
+template <class Form, std::size_t n, std::size_t m, class Rider, Stage stage>
+struct RuleDescent {
+    static constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
+    Form base;
+    Update<n> u;
+    Past<m> past;
+    Rider rider;
+    double ahead;  // descents of this step so far
+
+    template <class Rule, class U, class P, class R>
+    struct At {
+        Rule rule;
+        U u;
+        P past;
+        R rider;
+
+        template <class V, class... A>  // stage last
+        POLDER_INLINE void operator()(V& x, std::array<V, states>& state,
+                                      std::array<V, n> const& g, std::array<V, m> const& h,
+                                      A&... more) const {
+            x = past.off(rule(x, u(g), state), h);
+            rider(more...);
+        }
+        template <class V, class... A>  // stage again
+        POLDER_INLINE void operator()(V& x, V from, std::array<V, states>& state,
+                                      std::array<V, n> const& g, std::array<V, m> const& h,
+                                      A&... more) const {
+            x = past.off(rule(from, u(g), state), h);
+            rider(more...);
+        }
+        template <class V>  // stages elsewhere and trial
+        POLDER_INLINE void operator()(V& to, V from, std::array<V, states>& next,
+                                      std::array<V, states> const& now, std::array<V, n> const& g,
+                                      std::array<V, m> const& h) const {
+            next = now;
+            to = past.off(rule(from, u(g), next), h);
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
+        Form const own = here.own(base);
+        auto const rule =
+            own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1);
+        auto const of_u = u.at(here);
+        auto const of_past = past.at(here, own);
+        auto const of_rider = rider.at(here);
+        return At<std::remove_const_t<decltype(rule)>, std::remove_const_t<decltype(of_u)>,
+                  std::remove_const_t<decltype(of_past)>, std::remove_const_t<decltype(of_rider)>>{
+            rule, of_u, of_past, of_rider};
+    }
+};
+
+// ||u|| and what u is multiplied with to keep to the norm.
+template <std::size_t n>
+struct UpdateNorm {
+    Coefficients<n> u;
+    Clipping clipping;
+    struct At {
+        Combined<double, n> combine;
+        template <class V>
+        POLDER_HOST_DEVICE Terms<Sum> operator()(std::array<V, n> const& gradients) const {
+            std::array<double, n> wide{};
+            for (std::size_t k = 0; k < n; ++k) wide[k] = static_cast<double>(gradients[k]);
+            double const sum = combine(wide);
+            return {Sum{sum * sum}};
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At at(Site<T> const& here) const {
+        return {u.template in<double>(here)};
+    }
+    template <class T>
+    POLDER_HOST_DEVICE std::array<double, 2> finish(std::array<double, 1> const& sums,
+                                                    Site<T> const&) const {
+        double const norm = std::sqrt(sums[0]);
+        return {norm, std::isfinite(sums[0]) ? clipping.scale(norm) : sums[0]};
+    }
+};
+
+}  // namespace detail
+
+/// One descent, as a base optimizer with a step of its own sees it: x <- x - ... (u), u clipped.
+template <Stage stage_, std::size_t n, std::size_t m, class Rider>
+struct DescentOf {
+    static constexpr Stage stage = stage_;
+    Array from, to;
+    detail::Update<n> update;       ///< the pass of u, for the values of `gradients`
+    std::array<Array, n> gradients;
+    detail::Past<m> past;           ///< what goes past the moments, for the values of `past_gradients`
+    std::array<Array, m> past_gradients;
+    Rider const& rider;             ///< what the last pass does besides
+    double ahead;                   ///< descents of this step so far
+};
+
+namespace detail {
+
+// The state of a base optimizer that is a rule.
+struct RuleState {
+    static constexpr std::size_t most = 4;  // arrays
+    std::array<Succession, most> arrays{};
+    std::size_t count = 0;
+
+    template <class Base>
+    RuleState(Base const& base, Plan& plan) {
+        with_form(base, [&]<class Form>(Form const& form) {
+            static_assert(std::tuple_size_v<decltype(Form::state_names)> <= most,
+                          "polder: a base optimizer that is a rule has at most four arrays of state");
+            double initial = 0;
+            if constexpr (requires { form.initial_state(); }) initial = form.initial_state();
+            for (std::string_view name : Form::state_names) {
+                arrays[count++] = plan.elsewhere()
+                                      ? plan.succession(std::string(name), initial)
+                                      : Succession{plan.kept(std::string(name), initial), {}};
+            }
+        });
+    }
+
+    template <class R, class Base, Stage stage, std::size_t n, std::size_t m, class F, class... A>
+    void step(R& run, Base const& base, DescentOf<stage, n, m, Keep<F, A...>> const& d) const {
+        with_form(base, [&]<class Form>(Form const& form) {
+            constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
+            RuleDescent<Form, n, m, F, stage> const pass{form, d.update, d.past, d.rider.pass,
+                                                         d.ahead};
+            std::array<Array, states> now{}, next{};
+            for (std::size_t k = 0; k < states; ++k) {
+                now[k] = arrays[k].now;
+                next[k] = stage == Stage::elsewhere ? run.next(arrays[k]) : arrays[k].next;
+            }
+            std::apply(
+                [&](auto const&... more) {
+                    if constexpr (stage == Stage::last) {
+                        run.map_last(pass, InOut{d.to}, changed(now), d.gradients,
+                                     d.past_gradients, more...);
+                    } else if constexpr (stage == Stage::again) {
+                        run.map_last(pass, Out{d.to}, d.from, changed(next), d.gradients,
+                                     d.past_gradients, more...);
+                    } else {
+                        run.map(pass, Out{d.to}, d.from, written(next), now, d.gradients,
+                                d.past_gradients);
+                    }
+                },
+                d.rider.arguments);
+        });
+    }
+
+private:
+    template <std::size_t n>
+    static std::array<InOut<Array>, n> changed(std::array<Array, n> const& a) {
+        std::array<InOut<Array>, n> out{};
+        for (std::size_t k = 0; k < n; ++k) out[k] = {a[k]};
+        return out;
+    }
+    template <std::size_t n>
+    static std::array<Out<Array>, n> written(std::array<Array, n> const& a) {
+        std::array<Out<Array>, n> out{};
+        for (std::size_t k = 0; k < n; ++k) out[k] = {a[k]};
+        return out;
+    }
+};
+
+// How many arrays of state a rule has, as its options are.
+template <class Base>
+std::size_t state_size(Base const& base) {
+    return with_form(base, []<class Form>(Form const&) {
+        return std::tuple_size_v<decltype(Form::state_names)>;
+    });
+}
+
+template <class Base>
+struct BaseState {
+    using type = RuleState;
+    static type make(Base const& base, Plan& plan) { return RuleState(base, plan); }
+};
+template <step_of_its_own Base>
+struct BaseState<Base> {
+    using type = decltype(std::declval<Base const&>().init(std::declval<Plan&>()));
+    static type make(Base const& base, Plan& plan) { return base.init(plan); }
+};
+
+}  // namespace detail
+
+/// What a method sees of its base optimizer: x <- BaseOpt(x, u).
+template <class Base>
+struct Descends {
+    Base const& base;
+    typename detail::BaseState<Base>::type const& state;
+
+    /// x <- BaseOpt(x, u): ends the step.
+    template <class R, std::size_t n, std::size_t m, class Rider>
+    void descend(R& run, Blend<n, m, Rider> b) const {
+        step<Stage::last>(run, run.x(), run.x(), b, clip(run, b));
+    }
+    template <class R>
+    void descend(R& run, Gradient g) const {
+        descend(run, 1 * std::move(g));
+    }
+    /// to = BaseOpt(x, u), the state going to its successor. Not clipped.
+    template <class R, std::size_t n>
+    void descend_elsewhere(R& run, Point to, Blend<n> b) const {
+        check(run, b);
+        run.leave_for(to);
+        step<Stage::elsewhere>(run, run.x(), to, b, {});
+    }
+    /// x <- BaseOpt(from, u), from where descend_elsewhere has led: ends the step.
+    template <class R, std::size_t n, std::size_t m, class Rider>
+    void descend_again(R& run, Point from, Blend<n, m, Rider> b) const {
+        step<Stage::again>(run, from, run.x(), b, clip(run, b));
+    }
+    /// to = BaseOpt(x, u), a step that the state does not notice. Not clipped.
+    template <class R, std::size_t n>
+    void trial(R& run, Point to, Blend<n> b) const {
+        check(run, b);
+        step<Stage::trial>(run, run.x(), to, b, {});
+    }
+    /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), as it stands before the step.
+    Array first_moment() const { return state.arrays[0].now; }
+
+private:
+    // How u is limited.
+    struct Limits {
+        Coefficient scale{};
+        double limit = std::numeric_limits<double>::infinity();
+    };
+    template <class R, class B>
+    static Limits clip(R& run, B const& b) {
+        Clipping const& clipping = run.clipping();
+        if (!clipping.by_norm()) return {{}, clipping.value};
+        auto const [norm, scale] =
+            run.reduce(detail::UpdateNorm<std::tuple_size_v<decltype(b.u.by)>>{{b.u.by}, clipping}, b.u.of);
+        run.note(detail::Note::update_norm, norm);
+        return {scale, clipping.value};
+    }
+    template <class R, class B>
+    static void check(R& run, B const& b) {
+        for (auto const& g : b.u.of) run.check(g);
+    }
+    template <Stage stage, class R, std::size_t n, std::size_t m, class Rider>
+    void step(R& run, Array from, Array to, Blend<n, m, Rider> const& b,
+              Limits const& limits) const {
+        unsigned const ahead = run.descents();
+        if (stage != Stage::trial) ++run.descents();
+        DescentOf<stage, n, m, Rider> const descent{from,
+                                                    to,
+                                                    {{b.u.by, limits.scale}, limits.limit},
+                                                    detail::arrays_of(b.u.of),
+                                                    {{b.past.by}, b.past_weight},
+                                                    detail::arrays_of(b.past.of),
+                                                    b.rider,
+                                                    static_cast<double>(ahead)};
+        if constexpr (detail::step_of_its_own<Base>) {
+            base.step(run, state, descent);
+        } else {
+            state.step(run, base, descent);
+        }
+    }
+};
+
+}  // namespace polder

@@ -1,0 +1,387 @@
+/// A run: what a method may ask for in one step.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <polder/closure/clipping.hpp>
+#include <polder/closure/evaluation.hpp>
+#include <polder/closure/pass.hpp>
+#include <polder/closure/report.hpp>
+#include <polder/config.hpp>
+#include <polder/engine/reduction.hpp>
+#include <polder/engine/step_data.hpp>
+#include <polder/run/blend.hpp>
+#include <polder/run/handles.hpp>
+#include <polder/run/site.hpp>
+
+namespace polder {
+
+/// The batches of a step, as a method names them: run.gradient(B1, run.x()).
+template <Batch b>
+using BatchTag = std::integral_constant<Batch, b>;
+inline constexpr BatchTag<Batch::first> B1{};
+inline constexpr BatchTag<Batch::second> B2{};
+inline constexpr BatchTag<Batch::third> B3{};
+
+namespace detail {
+
+// What one argument of a pass is for the function of a coordinate.
+template <class T, class A>
+struct ValueOf {
+    using type = T;
+};
+template <class T, class A, std::size_t n>
+struct ValueOf<T, std::array<A, n>> {
+    using type = std::array<T, n>;
+};
+template <class T, class... A>
+struct ValueOf<T, std::tuple<A...>> {
+    using type = std::array<T, sizeof...(A)>;
+};
+
+// How many values a reduction finds.
+template <class T, class F, class... Args>
+constexpr std::size_t values_found() {
+    using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
+    using Terms = std::remove_cvref_t<decltype(
+        std::declval<At const&>()(std::declval<typename ValueOf<T, Args>::type&>()...))>;
+    static_assert(requires { std::tuple_size<Terms>::value; },
+                  "polder: the function of a reduction returns polder::Terms<...>");
+    using Found = decltype(finished(std::declval<F const&>(),
+                                    std::array<double, std::tuple_size_v<Terms>>{},
+                                    std::declval<Site<T> const&>()));
+    return std::tuple_size_v<Found>;
+}
+
+// y = x + eps, or eps alone.
+template <class F, bool alone>
+struct Displaced {
+    F eps;
+    template <class Eps>
+    struct At {
+        Eps eps;
+        template <class V, class... A>
+        POLDER_INLINE V operator()(V& y, V x, A&... a) const {
+            V const e = eps(a...);
+            y = alone ? e : x + e;
+            return e;
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
+        return At<decltype(eps.at(here))>{eps.at(here)};
+    }
+};
+// The same, and the sum of eps^2.
+template <class F, bool alone, bool conditional>
+struct MeasuredDisplacement {
+    Displaced<F, alone> displaced;
+    template <class Eps>
+    struct At {
+        Eps displaced;
+        template <class V, class... A>
+        POLDER_INLINE Terms<Sum> operator()(V& y, V x, A&... a) const {
+            double const eps = displaced(y, x, a...);
+            return {Sum{eps * eps}};
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
+        const At<decltype(displaced.at(here))> f{displaced.at(here)};
+        if constexpr (conditional) {
+            return Conditional{f};
+        } else {
+            return f;
+        }
+    }
+    template <class T>
+    POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
+                                                    Site<T> const&) const {
+        return {std::sqrt(sums[0])};
+    }
+};
+
+// What of a step its run needs to know.
+struct Circumstances {
+    Clipping clipping;
+    std::uint64_t epoch = 0;  // counted from 0
+    std::uint64_t batch = 0;  // of the epoch
+    std::uint64_t method_steps = 0;
+    bool one_radius = true;  // all groups have the radius of the ball
+    bool eps_alone = false;  // a look at eps, and no step
+};
+
+}  // namespace detail
+
+/// Passes are structs (run/site.hpp); their arguments are handles, std::array or std::tuple of handles, Out and InOut. A
+/// method cannot break a step: x and all that lasts are written by the descent alone (run/descent.hpp), after the last
+/// evaluation; what is written earlier are successors, which the end of the step turns over. After a fault passes do
+/// nothing and the closure is not called.
+template <class Engine, class Form>
+class Run {
+public:
+    using T = typename Engine::Scalar;
+
+    Run(Engine& engine, Form& form, std::vector<Array>& free_gradients,
+        std::vector<std::uint64_t>& counters, detail::Circumstances const& circumstances,
+        Report& report)
+        : engine_(engine), form_(form), free_(free_gradients), counters_(counters),
+          step_(circumstances), report_(report) {
+        ending_.counts = !step_.eps_alone;
+    }
+    Run(Run const&) = delete;
+    Run& operator=(Run const&) = delete;
+
+    /// The parameters.
+    Point x() const { return {{0}, Evaluation::clean}; }
+    /// Counts on the host: steps that were the method's, the epoch, and the batch in it, all from 0.
+    std::uint64_t method_steps() const noexcept { return step_.method_steps; }
+    std::uint64_t epoch() const noexcept { return step_.epoch; }
+    std::uint64_t batch() const noexcept { return step_.batch; }
+    std::uint64_t get(Counter c) const { return counters_[static_cast<std::size_t>(c.id)]; }
+    /// The counter's value after this step.
+    void set(Counter c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
+    /// Coordinates in all blocks.
+    std::size_t size() const noexcept { return engine_.layout().size(); }
+
+    /// The gradient of a batch's loss at a point. `spent`: a gradient whose memory it may take.
+    template <Batch batch>
+    Gradient gradient(BatchTag<batch>, Point at, Gradient spent = {}) {
+        static_assert(static_cast<int>(batch) < Form::batches,
+                      "polder: a method that asks for several batches says how many: static constexpr int "
+                      "batches = 2");
+        constexpr Evaluation of[] = {Evaluation::perturbed, Evaluation::second, Evaluation::third};
+        return evaluate(std::move(spent), at, {batch, at.array.id != 0},
+                        batch == Batch::first ? at.role : of[static_cast<int>(batch)]);
+    }
+    /// The gradient of the loss of sample k of the first batch, at x.
+    Gradient sample(int k, Gradient spent = {}) {
+        static_assert(Form::samples,
+                      "polder: a method that asks for single samples says so: static constexpr bool samples "
+                      "= true");
+        return evaluate(std::move(spent), x(), {Batch::first, false, k}, Evaluation::sample);
+    }
+
+    /// A pass over all coordinates. It writes to the arrays that are given as Out or InOut.
+    template <class F, class... A>
+    void map(F const& f, A const&... a) {
+        engine_.map(f, handle(a)...);
+    }
+    /// Adds up what f's function returns, polder::Terms<...>, over all coordinates. The values: what f.finish(sums, site)
+    /// makes of the sums, or the sums. They are checked: a sum that is not finite is the fault of the first gradient in it.
+    template <class F, class... A>
+    auto reduce(F const& f, A const&... a) {
+        auto const found = new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(false);
+        engine_.reduce(found[0], blamed(handle(a)...), f, handle(a)...);
+        return found;
+    }
+    /// The same in each block by itself: values of blocks.
+    template <class F, class... A>
+    auto reduce_blocks(F const& f, A const&... a) {
+        auto const found = new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(true);
+        engine_.reduce_blocks(found[0], blamed(handle(a)...), f, handle(a)...);
+        return found;
+    }
+    /// A reduction once more, where `flag` is not 0: it writes its values in the place of those from `out` on.
+    template <class F, class... A>
+    void reduce_where(Value flag, Value out, F const& f, A const&... a) {
+        engine_.where(flag, [&] { engine_.reduce(out, detail::Fault::none, f, handle(a)...); });
+    }
+    /// The root of the sum over all blocks of a value of single blocks.
+    Value root_of_sum(Value of_blocks) {
+        Value const root = new_values<1>(false)[0];
+        engine_.root_of_sum(of_blocks, root);
+        return root;
+    }
+    /// The passes in `passes()`, where `flag` is not 0.
+    template <class Passes>
+    void where(Value flag, Passes const& passes) {
+        engine_.where(flag, passes);
+    }
+
+    /// y = from + eps, eps being what f's function returns for the arguments.
+    template <class F, class... A>
+    void displace(Point y, Array from, F const& f, A const&... a) {
+        if (step_.eps_alone) return map(detail::Displaced<F, true>{f}, Out{y.array}, from, a...);
+        form_.leave(y);
+        map(detail::Displaced<F, false>{f}, Out{y.array}, from, a...);
+    }
+    /// The same. The value is ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
+    template <bool conditional, class F, class... A>
+    Value displace_measured(Point y, Array from, F const& f, A const&... a) {
+        if (step_.eps_alone) {
+            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{f}}, Out{y.array},
+                          from, a...)[0];
+        }
+        form_.leave(y);
+        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{f}}, Out{y.array}, from,
+                      a...)[0];
+    }
+    /// y is about to be written by a pass: a model that owns its parameters takes y in their place.
+    void leave_for(Point y) { form_.leave(y); }
+    /// Whether this is a look at eps (Optimizer::perturbation): then displace() writes eps and not x + eps.
+    bool eps_alone() const noexcept { return step_.eps_alone; }
+    /// Whether ||eps|| is the same function of the radius in all groups.
+    bool one_radius() const noexcept { return step_.one_radius; }
+
+    /// Where the new values of what lasts are written. The end of a step that succeeds turns them over.
+    Array next(Succession const& s) {
+        engine_.carry(s.now, s.next);
+        ending_.arrays[ending_.array_count++] = s;
+        return s.next;
+    }
+    Mask next(MaskSuccession const& m) {
+        engine_.carry(m.now, m.next);
+        ending_.masks[ending_.mask_count++] = m;
+        return m.next;
+    }
+    /// mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and as it was elsewhere. Among
+    /// equal scores the lower coordinate wins; a negative score is never chosen.
+    template <class Score, class... A>
+    void choose_largest(std::size_t count, Score const& score, Mask mask, A const&... a) {
+        engine_.choose_largest(count, score, mask, handle(a)...);
+    }
+    void clear(Mask mask) { engine_.set(mask, 0); }
+    /// Takes off each row of a matrix the mean of that row.
+    void centralise(Array a) { engine_.centralise(a); }
+
+    /// A gradient that no reduction has seen is looked at by itself: for passes before the descent.
+    void check(Array gradient) {
+        auto& fault = unchecked(gradient);
+        if (fault != detail::Fault::none) engine_.check(gradient, fault);
+        fault = detail::Fault::none;
+    }
+    /// A number of the report.
+    void note(detail::Note what, Value v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
+
+    // For run/descent.hpp.
+    Clipping const& clipping() const noexcept { return step_.clipping; }
+    unsigned& descents() noexcept { return ending_.descents; }
+    /// The last pass of a step, which changes x. Gradients among its arguments that no reduction has seen are looked at.
+    template <class F, class... A>
+    void map_last(F const& f, A const&... a) {
+        constexpr std::size_t most = 4;
+        std::array<Array, most> watched{};
+        std::array<detail::Fault, most> faults{};
+        std::size_t count = 0;
+        const auto watch = [&](Array array) {
+            auto& fault = unchecked(array);
+            if (fault != detail::Fault::none && count < most) {
+                watched[count] = array;
+                faults[count++] = std::exchange(fault, detail::Fault::none);
+            }
+        };
+        (each_array(handle(a), watch), ...);
+        ending_.active = active;
+        ended_ = true;
+        engine_.map_last(ending_, watched, faults, count, f, handle(a)...);
+    }
+    bool active = false;  ///< a step of the method, and not of its base optimizer alone
+
+    // For the optimizer.
+    detail::Ending& ending() noexcept { return ending_; }
+    bool ended() const noexcept { return ended_; }
+    void keep_counters() {
+        for (std::size_t k = 0; k < set_count_; ++k) {
+            counters_[static_cast<std::size_t>(set_[k].first.id)] = set_[k].second;
+        }
+    }
+
+private:
+    Gradient evaluate(Gradient spent, Point at, Pass pass, Evaluation what) {
+        { Gradient const released = std::move(spent); }
+        if (free_.empty()) {
+            throw std::logic_error("polder: a method holds more gradients at a time than its plan says");
+        }
+        Gradient g(free_.back(), free_);
+        free_.pop_back();
+        if (!engine_.alive()) return g;
+        ++report_.evaluations;
+        auto const loss = form_.evaluate(at, g, pass);
+        double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
+                                    &report_.second_loss};
+        if constexpr (std::is_arithmetic_v<std::remove_const_t<decltype(loss)>>) {
+            if (what <= Evaluation::second) *reported[static_cast<int>(what)] = static_cast<double>(loss);
+            if (!std::isfinite(static_cast<double>(loss))) engine_.fail(detail::loss_fault(what));
+        } else {
+            engine_.keep_loss(loss, what);
+        }
+        unchecked(g) = detail::gradient_fault(what);
+        return g;
+    }
+
+    template <std::size_t n>
+    std::array<Value, n> new_values(bool per_block) {
+        std::array<Value, n> found;
+        std::size_t const blocks = per_block ? engine_.layout().blocks() : 1;
+        for (std::size_t k = 0; k < n; ++k) {
+            found[k] = {static_cast<int>(used_ + k), per_block ? static_cast<int>(n) : 0};
+        }
+        used_ += n * (blocks == 0 ? 1 : blocks);
+        if (used_ > Engine::capacity(engine_.layout().blocks())) {
+            throw std::logic_error("polder: a step finds more values than there is room for");
+        }
+        return found;
+    }
+
+    // Gradients by the ids of their handles; what would be wrong if one that nobody has looked at were not finite.
+    detail::Fault& unchecked(Array a) {
+        auto const k = a.id - engine_.plan().arrays();
+        return k >= 0 && k < static_cast<int>(unchecked_.size()) ? unchecked_[static_cast<std::size_t>(k)]
+                                                                  : no_gradient_;
+    }
+    template <class... A>
+    detail::Fault blamed(A const&... a) {
+        detail::Fault fault = detail::Fault::none;
+        const auto look = [&](Array array) {
+            detail::Fault const own = std::exchange(unchecked(array), detail::Fault::none);
+            if (fault == detail::Fault::none) fault = own;
+        };
+        (each_array(a, look), ...);
+        return fault != detail::Fault::none ? fault : detail::Fault::update_norm;
+    }
+    template <class A, class F>
+    static void each_array(A const& a, F const& f) {
+        if constexpr (std::is_same_v<A, Array>) {
+            f(a);
+        } else if constexpr (requires { std::tuple_size<A>::value; }) {
+            std::apply([&](auto const&... each) { (each_array(each, f), ...); }, a);
+        }
+    }
+    template <class A>
+    static auto handle(A const& a) {
+        if constexpr (std::is_convertible_v<A const&, Array>) {
+            return static_cast<Array>(a);
+        } else {
+            return a;
+        }
+    }
+    template <std::size_t n>
+    static auto handle(std::array<Gradient, n> const& a) {
+        return detail::arrays_of(a);
+    }
+
+    Engine& engine_;
+    Form& form_;
+    std::vector<Array>& free_;
+    std::vector<std::uint64_t>& counters_;
+    detail::Circumstances const& step_;
+    Report& report_;
+    std::size_t used_ = 0;
+    detail::Ending ending_;
+    bool ended_ = false;
+    std::array<detail::Fault, 8> unchecked_{};
+    detail::Fault no_gradient_ = detail::Fault::none;
+    std::array<std::pair<Counter, std::uint64_t>, 4> set_{};
+    std::size_t set_count_ = 0;
+};
+
+}  // namespace polder

@@ -1,0 +1,175 @@
+/// What can be set around a method: groups, intervals, schedules, clipping, threads, values that are not finite.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <polder/closure/clipping.hpp>
+#include <polder/closure/non_finite.hpp>
+#include <polder/engine/parallel.hpp>
+#include <polder/engine/step_data.hpp>
+#include <polder/groups/group.hpp>
+#include <polder/hyper_parameter.hpp>
+#include <polder/schedule/interval.hpp>
+
+namespace polder {
+
+/// The settings that all optimizers have. They are not part of the state: a file of state has none of them.
+class Settings {
+public:
+    /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and a
+    /// name that is empty or used twice; whether the blocks exist is found out at the next step. The base
+    /// optimizer of a group counts its own steps: those in which the group was not frozen.
+    void set_groups(std::vector<Group> groups) {
+        for (std::size_t k = 0; k < groups.size(); ++k) {
+            if (groups[k].name.empty()) throw std::invalid_argument("polder: a group needs a name");
+            groups[k].validate();
+            for (std::size_t other = 0; other < k; ++other) {
+                if (groups[other].name == groups[k].name) {
+                    throw std::invalid_argument("polder: two groups are named '" + groups[k].name +
+                                                "'");
+                }
+            }
+        }
+        groups_ = std::move(groups);
+        data_.base_steps.resize(1);
+        data_.base_steps.resize(1 + groups_.size(), data_.base_steps[0]);
+        groups_assigned_ = false;
+    }
+
+    /// The group of that name, whose values may be changed between steps; its name and its blocks may not.
+    /// Throws std::out_of_range that lists the known names.
+    Group& group(std::string_view name) {
+        std::vector<std::string_view> known;
+        for (Group& group : groups_) {
+            if (group.name == name) return group;
+            known.push_back(group.name);
+        }
+        throw std::out_of_range("polder: unknown group '" + std::string(name) +
+                                "'; known: " + (known.empty() ? "none" : detail::listed(known)));
+    }
+
+    /// On which steps the method is itself; default: on all. Throws std::invalid_argument where it is not valid.
+    void set_interval(Interval const& interval) {
+        interval.validate();
+        interval_ = interval;
+    }
+    Interval const& interval() const noexcept { return interval_; }
+
+    /// What the learning rate and rho of step t = 0, 1, ... are multiplied with, in all groups; default: 1. See
+    /// schedules.hpp.
+    void set_learning_rate_schedule(std::function<double(std::uint64_t)> schedule) {
+        learning_rate_schedule_ = std::move(schedule);
+    }
+    void set_rho_schedule(std::function<double(std::uint64_t)> schedule) {
+        rho_schedule_ = std::move(schedule);
+    }
+
+    /// Limits of the gradient that the base optimizer gets; default: none.
+    void set_clipping(Clipping const& clipping) {
+        clipping.validate();
+        clipping_ = clipping;
+    }
+
+    /// Threads of the passes, >= 1; default: OpenMP's number, 1 without OpenMP. Results do not
+    /// depend on it.
+    void set_threads(int threads) {
+        if (threads < 1) detail::refuse("threads", threads, "a number >= 1");
+        threads_ = threads;
+    }
+    int threads() const noexcept { return threads_; }
+
+    /// The stream of the passes over a device's memory, a cudaStream_t; default: the device's default stream.
+    void set_stream(void* stream) noexcept { stream_ = stream; }
+
+    /// What to do with losses and gradients that are not finite; default: raise.
+    void set_non_finite(NonFinite policy) noexcept { non_finite_ = policy; }
+    NonFinite non_finite() const noexcept { return non_finite_; }
+
+    /// Tells that the next step is the first of an epoch: for masks, and intervals that restart. Not needed by
+    /// other methods.
+    void begin_epoch() noexcept {
+        ++epochs_;
+        batch_ = 0;
+    }
+
+    /// Steps that changed the parameters, and steps that NonFinite::skip left out.
+    std::uint64_t steps() const noexcept { return data_.steps; }
+    std::uint64_t skipped_steps() const noexcept { return data_.skipped; }
+
+protected:
+    // The numbers of each group for the next step, and which blocks are frozen.
+    template <class Engine>
+    void settle(Engine& engine) {
+        if (!groups_assigned_) {
+            data_.group = detail::assign_groups(groups_, engine.blocks().names);
+            groups_assigned_ = true;
+        }
+        auto& settings = data_.settings;
+        settings.resize(1 + groups_.size());
+        double const rate = factor(learning_rate_schedule_, "the schedule of the learning rate");
+        double const rho = factor(rho_schedule_, "the schedule of rho");
+        settings[0].rate_factor = rate;
+        settings[0].rho_factor = rho;
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            Group const& group = groups_[k];
+            settings[k + 1] = {group.learning_rate, group.weight_decay, group.rho,
+                               group.adaptive,      group.frozen,       rate,
+                               rho};
+        }
+        for (std::size_t block = 0; block < data_.group.size(); ++block) {
+            engine.layout().set_frozen(block, settings[data_.group[block]].frozen);
+        }
+    }
+    void count_step(unsigned descents, bool active) noexcept {
+        ++data_.steps;
+        ++batch_;
+        if (active) ++data_.method_steps;
+        data_.base_steps[0] += descents;
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            if (!groups_[k].frozen) data_.base_steps[k + 1] += descents;
+        }
+    }
+    // Counted from 0, the one before the first begin_epoch() being 0, too.
+    std::uint64_t epoch() const noexcept { return epochs_ == 0 ? 0 : epochs_ - 1; }
+    bool one_radius() const noexcept {
+        for (Group const& group : groups_) {
+            if (group.rho) return false;
+        }
+        return true;
+    }
+    void validate_groups() const {
+        for (Group const& group : groups_) group.validate();
+    }
+
+    std::vector<Group> groups_;
+    Interval interval_;
+    std::function<double(std::uint64_t)> learning_rate_schedule_, rho_schedule_;
+    Clipping clipping_;
+    int threads_ = default_threads();
+    void* stream_ = nullptr;
+    NonFinite non_finite_ = NonFinite::raise;
+
+    detail::StepData data_{.settings = {}, .group = {}, .base_steps = {0}};
+    std::uint64_t epochs_ = 0;  // begun
+    std::uint64_t batch_ = 0;   // of the epoch: the steps since it began
+    bool groups_assigned_ = false;
+
+private:
+    double factor(std::function<double(std::uint64_t)> const& schedule, char const* what) const {
+        if (!schedule) return 1;
+        const double value = schedule(data_.steps);
+        if (!(std::isfinite(value) && value >= 0)) {
+            detail::refuse(what, value, "a finite number >= 0");
+        }
+        return value;
+    }
+};
+
+}  // namespace polder
