@@ -9,6 +9,7 @@
 #include <polder/base/sgd.hpp>
 #include <polder/blocks/arena.hpp>
 #include <polder/blocks/container.hpp>
+#include <polder/closure/check.hpp>
 #include <polder/closure/clipping.hpp>
 #include <polder/closure/non_finite.hpp>
 #include <polder/closure/pass.hpp>
