@@ -51,6 +51,7 @@ public:
             arrays_.own(kept.now.id, static_cast<T>(kept.initial));
             if (kept.next.id >= 0) arrays_.own(kept.next.id, static_cast<T>(kept.initial));
         }
+        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
         for (auto const& kept : plan.kept_masks()) {
             masks_.own(kept.mask.now.id, 1);
             if (kept.mask.next.id >= 0) masks_.own(kept.mask.next.id, 1);

@@ -23,7 +23,7 @@ struct Plus {
 
     static constexpr int batches = 2;
     static constexpr bool reads_clean = requires { requires Of::reads_clean; };
-    static std::string name() { return "TwoBatchesOf<" + policy_name<Of>() + ">"; }
+    static std::string name() { return "Plus<" + policy_name<Of>() + ">"; }
     void validate() const {
         require_fraction("kappa", kappa);
         first.validate();

@@ -109,20 +109,24 @@ private:
 class Plan {
 public:
     /// An array whose values last no longer than a step.
-    Array scratch() { return {arrays_++}; }
+    Array scratch() {
+        scratch_.push_back({arrays_++});
+        return scratch_.back();
+    }
     Point point(Evaluation role = Evaluation::perturbed) {
         points_.push_back({{arrays_++}, role});
         return points_.back();
     }
     /// What lasts, by the name that it has in files of state, and its first values.
     Succession succession(std::string name, double initial = 0) {
-        Succession const s{scratch(), scratch()};
+        Succession const s{{arrays_}, {arrays_ + 1}};
+        arrays_ += 2;
         kept_.push_back({std::move(name), s.now, s.next, initial});
         return s;
     }
     /// What lasts and is written by the descent alone (see Keep).
     Array kept(std::string name, double initial = 0) {
-        Array const a = scratch();
+        Array const a{arrays_++};
         kept_.push_back({std::move(name), a, {}, initial});
         return a;
     }
@@ -155,6 +159,7 @@ public:
     int masks() const noexcept { return masks_; }
     int gradients() const noexcept { return gradients_ + more_; }
     bool elsewhere() const noexcept { return elsewhere_; }
+    std::vector<Array> const& scratch_arrays() const noexcept { return scratch_; }
     std::vector<Point> const& points() const noexcept { return points_; }
     std::vector<Kept> const& kept() const noexcept { return kept_; }
     std::vector<KeptMask> const& kept_masks() const noexcept { return kept_masks_; }
@@ -166,6 +171,7 @@ private:
     int gradients_ = 1;
     int more_ = 0;
     bool elsewhere_ = false;
+    std::vector<Array> scratch_;
     std::vector<Point> points_;
     std::vector<Kept> kept_;
     std::vector<KeptMask> kept_masks_;

@@ -37,13 +37,15 @@
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/container.hpp>
 #include <polder/blocks/memory_space.hpp>
+#include <polder/state/old_names.hpp>
 #include <polder/state/safetensors.hpp>
 
 namespace polder {
 
 namespace detail {
 
-inline constexpr char const* state_version = "1";
+inline constexpr char const* state_version = "2";
+inline constexpr char const* old_version = "1";  // still read: see old_names.hpp
 inline constexpr std::string_view state_prefix = "optimizer.";
 inline constexpr std::string_view reserved_keys = "polder.";
 
@@ -165,10 +167,12 @@ inline void require_blocks(SafetensorsFile const& file, std::vector<NamedBlock> 
 inline void require_fingerprint(SafetensorsFile const& file, Fingerprint const& expected) {
     const auto found = file.metadata().find("polder.state");
     if (found == file.metadata().end()) file.fail("holds no state of an optimizer");
-    if (found->second != state_version)
+    const bool old = found->second == old_version;
+    if (!old && found->second != state_version)
         file.fail("holds state of version " + in_quotes(found->second) + ", expected '" +
                   state_version + "'");
-    if (auto const& method = file.metadata("polder.method"); method != expected.method)
+    auto const& saved = file.metadata("polder.method");
+    if (auto const method = old ? with_new_names(saved) : saved; method != expected.method)
         file.fail("holds the state of " + in_quotes(method) + ", expected " +
                   in_quotes(expected.method));
     if (auto const& scalar = file.metadata("polder.scalar"); scalar != expected.scalar)
@@ -190,6 +194,7 @@ inline void read_state(SafetensorsFile& file, std::vector<NamedState> const& sta
     for (auto const& entry : file.arrays()) {
         auto const& name = entry.first;
         const auto is_it = [&](NamedState const& each) { return each.name == name; };
+        if (name == old_counter && file.metadata("polder.state") == old_version) continue;
         if (name.starts_with(state_prefix) && std::none_of(state.begin(), state.end(), is_it))
             file.fail("holds the array " + in_quotes(name) +
                       ", which is no state of this optimizer; are its options others?");

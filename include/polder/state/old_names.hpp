@@ -1,0 +1,34 @@
+/// What files of state of earlier versions call otherwise.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace polder::detail {
+
+// Version 1 of the layout: how methods were called (in polder.method), and how they are.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> old_names{{
+    {"Sharpness<EuclideanBall, NoDistance, ReusedAscent, ",
+     "Optimizer<LookingAscent<EuclideanBall, ReusedAscent>, "},
+    {"Sharpness<EuclideanBall, NoDistance, ReusedAscentPerBlock, ",
+     "Optimizer<LookingAscent<EuclideanBall, ReusedAscentPerBlock>, "},
+    {"Sharpness<Mirror<NoPerturbation>, NoDistance, NoMix, ", "Optimizer<Mirror<NoPerturbation>, "},
+    {"Sharpness<Mirror<EuclideanBall>, NoDistance, NoMix, ", "Optimizer<Mirror<EuclideanBall>, "},
+    {"TwoBatchesOf<", "Plus<"},
+}};
+// A counter that all methods had, and of which those without a mask had no need.
+inline constexpr std::string_view old_counter = "optimizer.mask_due";
+
+inline std::string with_new_names(std::string method) {
+    for (auto const& [was, is] : old_names) {
+        for (auto at = method.find(was); at != std::string::npos; at = method.find(was, at)) {
+            method.replace(at, was.size(), is);
+            at += is.size();
+        }
+    }
+    return method;
+}
+
+}  // namespace polder::detail
