@@ -29,8 +29,8 @@ using DeviceSystem = Cuda;
 
 template <>
 struct Access<DeviceMemory> : Access<MemoryOn<Cuda>> {};
-template <>
-struct EngineOf<DeviceMemory> : EngineOf<MemoryOn<Cuda>> {};
+template <class T>
+struct EngineOf<DeviceMemory, T> : EngineOf<MemoryOn<Cuda>, T> {};
 
 /// All parameters of a model as named matrices in one allocation on the device.
 template <class T>

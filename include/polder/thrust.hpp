@@ -28,8 +28,8 @@ using DeviceSystem = ThrustCpp;
 
 template <>
 struct Access<DeviceMemory> : Access<MemoryOn<DeviceSystem>> {};
-template <>
-struct EngineOf<DeviceMemory> : EngineOf<MemoryOn<DeviceSystem>> {};
+template <class T>
+struct EngineOf<DeviceMemory, T> : EngineOf<MemoryOn<DeviceSystem>, T> {};
 
 /// All parameters of a model as named matrices in one allocation on the device.
 template <class T>

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -20,11 +19,15 @@
 #include <polder/blocks/arena.hpp>
 #include <polder/blocks/block_shape.hpp>
 #include <polder/closure/device_report.hpp>
+#include <polder/closure/evaluation.hpp>
 #include <polder/closure/non_finite.hpp>
 #include <polder/device/memory.hpp>
 #include <polder/device/passes.hpp>
+#include <polder/engine/column.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/engine/layout.hpp>
+#include <polder/engine/step_data.hpp>
+#include <polder/run/handles.hpp>
 
 namespace polder {
 
@@ -40,36 +43,36 @@ struct StepOnDevice final : DeviceReport::Source {
         System::read(&s, step.data(), sizeof s);
         if (s.raised != Fault::none) {
             const Fault raised = s.raised;
-            s.raised = s.now.fault = Fault::none;
+            s.raised = s.fault = Fault::none;
             System::write(step.data(), &s, sizeof s);
             throw NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
                                  to_text(raised) + " is not finite");
         }
-        copy_to(report, s.last);
-        const auto loss = [&](double& to, LossOf which) {
-            const double value = s.last_losses[static_cast<int>(which)];
-            if (value == value) to = value;
-        };
-        loss(report.loss, LossOf::clean);
-        loss(report.perturbed_loss, LossOf::perturbed);
-        loss(report.mirrored_loss, LossOf::mirrored);
-        loss(report.second_loss, LossOf::second);
-        report.skipped = report.skipped || s.last.fault != Fault::none;
+        double* const numbers[] = {&report.gradient_norm, &report.perturbation_norm,
+                                   &report.update_norm, &report.distance, &report.cosine};
+        for (std::size_t k = 0; k < notes; ++k) *numbers[k] = s.noted[k];
+        double* const losses[] = {&report.loss, &report.perturbed_loss, &report.mirrored_loss,
+                                  &report.second_loss};
+        for (std::size_t k = 0; k < 4; ++k) {
+            if (s.last_losses[k] == s.last_losses[k]) *losses[k] = s.last_losses[k];
+        }
+        report.skipped = report.skipped || s.last_fault != Fault::none;
         return report;
     }
 };
 
-// As HostCell of Numbers, which lie in a DeviceStep.
-template <class T, class System>
-class DeviceNumbers {
+// A copy of an optimizer has numbers of its own.
+template <class System>
+class StepNumbers {
 public:
-    DeviceNumbers() : held_(std::make_shared<StepOnDevice<System>>()) {}
-    DeviceNumbers(DeviceNumbers const& other)
+    StepNumbers() : held_(std::make_shared<StepOnDevice<System>>()) {}
+    StepNumbers(StepNumbers const& other)
         : held_(std::make_shared<StepOnDevice<System>>(*other.held_)) {}
-    DeviceNumbers& operator=(DeviceNumbers const&) = delete;
+    StepNumbers(StepNumbers&&) noexcept = default;
+    StepNumbers& operator=(StepNumbers&&) noexcept = default;
+    StepNumbers& operator=(StepNumbers const& other) { return *this = StepNumbers(other); }
 
-    DeviceStep* step() noexcept { return held_->step.data(); }
-    Numbers* at() noexcept { return reinterpret_cast<Numbers*>(step()); }
+    DeviceStep* step() const noexcept { return held_->step.data(); }
     std::shared_ptr<StepOnDevice<System>> const& held() const noexcept { return held_; }
 
 private:
@@ -80,29 +83,19 @@ private:
 
 /// As CpuEngine, where its passes run on a System (device/memory.hpp). Sums are folded in an order that depends on N and
 /// the System alone: results are the same from run to run, and the CPU's but for rounding.
-template <class System>
+template <class T, class System>
 class DeviceEngine {
 public:
-    static constexpr std::size_t max_terms = CpuEngine::max_terms;
-    using Row = CpuEngine::Row;
-    static constexpr bool immediate = false;
+    using Scalar = T;
     using StepReport = DeviceReport;
-    using EndOfStep = detail::EndOfStep;
-
-    template <class T>
-    using Cell = detail::DeviceNumbers<T, System>;
-    template <class T>
-    using Table = detail::DeviceTable<T, System>;
-    template <class T>
-    using Array = DeviceArray<T, System>;
-    template <class T>
-    using Succession = detail::DeviceSuccession<T, System>;
-
     /// Coordinates that a team sees to at a time: few enough for small models to keep many teams busy.
     static constexpr std::size_t chunk_size = 2048;
 
     DeviceEngine() = default;
-    explicit DeviceEngine(Layout layout) : layout_(std::move(layout)) {
+    DeviceEngine(detail::Blocks blocks, Plan const& plan)
+        : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(plan),
+          arrays_(static_cast<std::size_t>(plan.arrays() + plan.gradients() + 1), blocks_.sizes),
+          masks_(static_cast<std::size_t>(plan.masks()), blocks_.sizes) {
         auto const& sizes = layout_.block_sizes();
         auto starts = detail::chunk_starts(sizes, layout_.size(), chunk_size);
         chunks_ = starts.size();
@@ -111,89 +104,223 @@ public:
         std::vector<std::size_t> begins(sizes.size());
         for (std::size_t b = 1; b < sizes.size(); ++b) begins[b] = begins[b - 1] + sizes[b - 1];
         begins_.assign(begins);
-        partial_ = Array<Row>(std::vector<Row>(chunks_ + sizes.size()));
-        rows_ = Array<Row>(std::vector<Row>(sizes.size()));
+        partial_ = Memory<detail::Row>(std::vector<detail::Row>(chunks_ + sizes.size()));
+        values_.assign(capacity(sizes.size()), 0);
         ticket_.assign(1, 0);
         choice_.assign(1, {});
+        std::vector<std::size_t> ends;
+        for (auto const& shape : blocks_.shapes) ends.push_back((ends.empty() ? 0 : ends.back()) + shape.rows);
+        rows_ = ends.empty() ? 0 : ends.back();
+        shapes_.assign(blocks_.shapes);
+        row_ends_.assign(ends);
+        for (auto const& kept : plan.kept()) {
+            arrays_.own(kept.now.id, static_cast<T>(kept.initial));
+            if (kept.next.id < 0) continue;
+            arrays_.own(kept.next.id, static_cast<T>(kept.initial));
+            arrays_.pair(kept.now.id, kept.next.id);
+        }
+        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
+        for (auto const& kept : plan.kept_masks()) {
+            masks_.own(kept.mask.now.id, 1);
+            if (kept.mask.next.id < 0) continue;
+            masks_.own(kept.mask.next.id, 1);
+            masks_.pair(kept.mask.now.id, kept.mask.next.id);
+        }
     }
 
     Layout const& layout() const noexcept { return layout_; }
     Layout& layout() noexcept { return layout_; }
+    detail::Blocks const& blocks() const noexcept { return blocks_; }
+    Plan const& plan() const noexcept { return plan_; }
+    Array guest() const { return {plan_.arrays() + plan_.gradients()}; }
+    static std::size_t capacity(std::size_t blocks) { return 64 + 16 * blocks; }
 
+    detail::StepData const* data = nullptr;
+    /// Tells the device of groups and counts, unless passes are recorded: before_replay() does it then.
+    void refresh() {
+        groups_ = data->settings.size();
+        if (recording()) return;
+        settings_.values = data->settings;
+        settings_.refresh(system_);
+        base_steps_.values = data->base_steps;
+        base_steps_.refresh(system_);
+        counts_.values = {data->steps, data->skipped, data->method_steps};
+        counts_.refresh(system_);
+        if (group_.values != data->group) group_.values = data->group;
+        group_.refresh(system_);
+        frozen_.values = layout_.frozen_flags();
+        frozen_.refresh(system_);
+        arrays_.refresh(system_);
+        masks_.refresh(system_);
+    }
+    /// The device has counted, too.
+    void expect(detail::StepData const& now) {
+        base_steps_.expect(now.base_steps);
+        std::array<std::uint64_t, 3> const counts{now.steps, now.skipped, now.method_steps};
+        counts_.expect(counts);
+    }
+    /// As the device has counted: there a step may have been skipped.
+    void count(detail::StepData& to) {
+        if (counts_.values.empty()) return;
+        counts_.read();
+        base_steps_.read();
+        to.steps = counts_.values[0];
+        to.skipped = counts_.values[1];
+        to.method_steps = counts_.values[2];
+        to.base_steps = base_steps_.values;
+    }
+    /// Whether passes are recorded in a graph and not run.
+    bool recording() const { return system_.capturing(); }
     /// The stream of the passes, a cudaStream_t; threads are the System's business.
     void run_on(int, void* stream) { system_.set_stream(stream); }
-    /// Whether passes are recorded in a graph and not run.
-    bool capturing() const { return system_.capturing(); }
 
-    template <class Make>
-    detail::MadeThere<Make> everywhere(Make const& make) {
-        return {make, nullptr};
+    std::vector<T*>& table(Array a) { return arrays_.table(a.id).values; }
+    void shown(Array a) { arrays_.table(a.id).refresh(system_); }
+    void own(Array a) {
+        if (arrays_.owns(a.id)) return;
+        arrays_.own(a.id, T(0));
+        shown(a);
     }
-    template <class Make>
-    detail::MadeThere<Make> per_block(Make const& make, std::size_t, std::uint32_t const* index) {
-        return {make, index};
+    void keep(Array a) {
+        typename detail::DeviceArrays<T, System>::Table const from = arrays_.table(a.id);
+        if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
+        arrays_.point_to_own(a.id);
+        shown(a);
+        run_plain<false>(detail::CopyValue{}, detail::TurningBegins<T>{{from.at(), nullptr}, nullptr, 0},
+                         arrays_[a.id]);
     }
-    void reserve(std::size_t) {}
-
-    template <class T>
-    void refresh(Table<T>& table) {
-        table.refresh(system_);
+    void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
+    void exchange(Array a, Array b) {
+        run_plain<false>(detail::ExchangeValues{}, arrays_[a.id], arrays_[b.id]);
     }
-
-    template <class F>
-    void where(bool const* flag, F const& f) {
-        flag_ = flag;
-        f();
-        flag_ = nullptr;
-    }
-
-    template <class F, class... Arrays>
-    void map(F const& f, Arrays... arrays) {
-        const detail::MapBody<F, Arrays...> body{view(), guard(), f, {arrays...}};
-        with_end([&](auto const& end) { run(chunks_, body, end); });
+    std::span<T> values(Array a) { return arrays_.values(a.id); }
+    std::span<std::uint8_t> values(Mask m) { return masks_.values(m.id); }
+    void take_back() {
+        arrays_.give_back();
+        masks_.give_back();
     }
 
-    /// to = from, also in a step of which something was not finite.
-    template <class From, class To>
-    void copy(From from, To to) {
-        run(chunks_, detail::CopyBody<false, From, To>{view(), from, to}, detail::NoEnd{});
+    void begin(NonFinite policy) {
+        policy_ = policy;
+        fault_ = detail::Fault::none;
+        // One that ended in an exception has left its numbers.
+        if (under_way_) run(0, detail::NoBody{}, detail::ForgetStep{step()});
+        under_way_ = true;
     }
-    template <class From, class To>
-    void carry(From from, To to) {
-        if (!layout_.any_frozen()) return;
-        run(chunks_, detail::CopyBody<true, From, To>{view(), from, to}, detail::NoEnd{});
+    /// As far as the host knows.
+    bool alive() const noexcept { return fault_ == detail::Fault::none; }
+    void fail(detail::Fault fault) {
+        if (alive() && policy_ != NonFinite::propagate) fault_ = fault;
     }
-    template <class To>
-    void clear_frozen(To to) {
-        carry(detail::Zeros{}, to);
+    /// ended: the last pass has seen to it.
+    detail::Fault end(detail::Ending const& ending, bool ended) {
+        if (!alive()) return fault_;
+        if (!ended) run(0, detail::NoBody{}, end_of(ending));
+        under_way_ = false;
+        return fault_;
+    }
+    DeviceReport report(Report report, detail::Ending const&) const {
+        if (report.skipped) return DeviceReport(report, nullptr);
+        return DeviceReport(report, numbers_.held());
+    }
+    void keep_loss(DeviceLoss loss, Evaluation which) {
+        if (loss.at() == nullptr) return;
+        run(0, detail::NoBody{},
+            detail::KeepLoss{step(), loss.at(), loss.is_float(), static_cast<int>(which),
+                             watched(detail::loss_fault(which))});
     }
 
-    template <class Finish, class F, class... Arrays>
-    void reduce_then(Finish const& finish, F const& f, Arrays... arrays) {
-        using Body = detail::ReduceBody<false, F, Arrays...>;
-        const Body body{view(), guard(), f, partial_.data(), {arrays...}};
-        with_end([&]<class End>(End const& end) {
-            const detail::ReduceTail<typename Body::Fold, Finish, End> tail{
-                guard(), partial_.data(), chunks_, finish, end};
-            run(chunks_, body, tail);
-        });
+    template <class F, class... Args>
+    void map(F const& f, Args const&... args) {
+        if (alive()) run_map(f, detail::NoEnd{}, located(args)...);
+    }
+    template <std::size_t n, class F, class... Args>
+    void map_last(detail::Ending const& ending, std::array<Array, n> const& watched,
+                  std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
+                  Args const&... args) {
+        if (policy_ == NonFinite::skip) {
+            for (std::size_t k = 0; k < count; ++k) check(watched[k], faults[k]);
+        }
+        if (!alive()) return;
+        if (policy_ != NonFinite::raise || count == 0) return run_map(f, end_of(ending), located(args)...);
+        // An error comes too late to help the step: gradients are looked at as they are used.
+        std::array<detail::TurningBegins<T>, n> begins{};
+        for (std::size_t k = 0; k < count; ++k) begins[k] = arrays_[watched[k].id];
+        using Body = detail::WatchedBody<T, F, n, decltype(located(args))...>;
+        run(chunks_,
+            Body{view(), guard(), source(), f, partial_.data(), begins, count, {located(args)...}},
+            detail::WatchedTail<n, detail::EndOfStep>{guard(), step(), faults, count, partial_.data(),
+                                                      chunks_, end_of(ending)});
+    }
+    template <class F, class... Args>
+    void reduce(Value to, detail::Fault fault, F const& f, Args const&... args) {
+        if (!alive()) return;
+        using Body = detail::ReduceBody<false, T, F, decltype(located(args))...>;
+        run(chunks_, Body{view(), guard(), source(), f, partial_.data(), {located(args)...}},
+            detail::ReduceTail<T, typename Body::Fold, F>{
+                guard(), source(), partial_.data(), chunks_,
+                static_cast<double>(layout_.live_size()), finish(f, fault, to)});
+    }
+    template <class F, class... Args>
+    void reduce_blocks(Value to, detail::Fault fault, F const& f, Args const&... args) {
+        if (!alive()) return;
+        using Body = detail::ReduceBody<true, T, F, decltype(located(args))...>;
+        run(chunks_, Body{view(), guard(), source(), f, partial_.data(), {located(args)...}},
+            detail::ReduceBlocksTail<T, typename Body::Fold, F>{
+                view(), guard(), source(), partial_.data(), begins_.data(), layout_.blocks(),
+                finish(f, fault, to)});
+    }
+    void root_of_sum(Value of_blocks, Value root) {
+        if (!alive()) return;
+        run(0, detail::NoBody{},
+            detail::RootTail{guard(), values_.data() + of_blocks.slot,
+                             static_cast<std::size_t>(of_blocks.stride), layout_.blocks(),
+                             values_.data() + root.slot});
+    }
+    template <class Passes>
+    void where(Value flag, Passes const& passes) {
+        struct Reset {
+            double const*& flag;
+            ~Reset() { flag = nullptr; }
+        } const reset{flag_};
+        flag_ = values_.data() + flag.slot;
+        passes();
+    }
+    void check(Array gradient, detail::Fault fault) {
+        if (!alive() || policy_ == NonFinite::propagate) return;
+        using Body = detail::ReduceBody<false, T, detail::NotFinite, decltype(located(gradient))>;
+        run(chunks_, Body{view(), guard(), source(), {}, partial_.data(), {located(gradient)}},
+            detail::RequireFinite{guard(), step(), fault, partial_.data(), chunks_});
     }
 
-    template <class Finish, class F, class... Arrays>
-    void reduce_blocks_then(Finish const& finish, F const& f, Arrays... arrays) {
-        using Body = detail::ReduceBody<true, F, Arrays...>;
-        const Body body{view(), guard(), f, partial_.data(), {arrays...}};
-        const detail::ReduceBlocksTail<typename Body::Fold, Finish> tail{
-            view(),         guard(),          partial_.data(), rows_.data(),
-            begins_.data(), layout_.blocks(), finish};
-        run(chunks_, body, tail);
+    /// Also in a step of which something was not finite.
+    void copy(Array from, Array to) {
+        run_plain<false>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
     }
-    Row const* rows() const noexcept { return rows_.data(); }
-
-    template <class Score, class Chosen, class... Arrays>
-    void choose_largest(std::size_t count, Score const& score, Chosen chosen, Arrays... arrays) {
-        using Keys = detail::Keys<Score, Arrays...>;
-        const Keys keys{score, {arrays...}};
+    void carry(Array from, Array to) {
+        if (layout_.any_frozen()) run_plain<true>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
+    }
+    void carry(Mask from, Mask to) {
+        if (layout_.any_frozen()) run_plain<true>(detail::CopyValue{}, masks_[from.id], masks_[to.id]);
+    }
+    void clear_frozen(Array to) {
+        if (layout_.any_frozen()) run_plain<true>(detail::SetValue<T>{0}, arrays_[to.id]);
+    }
+    void set(Mask m, std::uint8_t value) {
+        run_plain<false>(detail::SetValue<std::uint8_t>{value}, masks_[m.id]);
+    }
+    void centralise(Array array) {
+        if (!alive()) return;
+        run(rows_,
+            detail::CentraliseBody<T, detail::TurningBegins<T>>{view(), guard(), shapes_.data(),
+                                                                row_ends_.data(), arrays_[array.id]},
+            detail::NoEnd{});
+    }
+    template <class Score, class... Args>
+    void choose_largest(std::size_t count, Score const& score, Mask chosen, Args const&... args) {
+        if (!alive()) return;
+        using Keys = detail::Keys<T, Score, decltype(located(args))...>;
+        const Keys keys{score, {located(args)...}};
         detail::Choice begin;
         begin.left = count;
         // (Its histogram is empty after every choice.)
@@ -204,120 +331,111 @@ public:
         }
         run(chunks_, detail::TiesBody<Keys>{view(), guard(), keys, choice_.data(), partial_.data()},
             detail::TiesTail{guard(), choice_.data(), partial_.data(), chunks_});
+        using Chosen = detail::TurningBegins<std::uint8_t>;
         run(chunks_,
             detail::ChooseBody<Keys, Chosen>{view(), guard(), keys, choice_.data(), partial_.data(),
-                                             chosen},
+                                             masks_[chosen.id]},
             detail::NoEnd{});
-    }
-
-    template <class T>
-    void centralise(Blocked<T> array, std::vector<BlockShape> const& shapes) {
-        if (shapes_.size() != shapes.size()) {
-            std::vector<std::size_t> ends;
-            for (auto const& shape : shapes) {
-                ends.push_back((ends.empty() ? 0 : ends.back()) + shape.rows);
-            }
-            row_count_ = ends.empty() ? 0 : ends.back();
-            shapes_.assign(shapes);
-            row_ends_.assign(ends);
-        }
-        run(row_count_,
-            detail::CentraliseBody<T, Blocked<T>>{view(), guard(), shapes_.data(), row_ends_.data(),
-                                                  array},
-            detail::NoEnd{});
-    }
-
-    template <class Finish, class T>
-    void all_finite_then(Finish const& finish, Blocked<T> array) {
-        reduce_then(detail::FinishFinite<Finish>{finish}, everywhere(detail::NotFinite<T>{}),
-                    array);
-    }
-    template <class Finish, class T>
-    void all_finite_then(Finish const& finish, Flat<T> array) {
-        reduce_then(detail::FinishFinite<Finish>{finish}, everywhere(detail::NotFinite<T>{}),
-                    array);
-    }
-
-    /// An error comes too late to help a step: it is looked for as its values are used.
-    template <class T>
-    bool checks_in_runs() const noexcept {
-        return true;
-    }
-    /// Here a coordinate that is not finite is left out by itself.
-    template <std::size_t watched, class Finish, class Make, class... Arrays>
-    void map_where_finite_then(bool look, Finish const& finish, detail::MadeThere<Make> const& f,
-                               Arrays... arrays) {
-        if (!look) return map(f, arrays...);
-        const detail::MadeThere<detail::MakeWhereFinite<watched, Make>> where{{f.make}, f.index};
-        reduce_then(detail::FinishWhereFinite<watched, Finish>{finish}, where, arrays...);
-    }
-
-    /// Steps. begin() comes before the first pass of a step, and last_pass() before the last one, which then does
-    /// what EndOfStep says.
-    void begin(detail::DeviceStep* step) {
-        // One that ended in an exception has left its numbers.
-        if (under_way_) run(0, detail::NoBody{}, detail::ForgetStep{step});
-        under_way_ = true;
-        numbers_ = reinterpret_cast<detail::Numbers const*>(step);
-    }
-    void end_with(detail::EndOfStep const& end) { end_ = end; }
-    void last_pass() noexcept { ending_ = true; }
-    /// The end, without a pass.
-    void end_now(detail::EndOfStep const& end) {
-        run(0, detail::NoBody{}, end);
-        under_way_ = false;
-    }
-
-    void keep_loss(detail::DeviceStep* step, DeviceLoss loss, detail::LossOf which,
-                   detail::Fault otherwise) {
-        if (loss.at() == nullptr) return;
-        run(0, detail::NoBody{},
-            detail::KeepLoss{step, loss.at(), loss.is_float(), static_cast<int>(which), otherwise});
     }
 
 private:
+    template <class U>
+    using Memory = DeviceArray<U, System>;
+    template <class U>
+    using Table = detail::DeviceTable<U, System>;
+
+    struct Where {
+        DeviceEngine& engine;
+        auto operator()(Array a) const { return engine.arrays_[a.id]; }
+        auto operator()(Mask m) const { return engine.masks_[m.id]; }
+    };
+    template <class A>
+    auto located(A const& argument) {
+        return detail::locate(Where{*this}, argument);
+    }
+
+    detail::DeviceStep* step() { return numbers_.step(); }
     detail::LayoutView view() {
-        if (layout_.frozen_flags() != frozen_.values) frozen_.values = layout_.frozen_flags();
-        frozen_.refresh(system_);
         return {sizes_.data(), frozen_.at(), starts_.data(), layout_.size(), chunk_size};
     }
-    detail::Guard guard() const { return {numbers_, flag_}; }
-
+    detail::Guard guard() { return {step(), flag_}; }
+    detail::SiteSource source() {
+        return {values_.data(),    settings_.at(), base_steps_.at(),
+                counts_.at() + 2, group_.at(),    sizes_.data()};
+    }
+    detail::Fault watched(detail::Fault fault) const {
+        return policy_ == NonFinite::propagate ? detail::Fault::none : fault;
+    }
     template <class F>
-    void with_end(F const& f) {
-        if (!ending_) return f(detail::NoEnd{});
-        f(end_);
-        ending_ = under_way_ = false;
+    detail::Finish<T, F> finish(F const& f, detail::Fault fault, Value to) {
+        return {f, step(), watched(fault), values_.data() + to.slot};
+    }
+    detail::EndOfStep end_of(detail::Ending const& ending) {
+        detail::EndOfStep end{step(),
+                              settings_.at(),
+                              base_steps_.at(),
+                              groups_,
+                              counts_.at(),
+                              values_.data(),
+                              ending.noted,
+                              ending.descents,
+                              ending.active,
+                              ending.counts,
+                              policy_ == NonFinite::raise,
+                              {},
+                              0};
+        for (std::size_t k = 0; k < ending.array_count; ++k) {
+            end.turns[end.turn_count++] = arrays_.turn(ending.arrays[k].now.id);
+        }
+        for (std::size_t k = 0; k < ending.mask_count; ++k) {
+            end.turns[end.turn_count++] = masks_.turn(ending.masks[k].now.id);
+        }
+        return end;
     }
 
+    template <class F, class End, class... Located>
+    void run_map(F const& f, End const& end, Located const&... arrays) {
+        run(chunks_, detail::MapBody<T, F, Located...>{view(), guard(), source(), f, {arrays...}}, end);
+    }
+    template <bool of_frozen, class F, class... Begins>
+    void run_plain(F const& f, Begins const&... begins) {
+        run(chunks_, detail::PlainBody<of_frozen, F, Begins...>{view(), f, {begins...}}, detail::NoEnd{});
+    }
     template <class Body, class Tail>
     void run(std::size_t tasks, Body const& body, Tail const& tail) {
         system_.run(tasks, body, tail, ticket_.data());
     }
 
     Layout layout_;
+    detail::Blocks blocks_;
+    Plan plan_;
     System system_;
-    std::size_t chunks_ = 0;
-    Array<detail::ChunkStart> starts_;
-    Array<std::size_t> sizes_, begins_;  // of the blocks
-    Table<char> frozen_;                 // each of them
-    Array<Row> partial_, rows_;
-    Array<unsigned> ticket_;
-    Array<detail::Choice> choice_;
-    Array<BlockShape> shapes_;
-    Array<std::size_t> row_ends_;
-    std::size_t row_count_ = 0;
+    detail::DeviceArrays<T, System> arrays_;
+    detail::DeviceArrays<std::uint8_t, System> masks_;
+    std::size_t chunks_ = 0, rows_ = 0, groups_ = 0;
+    Memory<detail::ChunkStart> starts_;
+    Memory<std::size_t> sizes_, begins_, row_ends_;
+    Memory<BlockShape> shapes_;
+    Memory<detail::Row> partial_;
+    Memory<double> values_;
+    Memory<unsigned> ticket_;
+    Memory<detail::Choice> choice_;
+    Table<char> frozen_;          // each block
+    Table<std::uint32_t> group_;  // of each block
+    Table<detail::GroupSettings> settings_;
+    Table<std::uint64_t> base_steps_;
+    Table<std::uint64_t> counts_;  // of steps, skipped ones, and the method's
+    detail::StepNumbers<System> numbers_;
 
-    detail::Numbers const* numbers_ = nullptr;
-    bool const* flag_ = nullptr;
-    detail::EndOfStep end_{};
-    bool ending_ = false;     // the pass that comes is the last one
+    NonFinite policy_ = NonFinite::raise;
+    detail::Fault fault_ = detail::Fault::none;
+    double const* flag_ = nullptr;
     bool under_way_ = false;  // a step
 };
 
-template <class System>
-struct EngineOf<MemoryOn<System>> {
-    using type = DeviceEngine<System>;
+template <class System, class T>
+struct EngineOf<MemoryOn<System>, T> {
+    using type = DeviceEngine<T, System>;
 };
 
 /// All parameters of a model as named matrices in one allocation on the device.

@@ -20,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -126,6 +127,12 @@ namespace detail {
 template <class T, class System>
 class DeviceTable {
 public:
+    DeviceTable() = default;
+    DeviceTable(DeviceTable const&) = default;
+    DeviceTable(DeviceTable&&) noexcept = default;
+    DeviceTable& operator=(DeviceTable const&) = default;
+    DeviceTable& operator=(DeviceTable&&) noexcept = default;
+
     std::vector<T> values;
     T const* at() const noexcept { return device_.data(); }
     T* at() noexcept { return device_.data(); }
@@ -153,57 +160,117 @@ private:
     DeviceArray<T, System> device_;
 };
 
-// One of two arrays, as a word on the device says.
-template <class T>
-struct Turning {
-    T* arrays[2];
-    unsigned const* turn;
-    unsigned next;  // 0: the one whose turn it is; 1: the other
+// Where an array begins in each block: by one of two tables, as a word on the device says.
+template <class U>
+struct TurningBegins {
+    U* const* tables[2];
+    unsigned const* turn;  // nullptr: always the first
+    unsigned next;         // 0: the one whose turn it is; 1: the other
 
-    POLDER_HOST_DEVICE T* locate(std::size_t, std::size_t, std::size_t coordinate) const {
-        return arrays[turn == nullptr ? 0 : (*turn ^ next) & 1] + coordinate;
+    POLDER_INLINE U* operator()(std::size_t block) const {
+        return tables[turn == nullptr ? 0 : (*turn ^ next) & 1][block];
     }
 };
 
-// As HostSuccession. The last pass of a step decides on the device whether the next values take their turn.
+// Arrays of one value per coordinate in a device's memory, by the ids of their handles: as HostArrays. Which of a
+// succession's two arrays holds the values so far is a word on the device, which the last pass of a step turns over.
 template <class T, class System>
-class DeviceSuccession {
+class DeviceArrays {
 public:
-    void assign(std::size_t size, T value) { arrays_[0].assign(size, value); }
-    void assign_next() {
-        arrays_[1] = arrays_[0];
-        turn_.assign(1, 0);
-    }
-    void set(std::vector<T> const& values) { arrays_[which()].assign(values); }
+    using Table = DeviceTable<T*, System>;
 
-    Turning<T> now() noexcept { return view(0); }
-    Turning<T> next() noexcept { return view(1); }
-    unsigned* turn() noexcept { return turn_.data(); }
-    void succeed() noexcept {}  // see turn()
+    DeviceArrays() = default;
+    DeviceArrays(std::size_t arrays, std::vector<std::size_t> const& sizes)
+        : memory_(arrays), tables_(arrays), pair_(arrays) {
+        for (std::size_t size : sizes) {
+            begins_.push_back(size_);
+            size_ += size;
+        }
+        for (auto& table : tables_) table.values.resize(sizes.size());
+    }
+    DeviceArrays(DeviceArrays const& other)
+        : begins_(other.begins_), size_(other.size_), memory_(other.memory_), tables_(other.tables_),
+          turns_(other.turns_), pair_(other.pair_) {
+        for (std::size_t id = 0; id < tables_.size(); ++id) {
+            if (owns(static_cast<int>(id))) point_to_own(id);
+        }
+    }
+    DeviceArrays(DeviceArrays&&) noexcept = default;
+    DeviceArrays& operator=(DeviceArrays&&) noexcept = default;
+    DeviceArrays& operator=(DeviceArrays const& other) { return *this = DeviceArrays(other); }
+
+    void own(int id, T initial) {
+        auto const k = static_cast<std::size_t>(id);
+        memory_[k].assign(size_, initial);
+        point_to_own(k);
+    }
+    bool owns(int id) const { return memory_[static_cast<std::size_t>(id)].size() > 0; }
+    // The two are a succession.
+    void pair(int now, int next) {
+        pair_[static_cast<std::size_t>(now)] = {next, pairs_, 0};
+        pair_[static_cast<std::size_t>(next)] = {now, pairs_++, 1};
+        turns_.resize(static_cast<std::size_t>(pairs_));
+    }
+
+    Table& table(int id) { return tables_[static_cast<std::size_t>(id)]; }
+    void swap(int a, int b) {
+        std::swap(tables_[static_cast<std::size_t>(a)], tables_[static_cast<std::size_t>(b)]);
+    }
+    void point_to_own(int id) { point_to_own(static_cast<std::size_t>(id)); }
+    void refresh(System& system) {
+        for (auto& table : tables_) table.refresh(system);
+    }
+
+    TurningBegins<T> operator[](int id) {
+        auto const k = static_cast<std::size_t>(id);
+        Pair const& pair = pair_[k];
+        if (pair.other < 0) return {{tables_[k].at(), nullptr}, nullptr, 0};
+        T* const* const mine = tables_[k].at();
+        T* const* const others = tables_[static_cast<std::size_t>(pair.other)].at();
+        return {{pair.side == 0 ? mine : others, pair.side == 0 ? others : mine},
+                turns_.data() + pair.turn, pair.side};
+    }
+    unsigned* turn(int id) { return turns_.data() + pair_[static_cast<std::size_t>(id)].turn; }
 
     // The values on the host, where they may be written to; give_back() ends that.
-    std::vector<T>& array() {
-        if (!lent_) on_host_ = arrays_[which()].to_host();
-        lent_ = true;
-        return on_host_;
+    std::span<T> values(int id) {
+        auto& lent = lent_[id];
+        if (lent.empty()) lent = memory_[holder(id)].to_host();
+        return lent;
     }
     void give_back() {
-        if (!lent_) return;
-        arrays_[which()].assign(on_host_);
-        on_host_ = {};
-        lent_ = false;
+        for (auto const& [id, values] : lent_) memory_[holder(id)].assign(values);
+        lent_.clear();
     }
 
 private:
-    Turning<T> view(unsigned next) noexcept {
-        return {{arrays_[0].data(), arrays_[1].data()}, turn_.data(), next};
-    }
-    unsigned which() const { return turn_.size() == 0 ? 0 : turn_.to_host()[0] & 1; }
+    struct Pair {
+        int other = -1;
+        int turn = 0;
+        unsigned side = 0;
+    };
 
-    DeviceArray<T, System> arrays_[2];
-    DeviceArray<unsigned, System> turn_;
-    std::vector<T> on_host_;
-    bool lent_ = false;
+    void point_to_own(std::size_t id) {
+        for (std::size_t block = 0; block < begins_.size(); ++block) {
+            tables_[id].values[block] = memory_[id].data() + begins_[block];
+        }
+    }
+    // Whose memory holds the values that are `id`'s now.
+    std::size_t holder(int id) const {
+        Pair const& pair = pair_[static_cast<std::size_t>(id)];
+        if (pair.other < 0) return static_cast<std::size_t>(id);
+        bool const turned = turns_.to_host()[static_cast<std::size_t>(pair.turn)] & 1;
+        return static_cast<std::size_t>(turned ? pair.other : id);
+    }
+
+    std::vector<std::size_t> begins_;
+    std::size_t size_ = 0;
+    std::vector<DeviceArray<T, System>> memory_;
+    std::vector<Table> tables_;
+    DeviceArray<unsigned, System> turns_;
+    std::vector<Pair> pair_;
+    int pairs_ = 0;
+    std::map<int, std::vector<T>> lent_;
 };
 
 }  // namespace detail

@@ -10,7 +10,7 @@
 ///     team.add(at, count)        *at += count, whatever other threads of any team add
 #pragma once
 
-#include <bit>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -22,82 +22,108 @@
 #include <polder/blocks/block_shape.hpp>
 #include <polder/closure/device_report.hpp>
 #include <polder/config.hpp>
+#include <polder/closure/evaluation.hpp>
+#include <polder/closure/report.hpp>
 #include <polder/device/memory.hpp>
-#include <polder/engine/cpu.hpp>
+#include <polder/engine/choose.hpp>
+#include <polder/engine/column.hpp>
 #include <polder/engine/layout.hpp>
+#include <polder/engine/reduction.hpp>
+#include <polder/engine/step_data.hpp>
 #include <polder/groups/group.hpp>
-#include <polder/step/numbers.hpp>
+#include <polder/run/site.hpp>
 
 namespace polder::detail {
 
-using Row = CpuEngine::Row;
+inline constexpr std::size_t max_terms = 16;  // of one reduction
+using Row = std::array<double, max_terms>;
 
 // The numbers of a step on the device, and those of the last step that has ended.
 struct DeviceStep {
-    Numbers now;  // first, so that a pointer to it is one to all
-    double losses[losses_of_step] = {Report::none, Report::none, Report::none, Report::none,
-                                     Report::none};
-    Numbers last;
-    double last_losses[losses_of_step] = {};
+    Fault fault = Fault::none;  // of the step under way: the first
+    double losses[evaluations] = {Report::none, Report::none, Report::none,
+                                  Report::none, Report::none, Report::none};
+    double noted[notes] = {};  // of the last step
+    double last_losses[evaluations] = {};
+    Fault last_fault = Fault::none;
     Fault raised = Fault::none;  // not yet reported
     std::uint64_t raised_step = 0;
+
+    // (Nobody looks where the fault is none.)
+    POLDER_HOST_DEVICE void require(bool finite, Fault otherwise) {
+        if (!finite && fault == Fault::none) fault = otherwise;
+    }
 };
 
 // A pass runs unless something of the step was not finite, and a flag (if any) was not set.
 struct Guard {
-    Numbers const* numbers;
-    bool const* flag;
+    DeviceStep const* step;
+    double const* flag;
     POLDER_HOST_DEVICE bool open() const {
-        return (numbers == nullptr || numbers->fault == Fault::none) && (flag == nullptr || *flag);
+        return (step == nullptr || step->fault == Fault::none) && (flag == nullptr || *flag != 0);
     }
 };
 
-// The function make(index[block]) of the coordinates of a block.
-template <class Make>
-struct MadeThere {
-    Make make;
-    std::uint32_t const* index;
-};
+// What the sites of a pass are made of.
+struct SiteSource {
+    double const* values;
+    GroupSettings const* settings;
+    std::uint64_t const* base_steps;
+    std::uint64_t const* method_steps;
+    std::uint32_t const* group;  // of each block
+    std::size_t const* sizes;
 
-// The function of the coordinates of a block, in the hands of one team; made by the first of its threads.
-template <class Team, class F>
-struct FunctionsIn {
-    Team& team;
-    F const& f;
-    POLDER_HOST_DEVICE F const& in(std::size_t) const { return f; }
-};
-template <class Team, class Make>
-struct FunctionsIn<Team, MadeThere<Make>> {
-    using F = std::remove_cvref_t<decltype(std::declval<Make const&>()(std::size_t{0}))>;
-    Team& team;
-    MadeThere<Make> const& made;
-    std::size_t have = static_cast<std::size_t>(-1);
-
-    POLDER_HOST_DEVICE F in(std::size_t block) {
-        const std::size_t k = made.index == nullptr ? 0 : made.index[block];
-        F* const room = team.template storage<F>();
-        if (k != have) team.once([&] { ::new (static_cast<void*>(room)) F(made.make(k)); });
-        have = k;
-        return *room;
+    template <class T>
+    POLDER_HOST_DEVICE Site<T> at(std::size_t block, bool* by_block) const {
+        std::uint32_t const g = group[block];
+        return {values,        settings + g, base_steps[g],
+                *method_steps, block,        static_cast<double>(sizes[block]),
+                by_block};
+    }
+    template <class T>
+    POLDER_HOST_DEVICE Site<T> whole(double size, bool* by_block) const {
+        return {values, settings, base_steps[0], *method_steps, 0, size, by_block};
     }
 };
 
-template <class F, class... Arrays>
-struct ResultOf {
-    using type = decltype(std::declval<F const&>()(*std::declval<Arrays>().locate(0, 0, 0)...));
-};
-template <class Make, class... Arrays>
-struct ResultOf<MadeThere<Make>, Arrays...> {
-    using F = decltype(std::declval<Make const&>()(std::size_t{0}));
-    using type = typename ResultOf<F, Arrays...>::type;
+// The function of the coordinates of a block, in the hands of one team; made by the first of its threads, once for a group
+// or, where it depends on the block, for each block.
+template <class T, class F, class Team>
+class FunctionsIn {
+public:
+    using At = std::remove_cvref_t<decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()))>;
+    POLDER_HOST_DEVICE FunctionsIn(Team& team, F const& f, SiteSource const& source)
+        : team_(team), f_(f), source_(source) {}
+
+    POLDER_HOST_DEVICE At in(std::size_t block) {
+        Made* const room = team_.template storage<Made>();
+        std::uint32_t const group = source_.group[block];
+        if (group != have_ || room->by_block) {
+            team_.once([&] {
+                room->by_block = false;
+                ::new (static_cast<void*>(&room->at)) At(f_.at(source_.template at<T>(block, &room->by_block)));
+            });
+        }
+        have_ = group;
+        return room->at;
+    }
+
+private:
+    struct Made {
+        bool by_block;
+        At at;
+    };
+    Team& team_;
+    F const& f_;
+    SiteSource const& source_;
+    std::uint32_t have_ = ~std::uint32_t{0};
 };
 
-// f(pointers to where a piece of each array begins).
+// f(columns of a piece...) for arrays as engine/column.hpp locates them.
 template <class Arrays, class F>
 POLDER_HOST_DEVICE void with_pieces(Arrays const& arrays, std::size_t block, std::size_t within,
-                                    std::size_t coordinate, F const& f) {
-    std::apply([&](auto const&... array) { f(array.locate(block, within, coordinate)...); },
-               arrays);
+                                    F const& f) {
+    std::apply([&](auto const&... array) { f(array.at(block, within)...); }, arrays);
 }
 
 // The pieces of the chunks of a team.
@@ -109,10 +135,11 @@ POLDER_HOST_DEVICE void for_pieces(LayoutView const& layout, std::size_t first, 
     }
 }
 
-template <class F, class... Arrays>
+template <class T, class F, class... Arrays>
 struct MapBody {
     LayoutView layout;
     Guard guard;
+    SiteSource source;
     F f;
     std::tuple<Arrays...> arrays;
 
@@ -120,43 +147,59 @@ struct MapBody {
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
                                        std::size_t chunks) const {
         if (!guard.open()) return;
-        FunctionsIn<Team, F> functions{team, f};
+        FunctionsIn<T, F, Team> functions(team, f, source);
         for_pieces(
             layout, first, step, chunks,
-            [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
+            [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
                 const auto function = functions.in(block);
-                with_pieces(arrays, block, within, coordinate, [&](auto*... at) {
-                    team.for_each(length, [&](std::size_t i) { function(at[i]...); });
+                with_pieces(arrays, block, within, [&](auto const&... columns) {
+                    team.for_each(length, [&](std::size_t i) { call_at<T>(function, i, columns...); });
                 });
             });
     }
 };
 
-// to = from, in all blocks or in frozen ones.
-template <bool of_frozen, class From, class To>
-struct CopyBody {
+// Whatever was wrong with the step: f(i, columns...) in all blocks, or in frozen ones.
+template <bool of_frozen, class F, class... Arrays>
+struct PlainBody {
     LayoutView layout;
-    From from;
-    To to;
+    F f;
+    std::tuple<Arrays...> arrays;
 
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
                                        std::size_t chunks) const {
         for_pieces<of_frozen>(
             layout, first, step, chunks,
-            [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
-                const auto a = from.locate(block, within, coordinate);
-                auto* const b = to.locate(block, within, coordinate);
-                team.for_each(length, [&](std::size_t i) { b[i] = a[i]; });
+            [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
+                std::apply(
+                    [&](auto const&... begins) {
+                        team.for_each(length, [&](std::size_t i) {
+                            f(begins(block)[within + i]...);
+                        });
+                    },
+                    arrays);
             });
     }
 };
-// An array of zeros, to copy from.
-struct Zeros {
-    struct Piece {
-        POLDER_HOST_DEVICE std::uint8_t operator[](std::size_t) const { return 0; }
-    };
-    POLDER_HOST_DEVICE Piece locate(std::size_t, std::size_t, std::size_t) const { return {}; }
+struct CopyValue {
+    template <class U>
+    POLDER_HOST_DEVICE void operator()(U from, U& to) const {
+        to = from;
+    }
+};
+struct ExchangeValues {
+    template <class U>
+    POLDER_HOST_DEVICE void operator()(U& a, U& b) const {
+        U const before = a;
+        a = b;
+        b = before;
+    }
+};
+template <class U>
+struct SetValue {
+    U value;
+    POLDER_HOST_DEVICE void operator()(U& to) const { to = value; }
 };
 
 template <class Terms>
@@ -164,7 +207,7 @@ struct Folded;
 template <class... Folds>
 struct Folded<std::tuple<Folds...>> {
     static constexpr std::size_t count = sizeof...(Folds);
-    static_assert(count <= CpuEngine::max_terms, "polder: a reduction has at most 16 terms");
+    static_assert(count <= max_terms, "polder: a reduction has at most 16 terms");
     double values[count] = {};
 
     POLDER_HOST_DEVICE void add(std::tuple<Folds...> const& terms) {
@@ -185,11 +228,15 @@ struct Folded<std::tuple<Folds...>> {
     POLDER_HOST_DEVICE void store(double* row) const {
         for (std::size_t k = 0; k < count; ++k) row[k] = values[k];
     }
-    POLDER_HOST_DEVICE std::tuple<Folds...> sums() const {
-        return [&]<std::size_t... k>(std::index_sequence<k...>) {
-            return std::tuple<Folds...>{Folds{values[k]}...};
-        }
-        (std::make_index_sequence<count>{});
+    POLDER_HOST_DEVICE bool finite() const {
+        bool all = true;
+        for (double value : values) all = all && std::isfinite(value);
+        return all;
+    }
+    POLDER_HOST_DEVICE std::array<double, count> sums() const {
+        std::array<double, count> s{};
+        for (std::size_t k = 0; k < count; ++k) s[k] = values[k];
+        return s;
     }
 
 private:
@@ -202,12 +249,20 @@ private:
     }
 };
 
+template <class T, class F, class... Arrays>
+struct FoldedBy {
+    using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
+    using type = Folded<std::remove_cvref_t<decltype(
+        call_at<T>(std::declval<At const&>(), 0, std::declval<Arrays>().at(0, 0)...))>>;
+};
+
 // A row of partial sums for each chunk or, over_blocks, for each piece of a block in it.
-template <bool over_blocks, class F, class... Arrays>
+template <bool over_blocks, class T, class F, class... Arrays>
 struct ReduceBody {
-    using Fold = Folded<typename ResultOf<F, Arrays...>::type>;
+    using Fold = typename FoldedBy<T, F, Arrays...>::type;
     LayoutView layout;
     Guard guard;
+    SiteSource source;
     F f;
     Row* partial;
     std::tuple<Arrays...> arrays;
@@ -216,14 +271,16 @@ struct ReduceBody {
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
                                        std::size_t chunks) const {
         if (!guard.open()) return;
-        FunctionsIn<Team, F> functions{team, f};
+        FunctionsIn<T, F, Team> functions(team, f, source);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
             Fold fold;
-            layout.for_each_piece(chunk, [&](std::size_t block, std::size_t within,
-                                             std::size_t coordinate, std::size_t length) {
+            layout.for_each_piece(chunk, [&](std::size_t block, std::size_t within, std::size_t,
+                                             std::size_t length) {
                 const auto function = functions.in(block);
-                with_pieces(arrays, block, within, coordinate, [&](auto*... at) {
-                    team.for_each(length, [&](std::size_t i) { fold.add(function(at[i]...)); });
+                with_pieces(arrays, block, within, [&](auto const&... columns) {
+                    team.for_each(length, [&](std::size_t i) {
+                        fold.add(call_at<T>(function, i, columns...));
+                    });
                 });
                 if constexpr (over_blocks) {
                     store(team, fold, chunk + block);
@@ -247,35 +304,54 @@ struct NoEnd {
     POLDER_HOST_DEVICE void operator()(Team&) const {}
 };
 
-template <class Fold, class Finish, class End>
-struct ReduceTail {
-    Guard guard;
-    Row const* partial;
-    std::size_t chunks;
-    Finish finish;
-    End end;
+// What a reduction makes of its sums: f.finish, from values `to` on. Sums that are not finite are `fault`.
+template <class T, class F>
+struct Finish {
+    F f;
+    DeviceStep* step;
+    Fault fault;
+    double* to;
 
-    template <class Team>
-    POLDER_HOST_DEVICE void operator()(Team& team) const {
-        if (guard.open()) {
-            Fold fold;
-            team.for_each(chunks, [&](std::size_t chunk) { fold.add(partial[chunk].data()); });
-            fold.combine(team);
-            team.once([&] { finish(fold.sums()); });
-        }
-        end(team);
+    template <std::size_t n>
+    POLDER_HOST_DEVICE void operator()(std::array<double, n> const& sums, bool finite,
+                                       Site<T> const& here) const {
+        if (fault != Fault::none) step->require(finite, fault);
+        auto const found = finished(f, sums, here);
+        for (std::size_t k = 0; k < found.size(); ++k) to[here.block * found.size() + k] = found[k];
     }
 };
 
-template <class Fold, class Finish>
+template <class T, class Fold, class F>
+struct ReduceTail {
+    Guard guard;
+    SiteSource source;
+    Row const* partial;
+    std::size_t chunks;
+    double size;
+    Finish<T, F> finish;
+
+    template <class Team>
+    POLDER_HOST_DEVICE void operator()(Team& team) const {
+        if (!guard.open()) return;
+        Fold fold;
+        team.for_each(chunks, [&](std::size_t chunk) { fold.add(partial[chunk].data()); });
+        fold.combine(team);
+        team.once([&] {
+            bool by_block = false;
+            finish(fold.sums(), fold.finite(), source.template whole<T>(size, &by_block));
+        });
+    }
+};
+
+template <class T, class Fold, class F>
 struct ReduceBlocksTail {
     LayoutView layout;
     Guard guard;
+    SiteSource source;
     Row const* partial;
-    Row* rows;
     std::size_t const* begins;  // of the blocks, in coordinates
     std::size_t blocks;
-    Finish finish;
+    Finish<T, F> finish;
 
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
@@ -286,19 +362,22 @@ struct ReduceBlocksTail {
             if (pieces(block) >= worth_a_team) return;
             Fold fold;
             for (std::size_t k = 0; k < pieces(block); ++k) fold.add(piece(block, k));
-            fold.store(rows[block].data());
+            close(fold, block);
         });
         for (std::size_t block = 0; block < blocks; ++block) {
             if (pieces(block) < worth_a_team) continue;
             Fold fold;
             team.for_each(pieces(block), [&](std::size_t k) { fold.add(piece(block, k)); });
             fold.combine(team);
-            team.once([&] { fold.store(rows[block].data()); });
+            team.once([&] { close(fold, block); });
         }
-        team.once([&] { finish(rows); });
     }
 
 private:
+    POLDER_HOST_DEVICE void close(Fold const& fold, std::size_t block) const {
+        bool by_block = false;
+        finish(fold.sums(), fold.finite(), source.template at<T>(block, &by_block));
+    }
     POLDER_HOST_DEVICE std::size_t first(std::size_t block) const {
         return begins[block] / layout.chunk_size;
     }
@@ -311,65 +390,132 @@ private:
     }
 };
 
+// root = sqrt of the sum over blocks of a value of single blocks.
+struct RootTail {
+    Guard guard;
+    double const* values;
+    std::size_t stride, blocks;
+    double* root;
+    template <class Team>
+    POLDER_HOST_DEVICE void operator()(Team& team) const {
+        if (!guard.open()) return;
+        team.once([&] {
+            double sum = 0;
+            for (std::size_t block = 0; block < blocks; ++block) sum += values[block * stride];
+            *root = std::sqrt(sum);
+        });
+    }
+};
+
 // 1 for a value that is not finite.
-template <class T>
 struct NotFinite {
-    POLDER_HOST_DEVICE auto operator()(std::size_t) const {
-        return [](T value) { return Terms<Max>{Max{std::isfinite(value) ? 0.0 : 1.0}}; };
+    struct At {
+        template <class V>
+        POLDER_HOST_DEVICE Terms<Max> operator()(V value) const {
+            return {Max{std::isfinite(value) ? 0.0 : 1.0}};
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At at(Site<T> const&) const {
+        return {};
     }
 };
-// f, but where one of the first `watched` values is not finite: then how many from the first such one on.
-template <std::size_t watched, class F>
-struct WhereFinite {
+struct RequireFinite {
+    Guard guard;
+    DeviceStep* step;
+    Fault fault;
+    Row const* partial;
+    std::size_t chunks;
+    template <class Team>
+    POLDER_HOST_DEVICE void operator()(Team& team) const {
+        if (!guard.open()) return;
+        double largest = 0;
+        team.for_each(chunks, [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
+        largest = team.template combine<Max>(largest);
+        team.once([&] { step->require(largest == 0, fault); });
+    }
+};
+
+// A pass that changes the parameters and looks at gradients as it uses them: a coordinate of which one is not finite is left
+// out by itself.
+template <class T, class F, std::size_t n, class... Arrays>
+struct WatchedBody {
+    LayoutView layout;
+    Guard guard;
+    SiteSource source;
     F f;
-    template <class... Ts>
-    POLDER_HOST_DEVICE Terms<Max> operator()(Ts&... at) const {
-        std::size_t left = watched;
-        static_cast<void>(
-            ((left > 0 && std::isfinite(static_cast<double>(at)) ? (--left, true) : false) && ...));
-        if (left == 0) f(at...);
-        return {Max{static_cast<double>(left)}};
+    Row* partial;
+    std::array<TurningBegins<T>, n> watched;
+    std::size_t count;
+    std::tuple<Arrays...> arrays;
+
+    template <class Team>
+    POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
+                                       std::size_t chunks) const {
+        if (!guard.open()) return;
+        FunctionsIn<T, F, Team> functions(team, f, source);
+        for (std::size_t chunk = first; chunk < chunks; chunk += step) {
+            double most_left = 0;  // how many from the first gradient on that is not finite
+            layout.for_each_piece(chunk, [&](std::size_t block, std::size_t within, std::size_t,
+                                             std::size_t length) {
+                const auto function = functions.in(block);
+                with_pieces(arrays, block, within, [&](auto const&... columns) {
+                    team.for_each(length, [&](std::size_t i) {
+                        std::size_t left = count;
+                        for (std::size_t k = 0; k < n; ++k) {
+                            if (k < count && left == count - k &&
+                                std::isfinite(watched[k](block)[within + i])) {
+                                --left;
+                            }
+                        }
+                        if (left == 0) call_at<T>(function, i, columns...);
+                        most_left = Max::fold(most_left, static_cast<double>(left));
+                    });
+                });
+            });
+            most_left = team.template combine<Max>(most_left);
+            team.once([&] { partial[chunk][0] = most_left; });
+        }
     }
 };
-template <std::size_t watched, class Make>
-struct MakeWhereFinite {
-    Make make;
-    POLDER_HOST_DEVICE auto operator()(std::size_t k) const {
-        const auto f = make(k);
-        return WhereFinite<watched, std::remove_const_t<decltype(f)>>{f};
-    }
-};
-template <std::size_t watched, class Finish>
-struct FinishWhereFinite {
-    Finish finish;
-    POLDER_HOST_DEVICE void operator()(Terms<Max> const& sums) const {
-        finish(watched - static_cast<std::size_t>(std::get<0>(sums).value));
-    }
-};
-template <class Finish>
-struct FinishFinite {
-    Finish finish;
-    POLDER_HOST_DEVICE void operator()(Terms<Max> const& sums) const {
-        finish(std::get<0>(sums).value == 0);
+template <std::size_t n, class End>
+struct WatchedTail {
+    Guard guard;
+    DeviceStep* step;
+    std::array<Fault, n> faults;
+    std::size_t count;
+    Row const* partial;
+    std::size_t chunks;
+    End end;
+    template <class Team>
+    POLDER_HOST_DEVICE void operator()(Team& team) const {
+        if (guard.open()) {
+            double left = 0;
+            team.for_each(chunks, [&](std::size_t chunk) { left = Max::fold(left, partial[chunk][0]); });
+            left = team.template combine<Max>(left);
+            team.once([&] {
+                if (left > 0) step->require(false, faults[count - static_cast<std::size_t>(left)]);
+            });
+        }
+        end(team);
     }
 };
 
 // The end of a step: counts it, gives the turn to what it has written, and leaves its numbers to the report.
 struct EndOfStep {
-    static constexpr int most_turns = 8;
-
     DeviceStep* step;
     GroupSettings const* settings;
     std::uint64_t* base_steps;  // of each group
     std::size_t groups;
-    std::uint64_t* method_steps;
-    std::uint64_t* step_counts;  // that changed the parameters, and that did not
-    unsigned base;               // how many to count
-    unsigned method;
-    bool counts;  // false: no step, but a look at what one would do
-    bool raises;  // what is not finite is an error: no step follows before it is reported
-    unsigned* turns[most_turns];
-    int turn_count;
+    std::uint64_t* counts;  // of steps, skipped ones, and the method's
+    double const* values;
+    std::array<Value, notes> noted;
+    unsigned descents;
+    bool active;
+    bool is_step;  // false: a look at what one would do
+    bool raises;   // what is not finite is an error: no step follows before it is reported
+    std::array<unsigned*, Ending::most + 2> turns;
+    std::size_t turn_count;
 
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
@@ -379,25 +525,26 @@ struct EndOfStep {
 private:
     POLDER_HOST_DEVICE void end() const {
         DeviceStep& s = *step;
-        const Fault fault = s.now.fault;
-        if (fault == Fault::none && counts) {
-            ++step_counts[0];
+        if (s.fault == Fault::none && is_step) {
+            ++counts[0];
+            if (active) ++counts[2];
             for (std::size_t group = 0; group < groups; ++group) {
-                if (!settings[group].frozen) base_steps[group] += base;
+                if (!settings[group].frozen) base_steps[group] += descents;
             }
-            *method_steps += method;
-            for (int k = 0; k < turn_count; ++k) *turns[k] ^= 1;
-        } else if (counts) {
-            ++step_counts[1];
+            for (std::size_t k = 0; k < turn_count; ++k) *turns[k] ^= 1;
+        } else if (is_step) {
+            ++counts[1];
         }
-        if (fault != Fault::none && raises && s.raised == Fault::none) {
-            s.raised = fault;
-            s.raised_step = step_counts[0] + 1;
+        if (s.fault != Fault::none && raises && s.raised == Fault::none) {
+            s.raised = s.fault;
+            s.raised_step = counts[0] + 1;
         }
-        s.last = s.now;
-        s.now = Numbers{};
-        if (raises) s.now.fault = fault;
-        for (int k = 0; k < losses_of_step; ++k) {
+        for (std::size_t k = 0; k < notes; ++k) {
+            s.noted[k] = noted[k].exists() ? values[noted[k].slot] : Report::none;
+        }
+        s.last_fault = s.fault;
+        if (!raises) s.fault = Fault::none;
+        for (int k = 0; k < evaluations; ++k) {
             s.last_losses[k] = s.losses[k];
             s.losses[k] = Report::none;
         }
@@ -409,8 +556,7 @@ struct ForgetStep {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         team.once([&] {
-            step->now = Numbers{};
-            step->now.fault = step->raised;
+            step->fault = step->raised;
             for (double& loss : step->losses) loss = Report::none;
         });
     }
@@ -428,7 +574,7 @@ struct KeepLoss {
             const double loss = is_float ? static_cast<double>(*static_cast<float const*>(at))
                                          : *static_cast<double const*>(at);
             step->losses[which] = loss;
-            step->now.require(std::isfinite(loss), otherwise);
+            if (otherwise != Fault::none) step->require(std::isfinite(loss), otherwise);
         });
     }
 };
@@ -438,36 +584,33 @@ struct NoBody {
     POLDER_HOST_DEVICE void operator()(Team&, std::size_t, std::size_t, std::size_t) const {}
 };
 
-// Where a choice of the largest scores stands: see CpuEngine::choose_largest.
+// Where a choice of the largest scores stands: see engine/choose.hpp.
 struct Choice {
     std::uint64_t histogram[256] = {};
     std::uint64_t threshold = 0;
     std::uint64_t left = 0;
 };
 
-template <class Score, class... Arrays>
+template <class T, class Score, class... Arrays>
 struct Keys {
     Score score;
     std::tuple<Arrays...> arrays;
 
-    // f(coordinate, key) of the coordinates of the team's chunks, in any order.
+    // f(block, within, coordinate, key) of the coordinates of a chunk, in any order.
     template <class Team, class F>
     POLDER_HOST_DEVICE void for_each(Team& team, LayoutView const& layout, std::size_t chunk,
                                      F const& f) const {
         layout.for_each_piece(chunk, [&](std::size_t block, std::size_t within,
                                          std::size_t coordinate, std::size_t length) {
-            with_pieces(arrays, block, within, coordinate, [&](auto const*... at) {
+            with_pieces(arrays, block, within, [&](auto const&... columns) {
                 team.for_each(length, [&](std::size_t i) {
-                    f(coordinate + i, key(score(coordinate + i, at[i]...)));
+                    const auto scored = [&](auto... values) {
+                        return static_cast<double>(score(coordinate + i, values...));
+                    };
+                    f(block, within + i, key_of(call_at<T>(scored, i, columns...)));
                 });
             });
         });
-    }
-
-private:
-    // Doubles >= 0 are ordered as their bits; 0 stands for what may not be chosen.
-    POLDER_HOST_DEVICE static std::uint64_t key(double value) {
-        return value >= 0 ? std::bit_cast<std::uint64_t>(value + 0.0) + 1 : 0;
     }
 };
 
@@ -485,7 +628,7 @@ struct DigitBody {
         if (!guard.open()) return;
         const std::uint64_t known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
-            keys.for_each(team, layout, chunk, [&](std::size_t, std::uint64_t bits) {
+            keys.for_each(team, layout, chunk, [&](std::size_t, std::size_t, std::uint64_t bits) {
                 if (bits != 0 && (bits & known) == choice->threshold) {
                     team.add(&choice->histogram[bits >> shift & 255], 1);
                 }
@@ -531,7 +674,7 @@ struct TiesBody {
         if (!guard.open()) return;
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
             double equal = 0;
-            keys.for_each(team, layout, chunk, [&](std::size_t, std::uint64_t bits) {
+            keys.for_each(team, layout, chunk, [&](std::size_t, std::size_t, std::uint64_t bits) {
                 equal += bits == choice->threshold ? 1.0 : 0.0;
             });
             equal = team.template combine<Sum>(equal);
@@ -579,18 +722,17 @@ struct ChooseBody {
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
                                        std::size_t chunks) const {
         if (!guard.open()) return;
-        std::uint8_t* const out = chosen.locate(0, 0, 0);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
-            keys.for_each(team, layout, chunk, [&](std::size_t coordinate, std::uint64_t bits) {
-                if (bits > choice->threshold) out[coordinate] = 1;
+            keys.for_each(team, layout, chunk, [&](std::size_t block, std::size_t at, std::uint64_t bits) {
+                if (bits > choice->threshold) chosen(block)[at] = 1;
             });
             team.once([&] {
                 double share = partial[chunk][0];
                 if (share == 0) return;
                 OneByOne one;
-                keys.for_each(one, layout, chunk, [&](std::size_t coordinate, std::uint64_t bits) {
+                keys.for_each(one, layout, chunk, [&](std::size_t block, std::size_t at, std::uint64_t bits) {
                     if (bits == choice->threshold && share > 0) {
-                        out[coordinate] = 1;
+                        chosen(block)[at] = 1;
                         --share;
                     }
                 });
@@ -619,7 +761,7 @@ struct CentraliseBody {
             if (shape.cols < 2 || layout.frozen[block] != 0) continue;
             const std::size_t row = task - (row_ends[block] - shape.rows);
             const std::size_t along = shape.row_major ? 1 : shape.rows;
-            T* const begin = array.locate(block, 0, 0) + row * (shape.row_major ? shape.cols : 1);
+            T* const begin = array(block) + row * (shape.row_major ? shape.cols : 1);
             double sum = 0;
             team.for_each(shape.cols, [&](std::size_t col) { sum += begin[col * along]; });
             sum = team.template combine<Sum>(sum);
