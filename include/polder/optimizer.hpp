@@ -276,6 +276,7 @@ private:
     void validate() const {
         method_.validate();
         base_.validate();
+        if constexpr (requires { method_.validate_over(base_); }) method_.validate_over(base_);
         validate_groups();
     }
 

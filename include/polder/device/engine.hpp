@@ -120,6 +120,7 @@ public:
             arrays_.pair(kept.now.id, kept.next.id);
         }
         for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
+        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
         for (auto const& kept : plan.kept_masks()) {
             masks_.own(kept.mask.now.id, 1);
             if (kept.mask.next.id < 0) continue;
@@ -306,6 +307,11 @@ public:
     void clear_frozen(Array to) {
         if (layout_.any_frozen()) run_plain<true>(detail::SetValue<T>{0}, arrays_[to.id]);
     }
+    template <class F>
+    void fill(Mask m, F const& f) {
+        using Body = detail::FillBody<T, F, detail::TurningBegins<std::uint8_t>>;
+        if (alive()) run(chunks_, Body{view(), guard(), source(), f, masks_[m.id]}, detail::NoEnd{});
+    }
     void set(Mask m, std::uint8_t value) {
         run_plain<false>(detail::SetValue<std::uint8_t>{value}, masks_[m.id]);
     }
@@ -360,8 +366,8 @@ private:
     }
     detail::Guard guard() { return {step(), flag_}; }
     detail::SiteSource source() {
-        return {values_.data(),    settings_.at(), base_steps_.at(),
-                counts_.at() + 2, group_.at(),    sizes_.data()};
+        return {values_.data(), settings_.at(), base_steps_.at(),
+                counts_.at(),   group_.at(),    sizes_.data()};
     }
     detail::Fault watched(detail::Fault fault) const {
         return policy_ == NonFinite::propagate ? detail::Fault::none : fault;

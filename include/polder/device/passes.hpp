@@ -69,20 +69,20 @@ struct SiteSource {
     double const* values;
     GroupSettings const* settings;
     std::uint64_t const* base_steps;
-    std::uint64_t const* method_steps;
+    std::uint64_t const* counts;  // of steps, skipped ones, and the method's
     std::uint32_t const* group;  // of each block
     std::size_t const* sizes;
 
     template <class T>
     POLDER_HOST_DEVICE Site<T> at(std::size_t block, bool* by_block) const {
         std::uint32_t const g = group[block];
-        return {values,        settings + g, base_steps[g],
-                *method_steps, block,        static_cast<double>(sizes[block]),
-                by_block};
+        return {values,   settings + g, base_steps[g],
+                counts[2], counts[0],    block,
+                static_cast<double>(sizes[block]), by_block};
     }
     template <class T>
     POLDER_HOST_DEVICE Site<T> whole(double size, bool* by_block) const {
-        return {values, settings, base_steps[0], *method_steps, 0, size, by_block};
+        return {values, settings, base_steps[0], counts[2], counts[0], 0, size, by_block};
     }
 };
 
@@ -156,6 +156,32 @@ struct MapBody {
                     team.for_each(length, [&](std::size_t i) { call_at<T>(function, i, columns...); });
                 });
             });
+    }
+};
+
+// A mask, as the function of a coordinate says.
+template <class T, class F, class Where>
+struct FillBody {
+    LayoutView layout;
+    Guard guard;
+    SiteSource source;
+    F f;
+    Where mask;
+
+    template <class Team>
+    POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
+                                       std::size_t chunks) const {
+        if (!guard.open()) return;
+        FunctionsIn<T, F, Team> functions(team, f, source);
+        for_pieces(layout, first, step, chunks,
+                   [&](std::size_t block, std::size_t within, std::size_t coordinate,
+                       std::size_t length) {
+                       const auto function = functions.in(block);
+                       std::uint8_t* const at = mask(block) + within;
+                       team.for_each(length, [&](std::size_t i) {
+                           at[i] = function(coordinate + i) ? 1 : 0;
+                       });
+                   });
     }
 };
 

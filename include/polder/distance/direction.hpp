@@ -146,7 +146,7 @@ struct DirectionTo {
                 norm,
                 (p.gg - d * p.ge) / (g_norm * std::sqrt(plain)),
                 length_of(perturb, norm, here),
-                !norm_from_products || cancels ? 1.0 : 0.0,
+                (!norm_from_products && !is_per_block<P>) || cancels ? 1.0 : 0.0,
                 d,
                 g_norm,
                 p.gg,

@@ -68,11 +68,10 @@ struct DistanceTo {
             }
         }();
         detail::SecondLook<Perturb, Pass> const again{perturb, found};
+        run.reduce_where(found[V::again], found[V::d], again, g, e, reads);
         if constexpr (detail::is_per_block<Perturb>) {
             detail::BlockNorm<Perturb> const of_block{perturb, found[V::d]};
             along.norm = run.reduce_blocks(of_block, g, e, reads)[0];
-        } else {
-            run.reduce_where(found[V::again], found[V::d], again, g, e, reads);
         }
         detail::count(run, perturb, along);
         return along;

@@ -19,6 +19,7 @@ namespace polder::detail {
 /// The values of an array, from where a piece of it begins.
 template <class U>
 struct Reads {
+    static constexpr bool writes = false;
     U const* from;
     template <class V>
     POLDER_INLINE V get(std::size_t i) const {
@@ -31,6 +32,7 @@ struct Reads {
 /// Values that a function sets without reading what was there.
 template <class U>
 struct Writes {
+    static constexpr bool writes = true;
     U* to;
     template <class V>
     POLDER_INLINE V get(std::size_t) const {
@@ -45,6 +47,7 @@ struct Writes {
 /// Values that a function reads and changes.
 template <class U>
 struct Changes {
+    static constexpr bool writes = true;
     U* at;
     template <class V>
     POLDER_INLINE V get(std::size_t i) const {
@@ -61,6 +64,7 @@ template <class Tuple>
 struct Several {
     Tuple of;
     static constexpr std::size_t size = std::tuple_size_v<Tuple>;
+    static constexpr bool writes = false;
     template <class V>
     POLDER_INLINE std::array<V, size> get([[maybe_unused]] std::size_t i) const {
         return [&]<std::size_t... k>(std::index_sequence<k...>) POLDER_INLINE_LAMBDA {

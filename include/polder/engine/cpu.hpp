@@ -52,6 +52,7 @@ public:
             if (kept.next.id >= 0) arrays_.own(kept.next.id, static_cast<T>(kept.initial));
         }
         for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
+        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
         for (auto const& kept : plan.kept_masks()) {
             masks_.own(kept.mask.now.id, 1);
             if (kept.mask.next.id >= 0) masks_.own(kept.mask.next.id, 1);
@@ -289,6 +290,15 @@ public:
         return detail::locate(Where{*this}, argument);
     }
     double& partial(std::size_t chunk) { return partial_[chunk * max_terms]; }
+    template <class F>
+    void fill(Mask m, F const& f) {
+        if (!alive()) return;
+        auto const functions = functions_of(f);
+        for_each_piece([&, this](auto block, auto within, auto coordinate, auto length) {
+            std::uint8_t* const mask = masks_[m.id][block] + within;
+            for (std::size_t i = 0; i < length; ++i) mask[i] = functions[block](coordinate + i) ? 1 : 0;
+        });
+    }
     void set(Mask m, std::uint8_t value) {
         for_each_piece([&, this](auto block, auto within, auto, auto length) {
             std::fill_n(masks_[m.id][block] + within, length, value);
@@ -327,8 +337,7 @@ private:
     Site<T> site(std::size_t block, double size, bool* by_block) const {
         auto const group = data->group.empty() ? 0 : data->group[block];
         return {values_.data(),    &data->settings[group], data->base_steps[group],
-                data->method_steps, block,                 size,
-                by_block};
+                data->method_steps, data->steps, block, size, by_block};
     }
     Site<T> site(std::size_t block, double size) {
         return site(block, size, &by_block_);

@@ -98,11 +98,10 @@ private:
                                            F const f, Columns const... columns) {
         double sums[count][lanes];
         for (std::size_t k = 0; k < count; ++k) std::copy_n(total[k].begin(), lanes, sums[k]);
-        constexpr std::size_t run = has_conditions<F> ? 32 * lanes : lanes;
+        constexpr std::size_t run = run_of<F, Columns...>;
         double values[count][run];
         for (std::size_t begin = 0; begin < groups * lanes; begin += run) {
-            const std::size_t length =
-                has_conditions<F> ? std::min(run, groups * lanes - begin) : run;
+            const std::size_t length = run > lanes ? std::min(run, groups * lanes - begin) : run;
             POLDER_NO_PASS_WARNINGS
             POLDER_INDEPENDENT
             for (std::size_t i = 0; i < length; ++i) {
@@ -120,6 +119,12 @@ private:
         }
         for (std::size_t k = 0; k < count; ++k) std::copy_n(sums[k], lanes, total[k].begin());
     }
+
+    // How many terms go to the array at a time. GCC 12 unrolls a loop of `lanes` iterations before it vectorises it, and then
+    // has to prove that what is written is nothing that is read later: longer loops are vectorised as they stand.
+    template <class F, class... Columns>
+    static constexpr std::size_t run_of = has_conditions<F> || (Columns::writes || ...) ? 4 * lanes
+                                                                                         : lanes;
 
     template <std::size_t... k, std::size_t run>
     POLDER_INLINE static void store(std::index_sequence<k...>, double (&values)[count][run],

@@ -284,22 +284,10 @@ struct Masked : Ball {
     POLDER_INLINE static V keep(V eps, V mask, Read...) {
         return eps * V(mask != 0);  // no branch, so that it is vectorised
     }
-    /// The ball's, which know nothing of the mask.
-    template <class Weights>
-    struct OfBall : Weights {
-        template <class V, class... Read>
-        POLDER_INLINE V a(V, Read... reads) const {
-            return Weights::a(reads...);
-        }
-        template <class V, class... Read>
-        POLDER_INLINE V b(V, Read... reads) const {
-            return Weights::b(reads...);
-        }
-    };
     template <class T>
     POLDER_HOST_DEVICE auto weights(bool adaptive) const requires detail::is_weighted<Ball> {
         auto const own = Ball::template weights<T>(adaptive);
-        return OfBall<std::remove_const_t<decltype(own)>>{own};
+        return detail::WithoutFirst<std::remove_const_t<decltype(own)>>{own};
     }
 
 private:

@@ -113,6 +113,19 @@ POLDER_INLINE V b_of(W const& weights, std::array<V, k> const& reads) {
     return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.b(r...); }, reads);
 }
 
+// The weights of a ball, which know nothing of the first array that a policy around it reads.
+template <class Weights>
+struct WithoutFirst : Weights {
+    template <class V, class... Read>
+    POLDER_INLINE V a(V, Read... reads) const {
+        return Weights::a(reads...);
+    }
+    template <class V, class... Read>
+    POLDER_INLINE V b(V, Read... reads) const {
+        return Weights::b(reads...);
+    }
+};
+
 // What one coordinate of v adds to ||v||.
 template <class P, class W, class V, std::size_t k>
 POLDER_INLINE auto norm_term(P const& perturb, W const& weights, V v,

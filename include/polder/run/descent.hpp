@@ -213,11 +213,31 @@ struct DescentOf {
 
 namespace detail {
 
+constexpr bool is_first_moment(std::string_view name) {
+    return name == "exp_avg" || name == "momentum_buffer";
+}
+template <class Base>
+bool has_first_moment(Base const& base) {
+    if constexpr (step_of_its_own<Base>) {
+        return requires { base.init(std::declval<Plan&>()).first_moment(); };
+    } else {
+        return with_form(base, []<class Form>(Form const&) {
+            for (std::string_view name : Form::state_names) {
+                if (is_first_moment(name)) return true;
+            }
+            return false;
+        });
+    }
+}
+
 // The state of a base optimizer that is a rule.
 struct RuleState {
     static constexpr std::size_t most = 4;  // arrays
     std::array<Succession, most> arrays{};
     std::size_t count = 0;
+    std::size_t first = most;  // the one that is the first moment, if there is one
+
+    Array first_moment() const { return arrays.at(first).now; }
 
     template <class Base>
     RuleState(Base const& base, Plan& plan) {
@@ -227,6 +247,7 @@ struct RuleState {
             double initial = 0;
             if constexpr (requires { form.initial_state(); }) initial = form.initial_state();
             for (std::string_view name : Form::state_names) {
+                if (is_first_moment(name)) first = count;
                 arrays[count++] = plan.elsewhere()
                                       ? plan.succession(std::string(name), initial)
                                       : Succession{plan.kept(std::string(name), initial), {}};
@@ -332,7 +353,7 @@ struct Descends {
         step<Stage::trial>(run, run.x(), to, b, {});
     }
     /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), as it stands before the step.
-    Array first_moment() const { return state.arrays[0].now; }
+    Array first_moment() const { return state.first_moment(); }
 
 private:
     // How u is limited.

@@ -135,6 +135,10 @@ public:
         kept_masks_.push_back({std::move(name), m});
         return m;
     }
+    Mask scratch_mask() {
+        scratch_masks_.push_back({masks_++});
+        return scratch_masks_.back();
+    }
     Counter counter(std::string name) {
         counters_.push_back(std::move(name));
         return {static_cast<int>(counters_.size()) - 1};
@@ -160,6 +164,7 @@ public:
     int gradients() const noexcept { return gradients_ + more_; }
     bool elsewhere() const noexcept { return elsewhere_; }
     std::vector<Array> const& scratch_arrays() const noexcept { return scratch_; }
+    std::vector<Mask> const& scratch_masks() const noexcept { return scratch_masks_; }
     std::vector<Point> const& points() const noexcept { return points_; }
     std::vector<Kept> const& kept() const noexcept { return kept_; }
     std::vector<KeptMask> const& kept_masks() const noexcept { return kept_masks_; }
@@ -172,6 +177,7 @@ private:
     int more_ = 0;
     bool elsewhere_ = false;
     std::vector<Array> scratch_;
+    std::vector<Mask> scratch_masks_;
     std::vector<Point> points_;
     std::vector<Kept> kept_;
     std::vector<KeptMask> kept_masks_;

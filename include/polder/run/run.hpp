@@ -250,6 +250,11 @@ public:
         engine_.choose_largest(count, score, mask, handle(a)...);
     }
     void clear(Mask mask) { engine_.set(mask, 0); }
+    /// mask = what f's function says of each coordinate.
+    template <class F>
+    void fill(Mask mask, F const& f) {
+        engine_.fill(mask, f);
+    }
     /// Takes off each row of a matrix the mean of that row.
     void centralise(Array a) { engine_.centralise(a); }
 

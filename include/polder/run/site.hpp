@@ -20,6 +20,7 @@ struct Site {
     detail::GroupSettings const* settings;  ///< of the group
     std::uint64_t base_steps;               ///< that the base optimizer has made in the group
     std::uint64_t method_steps;             ///< that the method has made
+    std::uint64_t steps;                    ///< that have changed the parameters
     std::size_t block;
     double size;     ///< coordinates: of the block, or in the sum that has been finished
     bool* by_block;  ///< set where a value of single blocks was read

@@ -1,0 +1,89 @@
+/// SAMPa: a SAM whose two gradients need nothing of each other.
+#pragma once
+
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <polder/concepts.hpp>
+#include <polder/config.hpp>
+#include <polder/distance/none.hpp>
+#include <polder/family.hpp>
+#include <polder/hyper_parameter.hpp>
+#include <polder/optimizer.hpp>
+#include <polder/perturb/euclidean_ball.hpp>
+
+namespace polder {
+
+/// The method of SAMPa: see there.
+struct ParallelAscent {
+    double rho = 0.1;           ///< radius of the ball, >= 0
+    double lambda = 0.2;        ///< weight of the gradient of the next batch, in [0, 1]
+    double norm_guard = 1e-12;  ///< added to the norm of the gradient that was kept, >= 0
+
+    static constexpr std::string_view name = "ParallelAscent";
+    static constexpr int batches = 2;
+    void validate() const {
+        require_non_negative("rho", rho);
+        require_fraction("lambda", lambda);
+        require_non_negative("norm_guard", norm_guard);
+    }
+
+    struct State {
+        Point up, down;
+        Array kept;
+    };
+    State init(Plan& plan) const {
+        plan.gradients(2);
+        plan.descends_elsewhere();
+        return {plan.point(), plan.point(), plan.kept("kept")};
+    }
+
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
+        EuclideanBall const ball{rho, norm_guard};
+        Gradient g = run.method_steps() == 0 ? run.gradient(B1, run.x()) : Gradient(state.kept);
+        auto const along = NoDistance{}.direction_without_report(run, g, ball, std::tuple{});
+        detail::move(run, run.x(), state.up, ball, along, std::tuple{});  // x~ = x + rho g / ||g||
+        base.trial(run, state.down, 1 * g);                               // y = BaseOpt(x, g)
+        auto s = run.gradient(B1, state.up, std::move(g));                // s = grad L_B1(x~)
+        auto h = run.gradient(B2, state.down);                            // h = grad L_B2(y)
+        Array const of_h = h;
+        base.descend(run, keeping((1 - lambda) * std::move(s) + lambda * std::move(h), Assign{},
+                                  Out{state.kept}, of_h));
+    }
+
+private:
+    struct Assign {
+        struct At {
+            template <class V>
+            POLDER_INLINE void operator()(V& to, V from) const {
+                to = from;
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At at(Site<T> const&) const {
+            return {};
+        }
+    };
+};
+
+/// Hyper-parameters of SAMPa.
+using SAMPaOptions = ParallelAscent;
+
+/// With g the gradient that the step before has kept (in the first step grad L_B1(x)), in step t:
+///     s = grad L_B1(x + rho g / ||g||),   h = grad L_B2(BaseOpt(x, g)),
+///     x <- BaseOpt(x, (1 - lambda) s + lambda h),   g <- h.
+/// B2 is the batch that the next step calls first. s and h can be computed at the same time. The state of the base optimizer
+/// takes part in its trial step from x and does not notice it.
+/// Xie et al. 2024; LIONS-EPFL/SAMPa. Two evaluations per step, three in the first; Report::loss, which is that at x, is
+/// not-a-number after it.
+///
+///     polder::SAMPa optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.1, .lambda = 0.2}};
+template <base_optimizer BaseOpt>
+struct SAMPa : Optimizer<ParallelAscent, BaseOpt> {
+    explicit SAMPa(BaseOpt base, SAMPaOptions options = {})
+        : Optimizer<ParallelAscent, BaseOpt>(options, base) {}
+};
+
+}  // namespace polder

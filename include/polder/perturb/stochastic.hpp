@@ -1,0 +1,79 @@
+/// A ball of which each coordinate moves with a probability.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <polder/config.hpp>
+#include <polder/hyper_parameter.hpp>
+#include <polder/perturb/masked.hpp>
+#include <polder/perturb/move.hpp>
+#include <polder/policy_name.hpp>
+
+namespace polder {
+
+/// eps_i = (b_i / beta) eps_Ball,i,   b_i = 1 with probability beta, drawn for each coordinate and step from a
+/// counter-based generator: the draw depends on the seed, the step and the coordinate, and on neither threads nor blocks nor
+/// device. beta = 1 is Ball itself.
+/// Du et al. 2022 (ESAM), section 3.1: stochastic weight perturbation. (Their choice of samples is the closure's affair.)
+template <class Ball>
+struct Stochastic : Ball {
+    double beta = 0.6;       ///< in (0, 1]
+    std::uint64_t seed = 0;  ///< of the draws
+
+    static std::string name() { return "Stochastic<" + policy_name<Ball>() + ">"; }
+    static constexpr bool has_conditions = true;
+    void validate() const {
+        Ball::validate();
+        require_positive("beta", beta);
+        require_fraction("beta", beta);
+    }
+
+    struct State {
+        Mask drawn;
+        detail::StateOf<Ball> ball;
+    };
+    State init(Plan& plan) const { return {plan.scratch_mask(), detail::init_of(ball(), plan)}; }
+    template <class R>
+    auto before(R& run, State const& state) const {
+        run.fill(state.drawn, Draw{seed, beta});
+        return detail::before_of(run, ball(), state.ball);
+    }
+    template <class R, class Before>
+    auto reads(R& run, State const& state, Before const& before, Array x, Gradient const& g) const {
+        return std::tuple_cat(std::tuple{state.drawn},
+                              detail::reads_of(run, ball(), state.ball, before, x, g));
+    }
+    template <class V, class... Read>
+    POLDER_INLINE V keep(V eps, V drawn, Read...) const {
+        return eps * (drawn * V(1 / beta));
+    }
+    template <class T>
+    POLDER_HOST_DEVICE auto weights(bool adaptive) const requires detail::is_weighted<Ball> {
+        auto const own = Ball::template weights<T>(adaptive);
+        return detail::WithoutFirst<std::remove_const_t<decltype(own)>>{own};
+    }
+
+private:
+    Ball const& ball() const { return *this; }
+
+    struct Draw {
+        std::uint64_t seed;
+        double beta;
+        struct At {
+            std::uint64_t seed, step;
+            double beta;
+            POLDER_HOST_DEVICE bool operator()(std::size_t coordinate) const {
+                return detail::drawn(seed, coordinate, step) < beta;
+            }
+        };
+        template <class T>
+        POLDER_HOST_DEVICE At at(Site<T> const& here) const {
+            return {seed, here.steps, beta};
+        }
+    };
+};
+
+}  // namespace polder
