@@ -99,12 +99,12 @@ struct TakeForm {
 
 /// A rule of one coordinate, or a step of its own: see run/descent.hpp.
 template <class B>
-concept base_optimizer = policy<B> &&
-    (detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::TakeForm{}); } ||
-     requires(B const& b) {
-         B::state_names;
-         b.template rule<float>(1.0);
-         b.template rule<double>(1.0);
-     });
+concept base_optimizer = policy<B> &&(
+    detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::TakeForm{}); } ||
+    requires(B const& b) {
+        B::state_names;
+        b.template rule<float>(1.0);
+        b.template rule<double>(1.0);
+    });
 
 }  // namespace polder

@@ -15,18 +15,14 @@
 
 namespace polder {
 
-/// The clean gradient, and the point that the method has led to.
-struct Placed {
-    Gradient g;
-    Point y;
-};
-
 namespace detail {
 
 // Whether a mix reads the clean gradient g: blend(run, s, g), and not blend(run, s). It says so by reads_clean; that it
 // says what it does is checked where it is called.
 template <class Mix>
-inline constexpr bool reads_clean = requires { requires Mix::reads_clean; };
+inline constexpr bool reads_clean = requires {
+    requires Mix::reads_clean;
+};
 template <class Mix>
 inline constexpr int batches_of = [] {
     if constexpr (requires { Mix::batches; }) {
@@ -36,7 +32,9 @@ inline constexpr int batches_of = [] {
     }
 }();
 template <class P>
-inline constexpr bool takes_samples = requires { requires P::samples; };
+inline constexpr bool takes_samples = requires {
+    requires P::samples;
+};
 
 }  // namespace detail
 
@@ -78,7 +76,8 @@ struct Family {
     }
     template <class R>
     void start(R& run, State const& state) const {
-        if constexpr (requires { perturb.start(run, state.perturb); }) perturb.start(run, state.perturb);
+        if constexpr (requires { perturb.start(run, state.perturb); })
+            perturb.start(run, state.perturb);
     }
 
     /// The mask of a masked ball.
@@ -107,14 +106,16 @@ struct Family {
     auto update(R& run, State const& state) const {
         auto [g, y] = place(run, state);
         if constexpr (detail::reads_clean<Mix>) {
-            static_assert(requires(Gradient s) { mix.blend(run, std::move(s), std::move(s)); },
-                          "polder: this mix says reads_clean, but has no blend(run, s, g)");
+            static_assert(
+                requires(Gradient s) { mix.blend(run, std::move(s), std::move(s)); },
+                "polder: this mix says reads_clean, but has no blend(run, s, g)");
             auto s = run.gradient(B1, y);
             return mix.blend(run, std::move(s), std::move(g));
         } else {
-            static_assert(requires(Gradient s) { mix.blend(run, std::move(s)); },
-                          "polder: a mix has blend(run, s), or blend(run, s, g) and says "
-                          "static constexpr bool reads_clean = true");
+            static_assert(
+                requires(Gradient s) { mix.blend(run, std::move(s)); },
+                "polder: a mix has blend(run, s), or blend(run, s, g) and says "
+                "static constexpr bool reads_clean = true");
             return mix.blend(run, run.gradient(B1, y, std::move(g)));
         }
     }

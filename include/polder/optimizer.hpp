@@ -55,8 +55,16 @@ inline constexpr int batches_asked = [] {
         return 1;
     }
 }();
+// Stands for a run where only the members of a method are looked for.
+struct AnyRun {};
 template <class Method>
-inline constexpr bool samples_asked = requires { requires Method::samples; };
+inline constexpr bool places = requires {
+    &Method::template place<AnyRun>;
+};
+template <class Method>
+inline constexpr bool samples_asked = requires {
+    requires Method::samples;
+};
 
 // The closure of passes that need none.
 struct NoClosure {
@@ -103,12 +111,16 @@ struct CopyPass {
 /// methods that say so in their name). After the first step a step allocates nothing. Not thread-safe: one step at a time.
 template <class Method, class BaseOpt>
 class Optimizer : public Settings {
-    static constexpr int batches = detail::batches_asked<Method>;
     static constexpr bool samples = detail::samples_asked<Method>;
     template <class C>
     using EngineFor = typename EngineOf<memory_space_t<C>, scalar_t<C>>::type;
 
 public:
+    /// How many batches a step asks for.
+    static constexpr int batches = detail::batches_asked<Method>;
+    /// Whether there is an eps, and so perturbation().
+    static constexpr bool has_perturbation = detail::places<Method>;
+
     /// What a step of parameters C returns: a Report, or, where they lie on a device, a DeviceReport that can wait.
     template <class C>
     using ReportOf = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
@@ -250,7 +262,8 @@ public:
     /// The composed type, by the names of its parts: two optimizers of the same text keep the same state,
     /// but for options of the base optimizer.
     std::string method() const {
-        std::string const kind = requires { Method::family; } ? "Sharpness<" : "Optimizer<";
+        std::string const kind = requires { Method::family; }
+        ? "Sharpness<" : "Optimizer<";
         return kind + policy_name<Method>() + ", " + policy_name<BaseOpt>() + ">";
     }
 
@@ -300,8 +313,8 @@ private:
         }
         if constexpr (!detail::step_of_its_own<BaseOpt>) {
             if (detail::state_size(base_) != base_state_->count) {
-                throw std::invalid_argument(
-                    "polder: the base optimizer's options now need other state than at the first step");
+                throw std::invalid_argument("polder: the base optimizer's options now need other "
+                                            "state than at the first step");
             }
         }
         counts_are_ours_ = false;
@@ -318,12 +331,12 @@ private:
     template <class Engine, class C>
     void make_engine(C& x) {
         detail::Blocks blocks;
-        for_each_named_block(x, [&](std::string const& name, auto*, std::size_t size,
-                                    BlockShape const& shape) {
-            blocks.names.push_back(name);
-            blocks.shapes.push_back(shape);
-            blocks.sizes.push_back(size);
-        });
+        for_each_named_block(
+            x, [&](std::string const& name, auto*, std::size_t size, BlockShape const& shape) {
+                blocks.names.push_back(name);
+                blocks.shapes.push_back(shape);
+                blocks.sizes.push_back(size);
+            });
         plan_ = {};
         state_.emplace(method_.init(plan_));
         base_state_.emplace(detail::BaseState<BaseOpt>::make(base_, plan_));
@@ -337,9 +350,10 @@ private:
         Run run(engine, form, free_gradients_, counters_, step, report);
         if constexpr (requires { method_.start(run, *state_); }) {
             // Of all blocks, whatever groups there are.
-            detail::StepData const data{.settings = {{}},
-                                        .group = std::vector<std::uint32_t>(engine.blocks().sizes.size()),
-                                        .base_steps = {0}};
+            detail::StepData const data{
+                .settings = {{}},
+                .group = std::vector<std::uint32_t>(engine.blocks().sizes.size()),
+                .base_steps = {0}};
             engine.data = &data;
             engine.run_on(threads_, stream_);
             engine.refresh();
@@ -414,9 +428,8 @@ private:
         free_all_gradients(engine);
         engine.begin(non_finite_);
         Run run(engine, form, free_gradients_, counters_, step, report);
-        constexpr bool perturbs = requires { method_.place(run, *state_); };
-        static_assert(perturbs, "polder: this method has no perturbation");
-        if constexpr (perturbs) {
+        static_assert(has_perturbation, "polder: this method has no perturbation");
+        if constexpr (has_perturbation) {
             auto const placed = method_.place(run, *state_);
             detail::collect(engine, eps, engine.guest(), "eps");
             run.map(detail::CopyPass{}, Out{engine.guest()}, placed.y);

@@ -44,9 +44,9 @@
 #include <polder/methods/vasso.hpp>
 #include <polder/methods/wsam.hpp>
 #include <polder/mix/none.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/mix/same_batch.hpp>
 #include <polder/mix/surrogate_gap.hpp>
-#include <polder/mix/plus.hpp>
 #include <polder/mix/weighted_sharpness.hpp>
 #include <polder/perturb/adaptive_ball.hpp>
 #include <polder/perturb/centralised.hpp>

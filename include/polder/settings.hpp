@@ -43,6 +43,8 @@ public:
         groups_assigned_ = false;
     }
 
+    std::vector<Group> const& groups() const noexcept { return groups_; }
+
     /// The group of that name, whose values may be changed between steps; its name and its blocks may not.
     /// Throws std::out_of_range that lists the known names.
     Group& group(std::string_view name) {
@@ -119,8 +121,12 @@ protected:
         settings[0].rho_factor = rho;
         for (std::size_t k = 0; k < groups_.size(); ++k) {
             Group const& group = groups_[k];
-            settings[k + 1] = {group.learning_rate, group.weight_decay, group.rho,
-                               group.adaptive,      group.frozen,       rate,
+            settings[k + 1] = {group.learning_rate,
+                               group.weight_decay,
+                               group.rho,
+                               group.adaptive,
+                               group.frozen,
+                               rate,
                                rho};
         }
         for (std::size_t block = 0; block < data_.group.size(); ++block) {

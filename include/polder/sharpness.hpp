@@ -27,9 +27,6 @@ namespace polder {
 template <class Perturb, class Distance, class Mix, class BaseOpt>
 class Sharpness : public Optimizer<Family<Perturb, Distance, Mix>, BaseOpt> {
 public:
-    /// Whether there is an eps, and so perturbation().
-    static constexpr bool has_perturbation = !std::is_same_v<Perturb, NoPerturbation>;
-
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.
     Sharpness(Perturb perturb, Distance distance, Mix mix, BaseOpt base)

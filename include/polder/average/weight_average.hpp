@@ -13,8 +13,8 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
-#include <polder/closure/report.hpp>
 #include <polder/closure/forms.hpp>
+#include <polder/closure/report.hpp>
 #include <polder/engine/column.hpp>
 #include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
@@ -64,18 +64,16 @@ public:
     template <class C>
     void copy_to(C& y) {
         using T = scalar_t<C>;
-        of<T>().for_each_piece(y, 1, [](std::size_t length, T* a, T* at) {
-            std::copy_n(a, length, at);
-        });
+        of<T>().for_each_piece(y, 1,
+                               [](std::size_t length, T* a, T* at) { std::copy_n(a, length, at); });
     }
 
     /// Exchanges the average and x: to evaluate, and once more to go on.
     template <class C>
     void swap(C& x) {
         using T = scalar_t<C>;
-        of<T>().for_each_piece(x, 1, [](std::size_t length, T* a, T* at) {
-            std::swap_ranges(a, a + length, at);
-        });
+        of<T>().for_each_piece(
+            x, 1, [](std::size_t length, T* a, T* at) { std::swap_ranges(a, a + length, at); });
     }
 
     Optimizer& optimizer() noexcept { return optimizer_; }
@@ -113,12 +111,13 @@ private:
         template <class C, class F>
         void for_each_piece(C& x, int threads, F const& f) {
             detail::collect(*this, x, {}, "the parameters");
-            parallel_for(layout().chunks(), layout().chunks() < 4 ? 1 : threads, [&](std::size_t chunk) {
-                layout().for_each_piece(
-                    chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                        f(length, average.data() + coordinate, blocks[block] + within);
-                    });
-            });
+            parallel_for(layout().chunks(), layout().chunks() < 4 ? 1 : threads,
+                         [&](std::size_t chunk) {
+                             layout().for_each_piece(
+                                 chunk, [&](auto block, auto within, auto coordinate, auto length) {
+                                     f(length, average.data() + coordinate, blocks[block] + within);
+                                 });
+                         });
         }
         // As detail::collect asks for them.
         Layout const& layout() const noexcept { return layout_; }

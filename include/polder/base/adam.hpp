@@ -64,8 +64,9 @@ struct Adam {
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
         double const rate = learning_rate / (1 - std::pow(beta1, k));
         double const root_scale = 1 / std::sqrt(1 - std::pow(beta2, k));
-        return {T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1), T(beta2),
-                T(1 - beta2),    T(rate),              T(root_scale), T(eps)};
+        return {T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1),
+                T(beta2),        T(1 - beta2),         T(rate),  T(root_scale),
+                T(eps)};
     }
 
     struct Amsgrad;

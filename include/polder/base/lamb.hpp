@@ -41,7 +41,9 @@ struct LAMB {
         Succession m, v;
         Array first_moment() const { return m.now; }
     };
-    State init(Plan& plan) const { return {plan.succession("exp_avg"), plan.succession("exp_avg_sq")}; }
+    State init(Plan& plan) const {
+        return {plan.succession("exp_avg"), plan.succession("exp_avg_sq")};
+    }
 
     template <class R, class Descent>
     void step(R& run, State const& state, Descent const& d) const {
@@ -50,13 +52,13 @@ struct LAMB {
         std::array const next{turns ? run.next(state.m) : state.m.next,
                               turns ? run.next(state.v) : state.v.next};
         std::array const now = stage == Stage::again ? next : std::array{state.m.now, state.v.now};
-        auto const [x, r] = run.reduce_blocks(Moments<LAMB, decltype(d.update)>{*this, d.update, d.ahead},
-                                              std::array{Out{next[0]}, Out{next[1]}}, now, d.from,
-                                              d.gradients);
+        auto const [x, r] =
+            run.reduce_blocks(Moments<LAMB, decltype(d.update)>{*this, d.update, d.ahead},
+                              std::array{Out{next[0]}, Out{next[1]}}, now, d.from, d.gradients);
         std::apply(
             [&](auto const&... more) {
-                Move<LAMB, decltype(d.past), decltype(d.rider.pass)> const move{*this, d.past, d.rider.pass,
-                                                                         x,     r,      d.ahead};
+                Move<LAMB, decltype(d.past), decltype(d.rider.pass)> const move{
+                    *this, d.past, d.rider.pass, x, r, d.ahead};
                 if constexpr (stage == Stage::last || stage == Stage::again) {
                     run.map_last(move, Out{d.to}, d.from, next, d.past_gradients, more...);
                 } else {
@@ -78,7 +80,8 @@ private:
         }
         template <class V>
         POLDER_INLINE V direction(V x, std::array<V, 2> const& state) const {
-            return state[0] / correction1 / (std::sqrt(state[1] / correction2) + eps) + weight_decay * x;
+            return state[0] / correction1 / (std::sqrt(state[1] / correction2) + eps) +
+                   weight_decay * x;
         }
     };
     template <class T>
@@ -105,8 +108,9 @@ private:
             Rule<T> rule;
             OfU u;
             template <class V, std::size_t n>
-            POLDER_INLINE Terms<Sum, Sum> operator()(std::array<V, 2>& next, std::array<V, 2> const& now,
-                                                     V x, std::array<V, n> const& gradients) const {
+            POLDER_INLINE Terms<Sum, Sum> operator()(std::array<V, 2>& next,
+                                                     std::array<V, 2> const& now, V x,
+                                                     std::array<V, n> const& gradients) const {
                 next = now;
                 rule.advance(next, u(gradients));
                 double const of_x = static_cast<double>(x),
@@ -118,7 +122,8 @@ private:
         POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
             auto const of_u = u.at(here);
             return At<T, std::remove_const_t<decltype(of_u)>>{
-                here.own(base).template rule<T>(static_cast<double>(here.base_steps) + ahead + 1), of_u};
+                here.own(base).template rule<T>(static_cast<double>(here.base_steps) + ahead + 1),
+                of_u};
         }
     };
     template <class Base, class PastOf, class Rider>
@@ -148,7 +153,8 @@ private:
             double const ratio = here.adaptive() && xx > 0 && rr > 0 ? std::sqrt(xx / rr) : 1;
             auto const of_past = past.at(here, own);
             auto const ride = rider.at(here);
-            return At<T, std::remove_const_t<decltype(of_past)>, std::remove_const_t<decltype(ride)>>{
+            return At<T, std::remove_const_t<decltype(of_past)>,
+                      std::remove_const_t<decltype(ride)>>{
                 own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1),
                 T(own.learning_rate * ratio), of_past, ride};
         }

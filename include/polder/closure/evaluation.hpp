@@ -24,9 +24,7 @@ inline constexpr int evaluations = 6;
 // What was not finite in a step: a loss or a gradient of one of the evaluations, or the norm of the update.
 enum class Fault : std::uint8_t { none = 0, update_norm = 1 };
 
-constexpr Fault loss_fault(Evaluation e) {
-    return static_cast<Fault>(2 + 2 * static_cast<int>(e));
-}
+constexpr Fault loss_fault(Evaluation e) { return static_cast<Fault>(2 + 2 * static_cast<int>(e)); }
 constexpr Fault gradient_fault(Evaluation e) {
     return static_cast<Fault>(3 + 2 * static_cast<int>(e));
 }

@@ -96,8 +96,7 @@ public:
     static constexpr bool samples = samples_;
 
     OutOfPlace(Engine& engine, C& x, Closure& closure, Twins& twins)
-        : engine_(engine), x_(x), closure_(closure),
-          points_(engine.plan().points()),
+        : engine_(engine), x_(x), closure_(closure), points_(engine.plan().points()),
           twins_(twins.of<C>(x, points_.size() +
                                     static_cast<std::size_t>(engine.plan().gradients()))) {
         for (std::size_t k = 0; k < points_.size(); ++k) {
@@ -108,9 +107,9 @@ public:
     auto evaluate(Point at, Array gradient, Pass pass) {
         C const& where = at.array.id == 0 ? x_ : twin_of(at).get();
         if (at.array.id != 0) engine_.carry({0}, at.array);
-        C& into = twins_[points_.size() +
-                         static_cast<std::size_t>(gradient.id - engine_.plan().arrays())]
-                      ->get();
+        C& into =
+            twins_[points_.size() + static_cast<std::size_t>(gradient.id - engine_.plan().arrays())]
+                ->get();
         auto const loss = [&] {
             if constexpr (pass_closure<Closure, C>) {
                 return closure_(where, into, pass);
@@ -215,8 +214,8 @@ private:
     C& gradient_;
     Closure& closure_;
     std::vector<Array> const& free_;  // gradients that no method holds
-    Array shown_{0};  // the array whose values the model has
-    Array latest_{};  // the gradient that lies in the model's
+    Array shown_{0};                  // the array whose values the model has
+    Array latest_{};                  // the gradient that lies in the model's
 };
 
 }  // namespace polder::detail

@@ -18,31 +18,27 @@ constexpr bool check_container() {
     static_assert(!std::is_const_v<C>,
                   "polder: the parameters are const; pass a container that can be written to");
     if constexpr (!std::is_const_v<C>) {
-        static_assert(
-            !std::is_same_v<scalar_t<C>, Mixed>,
-            "polder: the blocks of the parameters mix float and double; use one of them");
+        static_assert(!std::is_same_v<scalar_t<C>, Mixed>,
+                      "polder: the blocks of the parameters mix float and double; use one of them");
         static_assert(!std::is_same_v<memory_space_t<C>, Mixed>,
                       "polder: the blocks of the parameters lie on different devices; keep all "
                       "of them on one");
         // Nothing else is said of blocks that are known, but cannot be stepped.
-        constexpr bool in_reach =
-            std::is_void_v<scalar_t<C>> || accessible<memory_space_t<C>>;
+        constexpr bool in_reach = std::is_void_v<scalar_t<C>> || accessible<memory_space_t<C>>;
         static_assert(in_reach || std::is_same_v<memory_space_t<C>, Mixed>,
                       "polder: the parameters lie on a device; include polder/cuda.hpp (or "
                       "polder/thrust.hpp) before they are stepped");
-        static_assert(
-            !eigen_like<C> || parameter_container<C>,
-            "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
-            "without strides");
+        static_assert(!eigen_like<C> || parameter_container<C>,
+                      "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
+                      "without strides");
         static_assert(
             eigen_like<C> || std::is_same_v<scalar_t<C>, Mixed> || !in_reach ||
                 parameter_container<C>,
             "polder: not a parameter container; pass contiguous float or double (std::vector, "
             "std::span, Eigen, ParameterArena), a nest of these, or specialise "
             "polder::Members");
-        static_assert(
-            !parameter_container<C> || std::is_lvalue_reference_v<Argument> || view<C>,
-            "polder: the parameters are a temporary; pass a variable, or a view of one");
+        static_assert(!parameter_container<C> || std::is_lvalue_reference_v<Argument> || view<C>,
+                      "polder: the parameters are a temporary; pass a variable, or a view of one");
     }
     return parameter_container<C>;
 }
@@ -65,9 +61,8 @@ constexpr bool check_arguments() {
             "polder: the closure is called as scalar(parameters const&, gradient&) or "
             "scalar(parameters const&, gradient&, polder::Pass), the gradient being of the "
             "type of the parameters");
-        static_assert(
-            !several || with_pass || !without,
-            "polder: this method uses two batches; let the closure take a polder::Pass");
+        static_assert(!several || with_pass || !without,
+                      "polder: this method uses two batches; let the closure take a polder::Pass");
         static_assert(
             !samples || with_pass || !without,
             "polder: this method asks for single samples; let the closure take a polder::Pass");

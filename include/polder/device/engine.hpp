@@ -109,7 +109,8 @@ public:
         ticket_.assign(1, 0);
         choice_.assign(1, {});
         std::vector<std::size_t> ends;
-        for (auto const& shape : blocks_.shapes) ends.push_back((ends.empty() ? 0 : ends.back()) + shape.rows);
+        for (auto const& shape : blocks_.shapes)
+            ends.push_back((ends.empty() ? 0 : ends.back()) + shape.rows);
         rows_ = ends.empty() ? 0 : ends.back();
         shapes_.assign(blocks_.shapes);
         row_ends_.assign(ends);
@@ -187,8 +188,8 @@ public:
         if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
         arrays_.point_to_own(a.id);
         shown(a);
-        run_plain<false>(detail::CopyValue{}, detail::TurningBegins<T>{{from.at(), nullptr}, nullptr, 0},
-                         arrays_[a.id]);
+        run_plain<false>(detail::CopyValue{},
+                         detail::TurningBegins<T>{{from.at(), nullptr}, nullptr, 0}, arrays_[a.id]);
     }
     void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
     void exchange(Array a, Array b) {
@@ -243,15 +244,16 @@ public:
             for (std::size_t k = 0; k < count; ++k) check(watched[k], faults[k]);
         }
         if (!alive()) return;
-        if (policy_ != NonFinite::raise || count == 0) return run_map(f, end_of(ending), located(args)...);
+        if (policy_ != NonFinite::raise || count == 0)
+            return run_map(f, end_of(ending), located(args)...);
         // An error comes too late to help the step: gradients are looked at as they are used.
         std::array<detail::TurningBegins<T>, n> begins{};
         for (std::size_t k = 0; k < count; ++k) begins[k] = arrays_[watched[k].id];
         using Body = detail::WatchedBody<T, F, n, decltype(located(args))...>;
         run(chunks_,
             Body{view(), guard(), source(), f, partial_.data(), begins, count, {located(args)...}},
-            detail::WatchedTail<n, detail::EndOfStep>{guard(), step(), faults, count, partial_.data(),
-                                                      chunks_, end_of(ending)});
+            detail::WatchedTail<n, detail::EndOfStep>{guard(), step(), faults, count,
+                                                      partial_.data(), chunks_, end_of(ending)});
     }
     template <class F, class... Args>
     void reduce(Value to, detail::Fault fault, F const& f, Args const&... args) {
@@ -299,10 +301,12 @@ public:
         run_plain<false>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
     }
     void carry(Array from, Array to) {
-        if (layout_.any_frozen()) run_plain<true>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
+        if (layout_.any_frozen())
+            run_plain<true>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
     }
     void carry(Mask from, Mask to) {
-        if (layout_.any_frozen()) run_plain<true>(detail::CopyValue{}, masks_[from.id], masks_[to.id]);
+        if (layout_.any_frozen())
+            run_plain<true>(detail::CopyValue{}, masks_[from.id], masks_[to.id]);
     }
     void clear_frozen(Array to) {
         if (layout_.any_frozen()) run_plain<true>(detail::SetValue<T>{0}, arrays_[to.id]);
@@ -310,7 +314,8 @@ public:
     template <class F>
     void fill(Mask m, F const& f) {
         using Body = detail::FillBody<T, F, detail::TurningBegins<std::uint8_t>>;
-        if (alive()) run(chunks_, Body{view(), guard(), source(), f, masks_[m.id]}, detail::NoEnd{});
+        if (alive())
+            run(chunks_, Body{view(), guard(), source(), f, masks_[m.id]}, detail::NoEnd{});
     }
     void set(Mask m, std::uint8_t value) {
         run_plain<false>(detail::SetValue<std::uint8_t>{value}, masks_[m.id]);
@@ -318,8 +323,8 @@ public:
     void centralise(Array array) {
         if (!alive()) return;
         run(rows_,
-            detail::CentraliseBody<T, detail::TurningBegins<T>>{view(), guard(), shapes_.data(),
-                                                                row_ends_.data(), arrays_[array.id]},
+            detail::CentraliseBody<T, detail::TurningBegins<T>>{
+                view(), guard(), shapes_.data(), row_ends_.data(), arrays_[array.id]},
             detail::NoEnd{});
     }
     template <class Score, class... Args>
@@ -401,11 +406,13 @@ private:
 
     template <class F, class End, class... Located>
     void run_map(F const& f, End const& end, Located const&... arrays) {
-        run(chunks_, detail::MapBody<T, F, Located...>{view(), guard(), source(), f, {arrays...}}, end);
+        run(chunks_, detail::MapBody<T, F, Located...>{view(), guard(), source(), f, {arrays...}},
+            end);
     }
     template <bool of_frozen, class F, class... Begins>
     void run_plain(F const& f, Begins const&... begins) {
-        run(chunks_, detail::PlainBody<of_frozen, F, Begins...>{view(), f, {begins...}}, detail::NoEnd{});
+        run(chunks_, detail::PlainBody<of_frozen, F, Begins...>{view(), f, {begins...}},
+            detail::NoEnd{});
     }
     template <class Body, class Tail>
     void run(std::size_t tasks, Body const& body, Tail const& tail) {

@@ -189,8 +189,8 @@ public:
         for (auto& table : tables_) table.values.resize(sizes.size());
     }
     DeviceArrays(DeviceArrays const& other)
-        : begins_(other.begins_), size_(other.size_), memory_(other.memory_), tables_(other.tables_),
-          turns_(other.turns_), pair_(other.pair_) {
+        : begins_(other.begins_), size_(other.size_), memory_(other.memory_),
+          tables_(other.tables_), turns_(other.turns_), pair_(other.pair_) {
         for (std::size_t id = 0; id < tables_.size(); ++id) {
             if (owns(static_cast<int>(id))) point_to_own(id);
         }
@@ -228,7 +228,8 @@ public:
         T* const* const mine = tables_[k].at();
         T* const* const others = tables_[static_cast<std::size_t>(pair.other)].at();
         return {{pair.side == 0 ? mine : others, pair.side == 0 ? others : mine},
-                turns_.data() + pair.turn, pair.side};
+                turns_.data() + pair.turn,
+                pair.side};
     }
     unsigned* turn(int id) { return turns_.data() + pair_[static_cast<std::size_t>(id)].turn; }
 

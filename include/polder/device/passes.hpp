@@ -21,9 +21,9 @@
 
 #include <polder/blocks/block_shape.hpp>
 #include <polder/closure/device_report.hpp>
-#include <polder/config.hpp>
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/report.hpp>
+#include <polder/config.hpp>
 #include <polder/device/memory.hpp>
 #include <polder/engine/choose.hpp>
 #include <polder/engine/column.hpp>
@@ -70,15 +70,20 @@ struct SiteSource {
     GroupSettings const* settings;
     std::uint64_t const* base_steps;
     std::uint64_t const* counts;  // of steps, skipped ones, and the method's
-    std::uint32_t const* group;  // of each block
+    std::uint32_t const* group;   // of each block
     std::size_t const* sizes;
 
     template <class T>
     POLDER_HOST_DEVICE Site<T> at(std::size_t block, bool* by_block) const {
         std::uint32_t const g = group[block];
-        return {values,   settings + g, base_steps[g],
-                counts[2], counts[0],    block,
-                static_cast<double>(sizes[block]), by_block};
+        return {values,
+                settings + g,
+                base_steps[g],
+                counts[2],
+                counts[0],
+                block,
+                static_cast<double>(sizes[block]),
+                by_block};
     }
     template <class T>
     POLDER_HOST_DEVICE Site<T> whole(double size, bool* by_block) const {
@@ -91,7 +96,8 @@ struct SiteSource {
 template <class T, class F, class Team>
 class FunctionsIn {
 public:
-    using At = std::remove_cvref_t<decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()))>;
+    using At =
+        std::remove_cvref_t<decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()))>;
     POLDER_HOST_DEVICE FunctionsIn(Team& team, F const& f, SiteSource const& source)
         : team_(team), f_(f), source_(source) {}
 
@@ -101,7 +107,8 @@ public:
         if (group != have_ || room->by_block) {
             team_.once([&] {
                 room->by_block = false;
-                ::new (static_cast<void*>(&room->at)) At(f_.at(source_.template at<T>(block, &room->by_block)));
+                ::new (static_cast<void*>(&room->at))
+                    At(f_.at(source_.template at<T>(block, &room->by_block)));
             });
         }
         have_ = group;
@@ -148,14 +155,14 @@ struct MapBody {
                                        std::size_t chunks) const {
         if (!guard.open()) return;
         FunctionsIn<T, F, Team> functions(team, f, source);
-        for_pieces(
-            layout, first, step, chunks,
-            [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                const auto function = functions.in(block);
-                with_pieces(arrays, block, within, [&](auto const&... columns) {
-                    team.for_each(length, [&](std::size_t i) { call_at<T>(function, i, columns...); });
-                });
-            });
+        for_pieces(layout, first, step, chunks,
+                   [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
+                       const auto function = functions.in(block);
+                       with_pieces(arrays, block, within, [&](auto const&... columns) {
+                           team.for_each(
+                               length, [&](std::size_t i) { call_at<T>(function, i, columns...); });
+                       });
+                   });
     }
 };
 
@@ -173,15 +180,14 @@ struct FillBody {
                                        std::size_t chunks) const {
         if (!guard.open()) return;
         FunctionsIn<T, F, Team> functions(team, f, source);
-        for_pieces(layout, first, step, chunks,
-                   [&](std::size_t block, std::size_t within, std::size_t coordinate,
-                       std::size_t length) {
-                       const auto function = functions.in(block);
-                       std::uint8_t* const at = mask(block) + within;
-                       team.for_each(length, [&](std::size_t i) {
-                           at[i] = function(coordinate + i) ? 1 : 0;
-                       });
-                   });
+        for_pieces(
+            layout, first, step, chunks,
+            [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
+                const auto function = functions.in(block);
+                std::uint8_t* const at = mask(block) + within;
+                team.for_each(length,
+                              [&](std::size_t i) { at[i] = function(coordinate + i) ? 1 : 0; });
+            });
     }
 };
 
@@ -200,9 +206,8 @@ struct PlainBody {
             [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
                 std::apply(
                     [&](auto const&... begins) {
-                        team.for_each(length, [&](std::size_t i) {
-                            f(begins(block)[within + i]...);
-                        });
+                        team.for_each(length,
+                                      [&](std::size_t i) { f(begins(block)[within + i]...); });
                     },
                     arrays);
             });
@@ -278,8 +283,8 @@ private:
 template <class T, class F, class... Arrays>
 struct FoldedBy {
     using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
-    using type = Folded<std::remove_cvref_t<decltype(
-        call_at<T>(std::declval<At const&>(), 0, std::declval<Arrays>().at(0, 0)...))>>;
+    using type = Folded<std::remove_cvref_t<decltype(call_at<T>(
+        std::declval<At const&>(), 0, std::declval<Arrays>().at(0, 0)...))>>;
 };
 
 // A row of partial sums for each chunk or, over_blocks, for each piece of a block in it.
@@ -300,19 +305,19 @@ struct ReduceBody {
         FunctionsIn<T, F, Team> functions(team, f, source);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
             Fold fold;
-            layout.for_each_piece(chunk, [&](std::size_t block, std::size_t within, std::size_t,
-                                             std::size_t length) {
-                const auto function = functions.in(block);
-                with_pieces(arrays, block, within, [&](auto const&... columns) {
-                    team.for_each(length, [&](std::size_t i) {
-                        fold.add(call_at<T>(function, i, columns...));
+            layout.for_each_piece(
+                chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
+                    const auto function = functions.in(block);
+                    with_pieces(arrays, block, within, [&](auto const&... columns) {
+                        team.for_each(length, [&](std::size_t i) {
+                            fold.add(call_at<T>(function, i, columns...));
+                        });
                     });
+                    if constexpr (over_blocks) {
+                        store(team, fold, chunk + block);
+                        fold = {};
+                    }
                 });
-                if constexpr (over_blocks) {
-                    store(team, fold, chunk + block);
-                    fold = {};
-                }
-            });
             if constexpr (!over_blocks) store(team, fold, chunk);
         }
     }
@@ -456,7 +461,8 @@ struct RequireFinite {
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (!guard.open()) return;
         double largest = 0;
-        team.for_each(chunks, [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
+        team.for_each(chunks,
+                      [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
         largest = team.template combine<Max>(largest);
         team.once([&] { step->require(largest == 0, fault); });
     }
@@ -482,23 +488,23 @@ struct WatchedBody {
         FunctionsIn<T, F, Team> functions(team, f, source);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
             double most_left = 0;  // how many from the first gradient on that is not finite
-            layout.for_each_piece(chunk, [&](std::size_t block, std::size_t within, std::size_t,
-                                             std::size_t length) {
-                const auto function = functions.in(block);
-                with_pieces(arrays, block, within, [&](auto const&... columns) {
-                    team.for_each(length, [&](std::size_t i) {
-                        std::size_t left = count;
-                        for (std::size_t k = 0; k < n; ++k) {
-                            if (k < count && left == count - k &&
-                                std::isfinite(watched[k](block)[within + i])) {
-                                --left;
+            layout.for_each_piece(
+                chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
+                    const auto function = functions.in(block);
+                    with_pieces(arrays, block, within, [&](auto const&... columns) {
+                        team.for_each(length, [&](std::size_t i) {
+                            std::size_t left = count;
+                            for (std::size_t k = 0; k < n; ++k) {
+                                if (k < count && left == count - k &&
+                                    std::isfinite(watched[k](block)[within + i])) {
+                                    --left;
+                                }
                             }
-                        }
-                        if (left == 0) call_at<T>(function, i, columns...);
-                        most_left = Max::fold(most_left, static_cast<double>(left));
+                            if (left == 0) call_at<T>(function, i, columns...);
+                            most_left = Max::fold(most_left, static_cast<double>(left));
+                        });
                     });
                 });
-            });
             most_left = team.template combine<Max>(most_left);
             team.once([&] { partial[chunk][0] = most_left; });
         }
@@ -517,7 +523,8 @@ struct WatchedTail {
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (guard.open()) {
             double left = 0;
-            team.for_each(chunks, [&](std::size_t chunk) { left = Max::fold(left, partial[chunk][0]); });
+            team.for_each(chunks,
+                          [&](std::size_t chunk) { left = Max::fold(left, partial[chunk][0]); });
             left = team.template combine<Max>(left);
             team.once([&] {
                 if (left > 0) step->require(false, faults[count - static_cast<std::size_t>(left)]);
@@ -749,19 +756,21 @@ struct ChooseBody {
                                        std::size_t chunks) const {
         if (!guard.open()) return;
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
-            keys.for_each(team, layout, chunk, [&](std::size_t block, std::size_t at, std::uint64_t bits) {
-                if (bits > choice->threshold) chosen(block)[at] = 1;
-            });
+            keys.for_each(team, layout, chunk,
+                          [&](std::size_t block, std::size_t at, std::uint64_t bits) {
+                              if (bits > choice->threshold) chosen(block)[at] = 1;
+                          });
             team.once([&] {
                 double share = partial[chunk][0];
                 if (share == 0) return;
                 OneByOne one;
-                keys.for_each(one, layout, chunk, [&](std::size_t block, std::size_t at, std::uint64_t bits) {
-                    if (bits == choice->threshold && share > 0) {
-                        chosen(block)[at] = 1;
-                        --share;
-                    }
-                });
+                keys.for_each(one, layout, chunk,
+                              [&](std::size_t block, std::size_t at, std::uint64_t bits) {
+                                  if (bits == choice->threshold && share > 0) {
+                                      chosen(block)[at] = 1;
+                                      --share;
+                                  }
+                              });
             });
         }
     }

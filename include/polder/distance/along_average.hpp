@@ -70,7 +70,8 @@ private:
         POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
             double const own = here.method_steps == 0 ? 1 : theta;
             auto const weights = detail::weights_of<T>(perturb, here.adaptive());
-            return At<T, std::remove_const_t<decltype(weights)>>{perturb, weights, T(1 - own), T(own)};
+            return At<T, std::remove_const_t<decltype(weights)>>{perturb, weights, T(1 - own),
+                                                                 T(own)};
         }
         template <class T>
         POLDER_HOST_DEVICE std::array<double, 4> finish(std::array<double, 4> const& sums,

@@ -42,7 +42,9 @@ struct Average {
 };
 
 template <class Measure>
-inline constexpr bool has_own_term = requires(Measure const& m) { m.term(1.0, 1.0); };
+inline constexpr bool has_own_term = requires(Measure const& m) {
+    m.term(1.0, 1.0);
+};
 
 // What one coordinate adds: g^2, g e, e^2, the measure's own term, and the first three times a weight.
 // Written out, since GCC 12 does not vectorise terms that went through std::tuple_cat.
@@ -121,8 +123,8 @@ struct DirectionTo {
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
         auto const weights = weights_of<T>(perturb, here.adaptive());
         auto const of_average = average.at(here);
-        return At<std::remove_const_t<decltype(weights)>, std::remove_const_t<decltype(of_average)>>{
-            measure, weights, of_average};
+        return At<std::remove_const_t<decltype(weights)>,
+                  std::remove_const_t<decltype(of_average)>>{measure, weights, of_average};
     }
 
     // ||g - d e||^2 below this share of its summands is added up again, from the differences.

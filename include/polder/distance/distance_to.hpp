@@ -10,8 +10,8 @@
 #include <polder/distance/reference.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/perturb/move.hpp>
-#include <polder/run/run.hpp>
 #include <polder/policy_name.hpp>
+#include <polder/run/run.hpp>
 
 namespace polder {
 
@@ -62,7 +62,8 @@ struct DistanceTo {
             auto v = (1 * g - Coefficient(found[V::d]) * e).u;
             if constexpr (Reference::is_fed_direction) {
                 using Feed = Keep<detail::Average<Reference>, Array, Out<Array>>;
-                return Direction<2, Feed>{std::move(v), found[V::norm], {}, {{reference}, {e, {next}}}};
+                return Direction<2, Feed>{
+                    std::move(v), found[V::norm], {}, {{reference}, {e, {next}}}};
             } else {
                 return Direction<2>{std::move(v), found[V::norm]};
             }

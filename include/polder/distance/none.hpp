@@ -51,7 +51,8 @@ struct GradientNorm {
         if constexpr (is_per_block<P>) {
             return std::array<double, 2>{norm, sums[0]};
         } else {
-            return std::array<double, 4>{norm, std::sqrt(sums[0]), length_of(perturb, norm, here), 1};
+            return std::array<double, 4>{norm, std::sqrt(sums[0]), length_of(perturb, norm, here),
+                                         1};
         }
     }
 };

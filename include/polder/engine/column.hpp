@@ -94,8 +94,7 @@ POLDER_INLINE auto call_at(F const& f, std::size_t i, Columns const&... columns)
             (columns.put(i, values), ...);
             return result;
         }
-    }
-    (columns.template get<V>(i)...);
+    }(columns.template get<V>(i)...);
 }
 
 /// An array of a pass: where it begins in each block, and what kind of column it is.

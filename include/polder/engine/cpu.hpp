@@ -37,7 +37,7 @@ template <class T>
 class CpuEngine {
 public:
     using Scalar = T;
-    using StepReport = Report;  ///< what a step returns
+    using StepReport = Report;                    ///< what a step returns
     static constexpr std::size_t max_terms = 16;  ///< of one reduction
 
     CpuEngine() = default;
@@ -211,7 +211,8 @@ public:
         for (std::size_t block = 0; block < layout_.blocks(); ++block) {
             typename Fold::Sums total;
             std::copy_n(block_total_[block].begin(), Fold::count, total.begin());
-            finish(to, fault, f, total, site(block, static_cast<double>(layout_.block_sizes()[block])));
+            finish(to, fault, f, total,
+                   site(block, static_cast<double>(layout_.block_sizes()[block])));
         }
     }
 
@@ -219,7 +220,8 @@ public:
     void root_of_sum(Value of_blocks, Value root) {
         if (!alive()) return;
         double sum = 0;
-        for (std::size_t block = 0; block < layout_.blocks(); ++block) sum += site(block, 0)[of_blocks];
+        for (std::size_t block = 0; block < layout_.blocks(); ++block)
+            sum += site(block, 0)[of_blocks];
         values_[static_cast<std::size_t>(root.slot)] = std::sqrt(sum);
     }
 
@@ -270,7 +272,8 @@ public:
         if (!alive()) return;
         for (std::size_t block = 0; block < layout_.blocks(); ++block) {
             auto const& shape = blocks_.shapes[block];
-            if (shape.cols >= 2 && !layout_.frozen(block)) centralise(arrays_[array.id][block], shape);
+            if (shape.cols >= 2 && !layout_.frozen(block))
+                centralise(arrays_[array.id][block], shape);
         }
     }
 
@@ -296,7 +299,8 @@ public:
         auto const functions = functions_of(f);
         for_each_piece([&, this](auto block, auto within, auto coordinate, auto length) {
             std::uint8_t* const mask = masks_[m.id][block] + within;
-            for (std::size_t i = 0; i < length; ++i) mask[i] = functions[block](coordinate + i) ? 1 : 0;
+            for (std::size_t i = 0; i < length; ++i)
+                mask[i] = functions[block](coordinate + i) ? 1 : 0;
         });
     }
     void set(Mask m, std::uint8_t value) {
@@ -336,12 +340,16 @@ private:
 
     Site<T> site(std::size_t block, double size, bool* by_block) const {
         auto const group = data->group.empty() ? 0 : data->group[block];
-        return {values_.data(),    &data->settings[group], data->base_steps[group],
-                data->method_steps, data->steps, block, size, by_block};
+        return {values_.data(),
+                &data->settings[group],
+                data->base_steps[group],
+                data->method_steps,
+                data->steps,
+                block,
+                size,
+                by_block};
     }
-    Site<T> site(std::size_t block, double size) {
-        return site(block, size, &by_block_);
-    }
+    Site<T> site(std::size_t block, double size) { return site(block, size, &by_block_); }
     template <class F>
     auto functions_of(F const& f) {
         return functions_.fill(
@@ -363,7 +371,8 @@ private:
 
     template <bool of_frozen = false, class F>
     void for_each_piece(F const& f) {
-        for_each_chunk([&](std::size_t chunk) { layout_.template for_each_piece<of_frozen>(chunk, f); });
+        for_each_chunk(
+            [&](std::size_t chunk) { layout_.template for_each_piece<of_frozen>(chunk, f); });
     }
     template <bool of_frozen>
     void copy_pieces(Array from, Array to) {
@@ -392,7 +401,8 @@ private:
                     std::size_t const size = std::min<std::size_t>(run, length - done);
                     std::size_t bad = 0;
                     while (bad < count &&
-                           detail::finite_piece(size, arrays_[watched[bad].id][block] + within + done)) {
+                           detail::finite_piece(size,
+                                                arrays_[watched[bad].id][block] + within + done)) {
                         ++bad;
                     }
                     if (bad == count) {
@@ -408,20 +418,24 @@ private:
         for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
             first_bad = std::min(first_bad, partial(chunk));
         }
-        if (first_bad < static_cast<double>(count)) fail(faults[static_cast<std::size_t>(first_bad)]);
+        if (first_bad < static_cast<double>(count))
+            fail(faults[static_cast<std::size_t>(first_bad)]);
     }
 
     void centralise(T* first, BlockShape const& shape) {
         std::size_t const along = shape.row_major ? 1 : shape.rows;
         std::size_t const across = shape.row_major ? shape.cols : 1;
         std::size_t const worth = chunks_worth_threads * Layout::chunk_size;
-        parallel_for(shape.rows, shape.rows * shape.cols < worth ? 1 : threads_, [&](std::size_t row) {
-            T* const begin = first + row * across;
-            double sum = 0;
-            for (std::size_t col = 0; col < shape.cols; ++col) sum += begin[col * along];
-            T const mean = T(sum / static_cast<double>(shape.cols));
-            for (std::size_t col = 0; col < shape.cols; ++col) begin[col * along] -= mean;
-        });
+        parallel_for(shape.rows, shape.rows * shape.cols < worth ? 1 : threads_,
+                     [&](std::size_t row) {
+                         T* const begin = first + row * across;
+                         double sum = 0;
+                         for (std::size_t col = 0; col < shape.cols; ++col)
+                             sum += begin[col * along];
+                         T const mean = T(sum / static_cast<double>(shape.cols));
+                         for (std::size_t col = 0; col < shape.cols; ++col)
+                             begin[col * along] -= mean;
+                     });
     }
 
     Layout layout_;
@@ -429,7 +443,7 @@ private:
     Plan plan_;
     detail::HostArrays<T> arrays_;
     detail::HostArrays<std::uint8_t> masks_;
-    std::vector<double> partial_;                                // one row of terms per chunk
+    std::vector<double> partial_;                               // one row of terms per chunk
     std::vector<std::array<double, max_terms>> block_partial_;  // of each piece, for reduce_blocks
     std::vector<std::array<double, max_terms>> block_total_;
     std::vector<double> values_;

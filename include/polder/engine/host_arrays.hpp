@@ -52,7 +52,8 @@ public:
         memory_[k].resize(size_);
         for (std::size_t block = 0; block < begins_.size(); ++block) {
             std::size_t const end = block + 1 < begins_.size() ? begins_[block + 1] : size_;
-            std::copy_n(tables_[k][block], end - begins_[block], memory_[k].data() + begins_[block]);
+            std::copy_n(tables_[k][block], end - begins_[block],
+                        memory_[k].data() + begins_[block]);
         }
         memory_of_[k] = k;
         point_to(k, k);

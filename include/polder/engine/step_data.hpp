@@ -15,8 +15,9 @@ namespace polder::detail {
 
 // Numbers of the steps so far and of the groups, as passes read them.
 struct StepData {
-    std::vector<GroupSettings> settings;    // of each group; 0: of the blocks in no group of the user's
-    std::vector<std::uint32_t> group;       // of each block
+    std::vector<GroupSettings>
+        settings;                      // of each group; 0: of the blocks in no group of the user's
+    std::vector<std::uint32_t> group;  // of each block
     std::vector<std::uint64_t> base_steps;  // of the base optimizer, in each group
     std::uint64_t steps = 0;                // that changed the parameters
     std::uint64_t skipped = 0;              // that did not

@@ -124,7 +124,7 @@ private:
     // has to prove that what is written is nothing that is read later: longer loops are vectorised as they stand.
     template <class F, class... Columns>
     static constexpr std::size_t run_of = has_conditions<F> || (Columns::writes || ...) ? 4 * lanes
-                                                                                         : lanes;
+                                                                                        : lanes;
 
     template <std::size_t... k, std::size_t run>
     POLDER_INLINE static void store(std::index_sequence<k...>, double (&values)[count][run],

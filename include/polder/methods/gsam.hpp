@@ -1,8 +1,8 @@
 /// GSAM, surrogate-gap SAM, and its form with a mixed loss.
 #pragma once
 
-#include <polder/mix/surrogate_gap.hpp>
 #include <polder/mix/plus.hpp>
+#include <polder/mix/surrogate_gap.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
 

@@ -51,16 +51,16 @@ struct Mirror {
         return {Ascent{ball}.init(plan), plan.point(Evaluation::mirrored)};
     }
     template <class R>
-    Placed place(R& run, State const& state) const
-        requires(!std::is_same_v<Ball, NoPerturbation>) {
+    Placed place(R& run, State const& state) const requires(!std::is_same_v<Ball, NoPerturbation>) {
         return Ascent{ball}.place(run, state.ascent);
     }
     template <class R, class Base>
     void step(R& run, State const& state, Base const& base) const {
-        auto s = Ascent{ball}.ascended(run, state.ascent);                        // s = grad L_B(x + eps)
-        base.descend_elsewhere(run, state.mirrored, alpha1 * s);                  // x' = BaseOpt(x, alpha1 s)
-        auto h = run.gradient(B1, state.mirrored, std::move(s));                  // h = grad L_B(x')
-        base.descend_again(run, state.mirrored, -alpha2 * std::move(h));          // x = BaseOpt(x', -alpha2 h)
+        auto s = Ascent{ball}.ascended(run, state.ascent);        // s = grad L_B(x + eps)
+        base.descend_elsewhere(run, state.mirrored, alpha1 * s);  // x' = BaseOpt(x, alpha1 s)
+        auto h = run.gradient(B1, state.mirrored, std::move(s));  // h = grad L_B(x')
+        base.descend_again(run, state.mirrored,
+                           -alpha2 * std::move(h));  // x = BaseOpt(x', -alpha2 h)
     }
     template <class R>
     auto rest(R& run, State const&) const {

@@ -31,9 +31,9 @@ struct MomentumAscent {
     template <class BaseOpt>
     void validate_over(BaseOpt const& base) const {
         if (!detail::has_first_moment(base)) {
-            throw std::invalid_argument(
-                "polder: Momentum-SAM needs a base optimizer with a first moment: Adam, AdamW, Lion, LAMB, or "
-                "SGD or RMSprop with momentum > 0");
+            throw std::invalid_argument("polder: Momentum-SAM needs a base optimizer with a first "
+                                        "moment: Adam, AdamW, Lion, LAMB, or "
+                                        "SGD or RMSprop with momentum > 0");
         }
     }
 

@@ -31,7 +31,9 @@ struct Plus {
 
     // Of a mix:
     template <class R>
-    auto blend(R& run, Gradient s) const requires requires { first.blend(run, std::move(s)); }
+    auto blend(R& run, Gradient s) const requires requires {
+        first.blend(run, std::move(s));
+    }
     { return with_second(run, first.blend(run, std::move(s))); }
     template <class R>
     auto blend(R& run, Gradient s, Gradient g) const requires requires {
@@ -46,7 +48,7 @@ struct Plus {
         return first.init(plan);
     }
     template <class R, class State>
-    auto place(R& run, State const& state) const {
+    Placed place(R& run, State const& state) const {
         return first.place(run, state);
     }
     template <class R, class State>
@@ -54,7 +56,9 @@ struct Plus {
         return with_second(run, first.update(run, state));
     }
     template <class R, class State>
-    auto rest(R& run, State const& state) const requires requires { first.rest(run, state); }
+    auto rest(R& run, State const& state) const requires requires {
+        first.rest(run, state);
+    }
     { return with_second(run, first.rest(run, state)); }
 
 private:

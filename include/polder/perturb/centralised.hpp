@@ -29,7 +29,8 @@ struct Centralised : Ball {
             },
             along.rider.arguments);
         run.centralise(y);
-        run.note(detail::Note::perturbation_norm, run.template displace_measured<false>(y, x, Eps{}, y));
+        run.note(detail::Note::perturbation_norm,
+                 run.template displace_measured<false>(y, x, Eps{}, y));
     }
 
 private:

@@ -56,7 +56,8 @@ enum class Score {
 namespace detail {
 
 // A number in [0, 1) for a coordinate, in draw number `draw` from a seed.
-POLDER_HOST_DEVICE inline double drawn(std::uint64_t seed, std::size_t coordinate, std::uint64_t draw) {
+POLDER_HOST_DEVICE inline double drawn(std::uint64_t seed, std::size_t coordinate,
+                                       std::uint64_t draw) {
     std::uint64_t bits = seed ^ (draw + 1) * 0x9e3779b97f4a7c15u;
     for (std::uint64_t word : {std::uint64_t{coordinate}, std::uint64_t{0}}) {
         bits = (bits ^ word ^ bits >> 30) * 0xbf58476d1ce4e5b9u;
@@ -210,7 +211,8 @@ struct DynamicMask {
     template <class R>
     void start(R& run, State const& state) const {
         run.clear(state.mask.now);
-        run.choose_largest(first_live(run.size()), detail::ScoreBy{seed, Score::random, 0}, state.mask.now);
+        run.choose_largest(first_live(run.size()), detail::ScoreBy{seed, Score::random, 0},
+                           state.mask.now);
     }
     template <class R>
     polder::Mask current(R&, State const& state) const {
@@ -224,10 +226,10 @@ struct DynamicMask {
         run.clear(next);
         // Drop and growth draw other numbers, and so does every epoch.
         detail::ScoreBy const dropped{seed, drop, 2 * e + 1}, grows{seed, growth, 2 * e + 2};
-        run.choose_largest(kept(run.size(), e), detail::ScoreWhere<true, detail::ScoreBy>{dropped}, next,
-                           state.mask.now, y, g);
-        run.choose_largest(grown(run.size(), e), detail::ScoreWhere<false, detail::ScoreBy>{grows}, next,
-                           state.mask.now, y, g);
+        run.choose_largest(kept(run.size(), e), detail::ScoreWhere<true, detail::ScoreBy>{dropped},
+                           next, state.mask.now, y, g);
+        run.choose_largest(grown(run.size(), e), detail::ScoreWhere<false, detail::ScoreBy>{grows},
+                           next, state.mask.now, y, g);
     }
 
 private:

@@ -50,13 +50,21 @@ namespace detail {
 struct Nothing {};
 
 template <class P>
-inline constexpr bool is_quadratic = requires(P const& p) { p.coefficient(1.0); };
+inline constexpr bool is_quadratic = requires(P const& p) {
+    p.coefficient(1.0);
+};
 template <class P>
-inline constexpr bool is_weighted = requires(P const& p) { p.template weights<double>(true); };
+inline constexpr bool is_weighted = requires(P const& p) {
+    p.template weights<double>(true);
+};
 template <class P>
-inline constexpr bool is_per_block = requires { requires P::per_block; };
+inline constexpr bool is_per_block = requires {
+    requires P::per_block;
+};
 template <class P>
-inline constexpr bool is_counting = requires(P const& p) { p.count_term(1.0, 1.0); };
+inline constexpr bool is_counting = requires(P const& p) {
+    p.count_term(1.0, 1.0);
+};
 
 template <class P>
 auto init_of(P const& policy, Plan& plan) {
@@ -183,7 +191,8 @@ struct CountTerms {
 template <class R, class P, std::size_t n, class Rider>
 void count(R& run, P const& perturb, Direction<n, Rider>& along) {
     if constexpr (is_counting<P>) {
-        along.count = run.reduce(CountTerms<P, n>{perturb, {along.v.by}, along.norm}, along.v.of)[0];
+        along.count =
+            run.reduce(CountTerms<P, n>{perturb, {along.v.by}, along.norm}, along.v.of)[0];
     }
 }
 
@@ -247,8 +256,9 @@ struct Move {
         auto const weights = weights_of<T>(perturb, here.adaptive());
         auto const ride = rider.at(here);
         auto const make = [&]<class M>(M move) {
-            return At<T, M, std::remove_const_t<decltype(weights)>, std::remove_const_t<decltype(ride)>>{
-                perturb, move, weights, v.at(here), ride};
+            return At<T, M, std::remove_const_t<decltype(weights)>,
+                      std::remove_const_t<decltype(ride)>>{perturb, move, weights, v.at(here),
+                                                           ride};
         };
         if constexpr (is_quadratic<P>) {
             return make(static_cast<T>(own.coefficient(here[norm])));
@@ -270,17 +280,16 @@ void move(R& run, Array x, Point y, P const& perturb, Direction<n, Keep<F, A...>
     auto const pass = move_of(perturb, along, radius);
     std::apply(
         [&](auto const&... more) {
-            constexpr bool length_is_known =
-                is_quadratic<P> && !is_weighted<P> && !is_per_block<P> &&
-                std::tuple_size_v<Reads> == 0;
+            constexpr bool length_is_known = is_quadratic<P> && !is_weighted<P> &&
+                                             !is_per_block<P> && std::tuple_size_v<Reads> == 0;
             if (length_is_known && run.one_radius() && !radius.value.exists()) {
                 run.displace(y, x, pass, along.v.of, reads, more...);
             } else {
-                constexpr bool conditional =
-                    !is_quadratic<P> || requires { requires P::has_conditions; };
-                run.note(Note::perturbation_norm,
-                         run.template displace_measured<conditional>(y, x, pass, along.v.of, reads,
-                                                                     more...));
+                constexpr bool conditional = !is_quadratic<P> || requires {
+                    requires P::has_conditions;
+                };
+                run.note(Note::perturbation_norm, run.template displace_measured<conditional>(
+                                                      y, x, pass, along.v.of, reads, more...));
             }
         },
         along.rider.arguments);

@@ -6,8 +6,8 @@
 #include <string>
 #include <type_traits>
 
-#include <polder/hyper_parameter.hpp>
 #include <polder/distance/none.hpp>
+#include <polder/hyper_parameter.hpp>
 #include <polder/perturb/move.hpp>
 #include <polder/policy_name.hpp>
 

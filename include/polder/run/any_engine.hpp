@@ -48,9 +48,7 @@ public:
     }
 
     // All that lasts. It may be written to until the next step.
-    std::vector<StateArray> state() {
-        return held_ ? held_->state() : std::vector<StateArray>{};
-    }
+    std::vector<StateArray> state() { return held_ ? held_->state() : std::vector<StateArray>{}; }
     // What was counted where the passes run.
     void count(StepData& data) {
         if (held_) held_->count(data);

@@ -64,8 +64,9 @@ struct NoRider {
 /// What a method hands to its base optimizer: the gradient u, and what goes past it.
 template <std::size_t n, std::size_t m = 0, class Rider = Keep<NoRider>>
 struct Blend {
-    Combination<n> u;          ///< goes through the base optimizer
-    Combination<m> past{};     ///< past its moments: x loses learning_rate past_weight (this combination) as well
+    Combination<n> u;  ///< goes through the base optimizer
+    Combination<m>
+        past{};  ///< past its moments: x loses learning_rate past_weight (this combination) as well
     double past_weight = 1;
     Rider rider{};
 

@@ -134,9 +134,8 @@ struct RuleDescent {
         R rider;
 
         template <class V, class... A>  // stage last
-        POLDER_INLINE void operator()(V& x, std::array<V, states>& state,
-                                      std::array<V, n> const& g, std::array<V, m> const& h,
-                                      A&... more) const {
+        POLDER_INLINE void operator()(V& x, std::array<V, states>& state, std::array<V, n> const& g,
+                                      std::array<V, m> const& h, A&... more) const {
             x = past.off(rule(x, u(g), state), h);
             rider(more...);
         }
@@ -158,8 +157,7 @@ struct RuleDescent {
     template <class T>
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
         Form const own = here.own(base);
-        auto const rule =
-            own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1);
+        auto const rule = own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1);
         auto const of_u = u.at(here);
         auto const of_past = past.at(here, own);
         auto const of_rider = rider.at(here);
@@ -203,12 +201,12 @@ template <Stage stage_, std::size_t n, std::size_t m, class Rider>
 struct DescentOf {
     static constexpr Stage stage = stage_;
     Array from, to;
-    detail::Update<n> update;       ///< the pass of u, for the values of `gradients`
+    detail::Update<n> update;  ///< the pass of u, for the values of `gradients`
     std::array<Array, n> gradients;
-    detail::Past<m> past;           ///< what goes past the moments, for the values of `past_gradients`
+    detail::Past<m> past;  ///< what goes past the moments, for the values of `past_gradients`
     std::array<Array, m> past_gradients;
-    Rider const& rider;             ///< what the last pass does besides
-    double ahead;                   ///< descents of this step so far
+    Rider const& rider;  ///< what the last pass does besides
+    double ahead;        ///< descents of this step so far
 };
 
 namespace detail {
@@ -218,7 +216,9 @@ constexpr bool is_first_moment(std::string_view name) {
 }
 template <class Base>
 bool has_first_moment(Base const& base) {
-    if constexpr (step_of_its_own<Base>) {
+    if constexpr (requires { base.has_first_moment(); }) {
+        return base.has_first_moment();
+    } else if constexpr (step_of_its_own<Base>) {
         return requires { base.init(std::declval<Plan&>()).first_moment(); };
     } else {
         return with_form(base, []<class Form>(Form const&) {
@@ -242,8 +242,9 @@ struct RuleState {
     template <class Base>
     RuleState(Base const& base, Plan& plan) {
         with_form(base, [&]<class Form>(Form const& form) {
-            static_assert(std::tuple_size_v<decltype(Form::state_names)> <= most,
-                          "polder: a base optimizer that is a rule has at most four arrays of state");
+            static_assert(
+                std::tuple_size_v<decltype(Form::state_names)> <= most,
+                "polder: a base optimizer that is a rule has at most four arrays of state");
             double initial = 0;
             if constexpr (requires { form.initial_state(); }) initial = form.initial_state();
             for (std::string_view name : Form::state_names) {
@@ -269,8 +270,8 @@ struct RuleState {
             std::apply(
                 [&](auto const&... more) {
                     if constexpr (stage == Stage::last) {
-                        run.map_last(pass, InOut{d.to}, changed(now), d.gradients,
-                                     d.past_gradients, more...);
+                        run.map_last(pass, InOut{d.to}, changed(now), d.gradients, d.past_gradients,
+                                     more...);
                     } else if constexpr (stage == Stage::again) {
                         run.map_last(pass, Out{d.to}, d.from, changed(next), d.gradients,
                                      d.past_gradients, more...);
@@ -365,8 +366,8 @@ private:
     static Limits clip(R& run, B const& b) {
         Clipping const& clipping = run.clipping();
         if (!clipping.by_norm()) return {{}, clipping.value};
-        auto const [norm, scale] =
-            run.reduce(detail::UpdateNorm<std::tuple_size_v<decltype(b.u.by)>>{{b.u.by}, clipping}, b.u.of);
+        auto const [norm, scale] = run.reduce(
+            detail::UpdateNorm<std::tuple_size_v<decltype(b.u.by)>>{{b.u.by}, clipping}, b.u.of);
         run.note(detail::Note::update_norm, norm);
         return {scale, clipping.value};
     }

@@ -105,6 +105,12 @@ private:
     std::vector<Array>* pool_ = nullptr;
 };
 
+/// The clean gradient, and the point that the method has led to.
+struct Placed {
+    Gradient g;
+    Point y;
+};
+
 /// What a method keeps and needs, known before its first step: Method::init(plan) asks for it. Without memory of its own.
 class Plan {
 public:

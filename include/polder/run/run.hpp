@@ -51,13 +51,14 @@ struct ValueOf<T, std::tuple<A...>> {
 template <class T, class F, class... Args>
 constexpr std::size_t values_found() {
     using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
-    using Terms = std::remove_cvref_t<decltype(
-        std::declval<At const&>()(std::declval<typename ValueOf<T, Args>::type&>()...))>;
-    static_assert(requires { std::tuple_size<Terms>::value; },
-                  "polder: the function of a reduction returns polder::Terms<...>");
-    using Found = decltype(finished(std::declval<F const&>(),
-                                    std::array<double, std::tuple_size_v<Terms>>{},
-                                    std::declval<Site<T> const&>()));
+    using Terms = std::remove_cvref_t<decltype(std::declval<At const&>()(
+        std::declval<typename ValueOf<T, Args>::type&>()...))>;
+    static_assert(
+        requires { std::tuple_size<Terms>::value; },
+        "polder: the function of a reduction returns polder::Terms<...>");
+    using Found =
+        decltype(finished(std::declval<F const&>(), std::array<double, std::tuple_size_v<Terms>>{},
+                          std::declval<Site<T> const&>()));
     return std::tuple_size_v<Found>;
 }
 
@@ -155,18 +156,20 @@ public:
     /// The gradient of a batch's loss at a point. `spent`: a gradient whose memory it may take.
     template <Batch batch>
     Gradient gradient(BatchTag<batch>, Point at, Gradient spent = {}) {
-        static_assert(static_cast<int>(batch) < Form::batches,
-                      "polder: a method that asks for several batches says how many: static constexpr int "
-                      "batches = 2");
+        static_assert(
+            static_cast<int>(batch) < Form::batches,
+            "polder: a method that asks for several batches says how many: static constexpr int "
+            "batches = 2");
         constexpr Evaluation of[] = {Evaluation::perturbed, Evaluation::second, Evaluation::third};
         return evaluate(std::move(spent), at, {batch, at.array.id != 0},
                         batch == Batch::first ? at.role : of[static_cast<int>(batch)]);
     }
     /// The gradient of the loss of sample k of the first batch, at x.
     Gradient sample(int k, Gradient spent = {}) {
-        static_assert(Form::samples,
-                      "polder: a method that asks for single samples says so: static constexpr bool samples "
-                      "= true");
+        static_assert(
+            Form::samples,
+            "polder: a method that asks for single samples says so: static constexpr bool samples "
+            "= true");
         return evaluate(std::move(spent), x(), {Batch::first, false, k}, Evaluation::sample);
     }
 
@@ -179,14 +182,16 @@ public:
     /// makes of the sums, or the sums. They are checked: a sum that is not finite is the fault of the first gradient in it.
     template <class F, class... A>
     auto reduce(F const& f, A const&... a) {
-        auto const found = new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(false);
+        auto const found =
+            new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(false);
         engine_.reduce(found[0], blamed(handle(a)...), f, handle(a)...);
         return found;
     }
     /// The same in each block by itself: values of blocks.
     template <class F, class... A>
     auto reduce_blocks(F const& f, A const&... a) {
-        auto const found = new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(true);
+        auto const found =
+            new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(true);
         engine_.reduce_blocks(found[0], blamed(handle(a)...), f, handle(a)...);
         return found;
     }
@@ -304,7 +309,8 @@ private:
     Gradient evaluate(Gradient spent, Point at, Pass pass, Evaluation what) {
         { Gradient const released = std::move(spent); }
         if (free_.empty()) {
-            throw std::logic_error("polder: a method holds more gradients at a time than its plan says");
+            throw std::logic_error(
+                "polder: a method holds more gradients at a time than its plan says");
         }
         Gradient g(free_.back(), free_);
         free_.pop_back();
@@ -314,7 +320,8 @@ private:
         double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
                                     &report_.second_loss};
         if constexpr (std::is_arithmetic_v<std::remove_const_t<decltype(loss)>>) {
-            if (what <= Evaluation::second) *reported[static_cast<int>(what)] = static_cast<double>(loss);
+            if (what <= Evaluation::second)
+                *reported[static_cast<int>(what)] = static_cast<double>(loss);
             if (!std::isfinite(static_cast<double>(loss))) engine_.fail(detail::loss_fault(what));
         } else {
             engine_.keep_loss(loss, what);
@@ -340,8 +347,9 @@ private:
     // Gradients by the ids of their handles; what would be wrong if one that nobody has looked at were not finite.
     detail::Fault& unchecked(Array a) {
         auto const k = a.id - engine_.plan().arrays();
-        return k >= 0 && k < static_cast<int>(unchecked_.size()) ? unchecked_[static_cast<std::size_t>(k)]
-                                                                  : no_gradient_;
+        return k >= 0 && k < static_cast<int>(unchecked_.size())
+                   ? unchecked_[static_cast<std::size_t>(k)]
+                   : no_gradient_;
     }
     template <class... A>
     detail::Fault blamed(A const&... a) {

@@ -1,0 +1,283 @@
+/// Any optimizer behind one interface, and optimizers by name.
+///
+/// Not in polder.hpp: what includes it compiles every method.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <polder/blocks/container.hpp>
+#include <polder/closure/device_report.hpp>
+#include <polder/closure/pass.hpp>
+#include <polder/closure/report.hpp>
+#include <polder/optimizer.hpp>
+#include <polder/registry/any_base.hpp>
+#include <polder/registry/base_optimizers.hpp>
+#include <polder/registry/methods.hpp>
+#include <polder/registry/options.hpp>
+#include <polder/settings.hpp>
+
+namespace polder {
+
+/// An optimizer of parameters C whose type was forgotten. A copy has a state of its own.
+template <class C>
+class AnyOptimizer {
+public:
+    /// What the closure returns: a number, or on a device one that it keeps.
+    using Loss =
+        std::conditional_t<std::is_same_v<memory_space_t<C>, HostMemory>, double, DeviceLoss>;
+    using StepReport = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
+    /// Loss and gradient at given parameters; see Optimizer::step.
+    using Closure = std::function<Loss(C const& at, C& gradient, Pass)>;
+    /// Loss and gradient of a model at the parameters that it holds; see Optimizer::step_in_place.
+    using ModelClosure = std::function<Loss(Pass)>;
+    /// A value of the state.
+    using StateValue = std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>,
+                                    std::reference_wrapper<std::uint64_t>>;
+
+    template <class Method, class BaseOpt>
+    AnyOptimizer(Optimizer<Method, BaseOpt> optimizer)  // NOLINT: conversion is meant
+        : held_(std::make_unique<Of<Method, BaseOpt>>(std::move(optimizer))) {}
+    AnyOptimizer(AnyOptimizer const& other) : held_(other.held_->clone()) {}
+    AnyOptimizer& operator=(AnyOptimizer const& other) { return *this = AnyOptimizer(other); }
+    AnyOptimizer(AnyOptimizer&&) noexcept = default;
+    AnyOptimizer& operator=(AnyOptimizer&&) noexcept = default;
+    ~AnyOptimizer() = default;
+
+    StepReport step(C& x, Closure const& closure) { return held_->step(x, closure); }
+    StepReport step_in_place(C& x, C& gradient, ModelClosure const& closure) {
+        return held_->step_in_place(x, gradient, closure);
+    }
+    /// Whether there is an eps. Without one perturbation() throws std::logic_error.
+    bool has_perturbation() const { return held_->has_perturbation(); }
+    StepReport perturbation(C& x, Closure const& closure, C& eps) {
+        return held_->perturbation(x, closure, eps);
+    }
+    /// The batches that a step asks for.
+    int batches() const { return held_->batches(); }
+
+    /// Groups, intervals, schedules, clipping, threads, epochs: see Settings.
+    Settings& settings() { return held_->settings(); }
+    Settings const& settings() const { return held_->settings(); }
+    void begin_epoch() { settings().begin_epoch(); }
+    void set_threads(int threads) { settings().set_threads(threads); }
+    std::uint64_t steps() const { return settings().steps(); }
+    std::uint64_t skipped_steps() const { return settings().skipped_steps(); }
+    /// The base optimizer's.
+    void set_learning_rate(double rate) { held_->set_learning_rate(rate); }
+
+    void bind(C& x) { held_->bind(x); }
+    std::string method() const { return held_->method(); }
+    template <class F>
+    void visit_state(F&& f) {
+        held_->visit_state([&](std::string_view name, StateValue value) {
+            std::visit(
+                [&]<class V>(V of) {
+                    if constexpr (std::is_same_v<V, std::reference_wrapper<std::uint64_t>>) {
+                        f(name, of.get());
+                    } else {
+                        f(name, of);
+                    }
+                },
+                value);
+        });
+    }
+
+private:
+    struct Held {
+        virtual ~Held() = default;
+        virtual std::unique_ptr<Held> clone() const = 0;
+        virtual StepReport step(C&, Closure const&) = 0;
+        virtual StepReport step_in_place(C&, C&, ModelClosure const&) = 0;
+        virtual bool has_perturbation() const = 0;
+        virtual StepReport perturbation(C&, Closure const&, C&) = 0;
+        virtual int batches() const = 0;
+        virtual Settings& settings() = 0;
+        virtual void set_learning_rate(double) = 0;
+        virtual void bind(C&) = 0;
+        virtual std::string method() const = 0;
+        virtual void visit_state(std::function<void(std::string_view, StateValue)> const&) = 0;
+    };
+    template <class Method, class BaseOpt>
+    struct Of final : Held {
+        explicit Of(Optimizer<Method, BaseOpt> o) : optimizer(std::move(o)) {}
+        std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(optimizer); }
+        StepReport step(C& x, Closure const& closure) override {
+            return optimizer.step(x, closure);
+        }
+        StepReport step_in_place(C& x, C& gradient, ModelClosure const& closure) override {
+            return optimizer.step_in_place(x, gradient, closure);
+        }
+        bool has_perturbation() const override { return optimizer.has_perturbation; }
+        StepReport perturbation([[maybe_unused]] C& x, [[maybe_unused]] Closure const& closure,
+                                [[maybe_unused]] C& eps) override {
+            if constexpr (Optimizer<Method, BaseOpt>::has_perturbation) {
+                return optimizer.perturbation(x, closure, eps);
+            } else {
+                throw std::logic_error("polder: this method has no perturbation");
+            }
+        }
+        int batches() const override { return Optimizer<Method, BaseOpt>::batches; }
+        Settings& settings() override { return optimizer; }
+        void set_learning_rate(double rate) override { optimizer.base().learning_rate = rate; }
+        void bind(C& x) override { optimizer.bind(x); }
+        std::string method() const override { return optimizer.method(); }
+        void visit_state(std::function<void(std::string_view, StateValue)> const& f) override {
+            optimizer.visit_state([&]<class V>(std::string_view name, V&& value) {
+                if constexpr (std::is_same_v<std::remove_cvref_t<V>, std::uint64_t>) {
+                    f(name, std::ref(value));
+                } else {
+                    f(name, value);
+                }
+            });
+        }
+        Optimizer<Method, BaseOpt> optimizer;
+    };
+    std::unique_ptr<Held> held_;
+};
+
+namespace registry {
+
+/// A method by name, and how its optimizer is made.
+template <class C>
+struct MethodLine {
+    MethodEntry entry;
+    bool has_plus;
+    AnyOptimizer<C> (*make)(OptionReader& options, AnyBase const& base, bool plus);
+};
+
+namespace detail {
+
+template <class C, class Make>
+AnyOptimizer<C> make_of(OptionReader& options, AnyBase const& base, [[maybe_unused]] bool plus) {
+    std::optional<AnyOptimizer<C>> result;
+    const auto take = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
+        const auto finish = [&](auto optimizer) {
+            if (around.interval) optimizer.set_interval(*around.interval);
+            Group exempt{.name = "exempt", .adaptive = false};
+            for (std::size_t begin = 0; begin < around.exempt.size();) {
+                auto const end = std::min(around.exempt.find(';', begin), around.exempt.size());
+                if (end > begin) exempt.blocks.push_back(around.exempt.substr(begin, end - begin));
+                begin = end + 1;
+            }
+            if (!exempt.blocks.empty()) optimizer.set_groups({exempt});
+            result.emplace(std::move(optimizer));
+        };
+        if constexpr (has_plus<Method>) {
+            if (plus) {
+                return finish(
+                    Optimizer(registry::plus(method, options.number("kappa", 0.6)), base));
+            }
+        }
+        finish(Optimizer(method, base));
+    };
+    Make{}(options, take);
+    return *std::move(result);
+}
+
+template <class C>
+struct Lines {
+    std::vector<MethodLine<C>>& lines;
+    template <class Make>
+    void operator()(MethodEntry const& entry, Make const& make) const {
+        bool with_plus = false;
+        OptionReader defaults{Options{}};
+        make(defaults, [&]<class Method>(Method const&, Surroundings const& = {}) {
+            with_plus = has_plus<Method>;
+        });
+        lines.push_back({entry, with_plus, &make_of<C, Make>});
+    }
+};
+
+}  // namespace detail
+
+/// The lines of some of the methods: to be compiled in parts. for_each: for_each_method, for_each_ball, ...
+template <class C, class ForEach>
+std::vector<MethodLine<C>> method_lines(ForEach const& for_each) {
+    std::vector<MethodLine<C>> lines;
+    for_each(detail::Lines<C>{lines});
+    return lines;
+}
+
+/// Every name of a method, those with + after those without.
+template <class C>
+std::vector<std::string> method_names(std::vector<MethodLine<C>> const& lines) {
+    std::vector<std::string> names;
+    for (auto const& line : lines) names.emplace_back(line.entry.name);
+    for (auto const& line : lines) {
+        if (line.has_plus) names.push_back(std::string(line.entry.name) + "+");
+    }
+    return names;
+}
+inline std::vector<std::string> base_names() {
+    std::vector<std::string> names;
+    for_each_base([&](BaseEntry const& entry, auto const&) { names.emplace_back(entry.name); });
+    return names;
+}
+
+/// The base optimizer of a name and its options.
+inline AnyBase make_base(std::string_view name, OptionReader& options) {
+    std::optional<AnyBase> base;
+    auto const wanted = canonical(name);
+    for_each_base([&](BaseEntry const& entry, auto const& make) {
+        if (entry.name == wanted) base.emplace(make(options));
+    });
+    if (!base) refuse_name("base optimizer", name, base_names());
+    return *std::move(base);
+}
+
+/// The optimizer of a method's name ("sam", "bsam+") over a base optimizer's, with options for both. Throws
+/// std::invalid_argument with the nearest and all known names for an unknown one, and says which value was expected.
+template <class C>
+AnyOptimizer<C> make_optimizer(std::vector<MethodLine<C>> const& lines, std::string_view method,
+                               std::string_view base_name, OptionReader& options) {
+    auto wanted = canonical(method);
+    bool const plus = wanted.ends_with('+');
+    if (plus) wanted.pop_back();
+    for (auto const& line : lines) {
+        if (line.entry.name != wanted || (plus && !line.has_plus)) continue;
+        options.begin(OptionValue::Part::base);
+        auto const base = make_base(base_name, options);
+        options.begin(OptionValue::Part::method);
+        return line.make(options, base, plus);
+    }
+    refuse_name("optimizer", method, method_names(lines));
+}
+
+}  // namespace registry
+
+/// The optimizer of a method's name over a base optimizer's:
+///
+///     auto optimizer = polder::make_optimizer<Container>("bsam+", {{"rho", "0.1"}, {"distance", "cosine"}}, "adam",
+///                                                        {{"learning_rate", "1e-3"}});
+///
+/// Throws std::invalid_argument for an unknown name, with the nearest and all known ones; for an option that the method or
+/// the base optimizer does not have; for a value that is no number, or out of range.
+template <class C>
+AnyOptimizer<C>
+make_optimizer(std::string_view method, registry::Options const& method_options = {},
+               std::string_view base = "adam", registry::Options const& base_options = {}) {
+    auto all = base_options;
+    all.insert(all.end(), method_options.begin(), method_options.end());
+    registry::OptionReader options(all);
+    auto const lines =
+        registry::method_lines<C>([](auto const& f) { registry::for_each_method(f); });
+    auto optimizer = registry::make_optimizer(lines, method, base, options);
+    options.require_all_used("optimizer '" + std::string(method) + "' on '" + std::string(base) +
+                             "'");
+    return optimizer;
+}
+
+}  // namespace polder
