@@ -68,7 +68,8 @@ struct LAMB {
             d.rider.arguments);
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     template <class T>
     struct Rule {
         T sign, beta1, gain1, beta2, gain2, correction1, correction2, eps, weight_decay;

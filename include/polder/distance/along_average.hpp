@@ -45,7 +45,8 @@ struct AlongAverage {
         return along;
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     // The sums of g^2, g e, e^2 and of the terms of ||e|| in the ball's norm.
     template <class P>
     struct Pass {

@@ -86,7 +86,8 @@ struct LookingAscent {
         return 1 * std::move(g) + Coefficient(c[0]) * state.k;
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     template <class R, class F, class... A>
     static auto reduce(R& run, F const& f, A const&... a) {
         if constexpr (Reuse::per_block) {

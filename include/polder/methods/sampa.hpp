@@ -53,7 +53,8 @@ struct ParallelAscent {
                                   Out{state.kept}, of_h));
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     struct Assign {
         struct At {
             template <class V>

@@ -31,7 +31,8 @@ struct SameBatch {
         return alpha * std::move(s) + of_g * std::move(g);
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     // (1 - alpha) / ||g||.
     struct Share : detail::SquaredGradient {
         double alpha;

@@ -30,7 +30,8 @@ struct SurrogateGap {
         return of_s * std::move(s) + (-alpha) * std::move(g);
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     // The weight of s.
     struct Share : detail::Products {
         double alpha;

@@ -33,7 +33,8 @@ struct Centralised : Ball {
                  run.template displace_measured<false>(y, x, Eps{}, y));
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     // eps, which y holds.
     struct Eps {
         struct At {

@@ -56,7 +56,8 @@ struct RunningFisher {
         return std::tuple{next};
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     struct Average {
         double decay;
         template <class T>

@@ -32,7 +32,8 @@ struct Relative : Ball {
         }
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     // ||x||.
     struct Length {
         struct At {

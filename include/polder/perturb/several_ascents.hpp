@@ -47,7 +47,8 @@ struct SeveralAscents : Ball {
         if (run.eps_alone()) run.map(Difference{}, run.x(), InOut{y.array});
     }
 
-private:
+    // The passes. (Public, for nvcc takes no private type into a kernel.)
+
     struct Eps {
         struct At {
             template <class V>

@@ -56,9 +56,7 @@ struct Stochastic : Ball {
         return detail::WithoutFirst<std::remove_const_t<decltype(own)>>{own};
     }
 
-private:
-    Ball const& ball() const { return *this; }
-
+    // The pass. (Public, for nvcc takes no private type into a kernel.)
     struct Draw {
         std::uint64_t seed;
         double beta;
@@ -74,6 +72,9 @@ private:
             return {seed, here.steps, beta};
         }
     };
+
+private:
+    Ball const& ball() const { return *this; }
 };
 
 }  // namespace polder

@@ -1,6 +1,7 @@
 /// Linear combinations of gradients: v = g - d e, and u = c1 s + c2 g + c3 g2.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <limits>
@@ -133,7 +134,8 @@ struct Coefficients {
     POLDER_HOST_DEVICE Combined<T, n> in(Site<S> const& here) const {
         Combined<T, n> f{};
         double const s = here[scale];
-        for (std::size_t k = 0; k < n; ++k) f.c[k] = static_cast<T>(here[by[k]] * s);
+        std::size_t k = 0;
+        for (Coefficient const c : by) f.c[k++] = static_cast<T>(here[c] * s);
         return f;
     }
     template <class T>
@@ -145,7 +147,7 @@ struct Coefficients {
 template <std::size_t n>
 std::array<Array, n> arrays_of(std::array<Gradient, n> const& gradients) {
     std::array<Array, n> arrays{};
-    for (std::size_t k = 0; k < n; ++k) arrays[k] = gradients[k];
+    std::copy(gradients.begin(), gradients.end(), arrays.begin());
     return arrays;
 }
 
