@@ -78,9 +78,24 @@ inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> 
 template <class D>
 concept distance = policy<D> && detail::is_distance_to<D>;
 
+namespace detail {
+
+// Whether M has a member template blend, whatever it takes.
+struct HasBlend {
+    int blend;
+};
+template <class M>
+struct AlsoBlend : M, HasBlend {};
+template <class M>
+inline constexpr bool has_blend = std::is_class_v<M> && !requires {
+    &AlsoBlend<M>::blend;
+};
+
+}  // namespace detail
+
 /// What makes u of the gradients: blend(run, s), or, where reads_clean is set, blend(run, s, g).
 template <class M>
-concept mixing = policy<M>;
+concept mixing = policy<M> && detail::has_blend<M>;
 
 namespace detail {
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <polder/distance/none.hpp>
@@ -31,6 +33,29 @@ inline constexpr int batches_of = [] {
         return 1;
     }
 }();
+// g, whose memory may be used again where the mix does not read it.
+template <class Mix>
+Gradient spent_by(Gradient& g) {
+    return reads_clean<Mix> ? Gradient{} : std::move(g);
+}
+template <class R, class Mix>
+auto blend(R& run, Mix const& mix, Gradient s, [[maybe_unused]] Gradient g) {
+    if constexpr (reads_clean<Mix>) {
+        static_assert(
+            requires { mix.blend(run, std::move(s), std::move(g)); },
+            "polder: a mix that says reads_clean has blend(run, s, g)");
+        return mix.blend(run, std::move(s), std::move(g));
+    } else {
+        static_assert(
+            requires { mix.blend(run, std::move(s)); },
+            "polder: a mix has blend(run, s), or blend(run, s, g) and says static constexpr bool "
+            "reads_clean = true");
+        return mix.blend(run, std::move(s));
+    }
+}
+template <class Tuple>
+inline constexpr std::size_t count_of = std::tuple_size_v<std::remove_cvref_t<Tuple>>;
+
 template <class P>
 inline constexpr bool takes_samples = requires {
     requires P::samples;
@@ -90,6 +115,11 @@ struct Family {
         auto const before = detail::before_of(run, perturb, state.perturb);
         auto g = run.gradient(B1, run.x());
         auto const reads = detail::reads_of(run, perturb, state.perturb, before, run.x(), g);
+        static_assert(
+            detail::weights_fit<Perturb, typename R::T, detail::count_of<decltype(reads)>>(),
+            "polder: the weights of a ball, a(...) and b(...), take as many values as its "
+            "reads(run, "
+            "state, before, x, g) lists arrays");
         auto const v = distance.direction(run, state.distance, g, perturb, reads);
         detail::place(run, run.x(), state.y, perturb, v, reads);
         detail::after(run, perturb, state.perturb, before, state.y, g);
@@ -105,19 +135,8 @@ struct Family {
     template <class R>
     auto update(R& run, State const& state) const {
         auto [g, y] = place(run, state);
-        if constexpr (detail::reads_clean<Mix>) {
-            static_assert(
-                requires(Gradient s) { mix.blend(run, std::move(s), std::move(s)); },
-                "polder: this mix says reads_clean, but has no blend(run, s, g)");
-            auto s = run.gradient(B1, y);
-            return mix.blend(run, std::move(s), std::move(g));
-        } else {
-            static_assert(
-                requires(Gradient s) { mix.blend(run, std::move(s)); },
-                "polder: a mix has blend(run, s), or blend(run, s, g) and says "
-                "static constexpr bool reads_clean = true");
-            return mix.blend(run, run.gradient(B1, y, std::move(g)));
-        }
+        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));
+        return detail::blend(run, mix, std::move(s), std::move(g));
     }
 };
 

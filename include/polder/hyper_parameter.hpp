@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string_view>
+#include <type_traits>
 
 namespace polder {
 
@@ -15,6 +16,16 @@ namespace detail {
     message << "polder: " << name << " = " << value << " is out of range; expected " << range;
     throw std::invalid_argument(message.str());
 }
+
+// What a number is to a method that takes options.
+struct NumberWithoutBraces {
+    template <class Number>
+    requires std::is_arithmetic_v<Number>
+    constexpr NumberWithoutBraces(Number) {  // NOLINT: that it converts is the mistake
+        static_assert(sizeof(Number) == 0,
+                      "polder: options are named and stand in braces: SAM{base, {.rho = 0.05}}");
+    }
+};
 
 }  // namespace detail
 

@@ -16,6 +16,7 @@
 #include <polder/closure/non_finite.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
+#include <polder/composable.hpp>
 #include <polder/concepts.hpp>
 #include <polder/config.hpp>
 #include <polder/distance/along_average.hpp>

@@ -52,13 +52,13 @@ struct LAMB {
         std::array const next{turns ? run.next(state.m) : state.m.next,
                               turns ? run.next(state.v) : state.v.next};
         std::array const now = stage == Stage::again ? next : std::array{state.m.now, state.v.now};
-        auto const [x, r] =
+        auto const norms =
             run.reduce_blocks(Moments<LAMB, decltype(d.update)>{*this, d.update, d.ahead},
                               std::array{Out{next[0]}, Out{next[1]}}, now, d.from, d.gradients);
         std::apply(
             [&](auto const&... more) {
                 Move<LAMB, decltype(d.past), decltype(d.rider.pass)> const move{
-                    *this, d.past, d.rider.pass, x, r, d.ahead};
+                    *this, d.past, d.rider.pass, norms[0], norms[1], d.ahead};
                 if constexpr (stage == Stage::last || stage == Stage::again) {
                     run.map_last(move, Out{d.to}, d.from, next, d.past_gradients, more...);
                 } else {

@@ -12,6 +12,41 @@
 
 namespace polder::detail {
 
+// Whether an Eigen type has scalars that are neither float nor double.
+template <class C>
+constexpr bool has_other_scalars() {
+    if constexpr (eigen_like<C>) {
+        return !std::is_same_v<typename C::Scalar, float> &&
+               !std::is_same_v<typename C::Scalar, double>;
+    } else {
+        return false;
+    }
+}
+
+// The second parameter of a function, where its type says so: not of a generic one.
+template <class Result, class At, class Gradient, class... More>
+std::type_identity<Gradient> second_parameter(Result (*)(At, Gradient, More...));
+template <class F, class Result, class At, class Gradient, class... More>
+std::type_identity<Gradient> second_parameter(Result (F::*)(At, Gradient, More...));
+template <class F, class Result, class At, class Gradient, class... More>
+std::type_identity<Gradient> second_parameter(Result (F::*)(At, Gradient, More...) const);
+
+// Whether a closure takes a copy of the gradient and writes to that.
+template <class C, class F>
+constexpr bool copies_gradient() {
+    using Function = std::remove_cvref_t<F>;
+    if constexpr (view<C>) {
+        return false;  // a copy of a view writes to the same memory
+    } else if constexpr (requires { second_parameter(&Function::operator()); }) {
+        return std::is_same_v<typename decltype(second_parameter(&Function::operator()))::type, C>;
+    } else if constexpr (requires(std::decay_t<F> f) { second_parameter(f); }) {
+        return std::is_same_v<
+            typename decltype(second_parameter(std::declval<std::decay_t<F>>()))::type, C>;
+    } else {
+        return false;
+    }
+}
+
 // Argument: the type that the container was passed as.
 template <class C, class Argument>
 constexpr bool check_container() {
@@ -28,7 +63,10 @@ constexpr bool check_container() {
         static_assert(in_reach || std::is_same_v<memory_space_t<C>, Mixed>,
                       "polder: the parameters lie on a device; include polder/cuda.hpp (or "
                       "polder/thrust.hpp) before they are stepped");
-        static_assert(!eigen_like<C> || parameter_container<C>,
+        static_assert(
+            !has_other_scalars<C>(),
+            "polder: the scalars of this Eigen type are neither float nor double; use one of them");
+        static_assert(!eigen_like<C> || has_other_scalars<C>() || parameter_container<C>,
                       "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
                       "without strides");
         static_assert(
@@ -61,6 +99,10 @@ constexpr bool check_arguments() {
             "polder: the closure is called as scalar(parameters const&, gradient&) or "
             "scalar(parameters const&, gradient&, polder::Pass), the gradient being of the "
             "type of the parameters");
+        static_assert(
+            !copies_gradient<C, Call>(),
+            "polder: the closure takes a copy of the gradient and writes to that; let it take the "
+            "gradient by reference");
         static_assert(!several || with_pass || !without,
                       "polder: this method uses two batches; let the closure take a polder::Pass");
         static_assert(

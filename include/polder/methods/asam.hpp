@@ -21,8 +21,9 @@ struct ASAMOptions {
 /// Kwon et al. 2021. Two evaluations per step, both on B.
 ///
 ///     polder::ASAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.5, .eta = 0.01}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct ASAM : Sharpness<AdaptiveBall, NoDistance, NoMix, BaseOpt> {
+    ASAM(BaseOpt base, detail::NumberWithoutBraces) : ASAM(base) {}
     explicit ASAM(BaseOpt base, ASAMOptions options = {})
         : Sharpness<AdaptiveBall, NoDistance, NoMix, BaseOpt>(
               {options.rho, options.eta, options.norm_guard}, {}, {}, base) {}
@@ -38,8 +39,9 @@ struct ASAMPlusOptions {
 
 /// ASAM+: eps as in ASAM from B1,   x <- BaseOpt(x, kappa grad L_B1(x + eps) + (1 - kappa) grad L_B2(x)).
 /// Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct ASAMPlus : Sharpness<AdaptiveBall, NoDistance, TwoBatches, BaseOpt> {
+    ASAMPlus(BaseOpt base, detail::NumberWithoutBraces) : ASAMPlus(base) {}
     explicit ASAMPlus(BaseOpt base, ASAMPlusOptions options = {})
         : Sharpness<AdaptiveBall, NoDistance, TwoBatches, BaseOpt>(
               {options.rho, options.eta, options.norm_guard}, {}, {options.kappa}, base) {}

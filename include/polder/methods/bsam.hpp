@@ -49,8 +49,9 @@ struct BSAMOptions {
 ///
 ///     polder::BSAM optimizer{polder::Adam{.learning_rate = 1e-3}, {.rho = 0.1, .lambda = 0.6}};
 ///     polder::BSAM other{polder::Adam{}, {.rho = 0.1}, polder::Cosine{}};
-template <base_optimizer BaseOpt, class Measure = Manhattan>
+template <class BaseOpt, class Measure = Manhattan>
 struct BSAM : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt> {
+    BSAM(BaseOpt base, detail::NumberWithoutBraces) : BSAM(base) {}
     explicit BSAM(BaseOpt base, BSAMOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt>(
               {options.rho, options.norm_guard},
@@ -67,9 +68,10 @@ struct BSAMPlusOptions {
 
 /// BSAM+: eps as in BSAM from B1,   x <- BaseOpt(x, kappa grad L_B1(x + eps) + (1 - kappa) grad
 /// L_B2(x)). Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
-template <base_optimizer BaseOpt, class Measure = Manhattan>
+template <class BaseOpt, class Measure = Manhattan>
 struct BSAMPlus
     : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt> {
+    BSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : BSAMPlus(base) {}
     explicit BSAMPlus(BaseOpt base, BSAMPlusOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard},

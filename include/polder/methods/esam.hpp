@@ -21,8 +21,9 @@ struct ESAMOptions {
 /// Du et al. 2022, section 3.1. Two evaluations per step, both on B.
 ///
 ///     polder::ESAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.1, .beta = 0.6}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct ESAM : Sharpness<Stochastic<EuclideanBall>, NoDistance, NoMix, BaseOpt> {
+    ESAM(BaseOpt base, detail::NumberWithoutBraces) : ESAM(base) {}
     explicit ESAM(BaseOpt base, ESAMOptions options = {})
         : Sharpness<Stochastic<EuclideanBall>, NoDistance, NoMix, BaseOpt>(
               {{options.rho, options.norm_guard}, options.beta, options.seed}, {}, {}, base) {}

@@ -23,8 +23,9 @@ struct FisherSAMOptions {
 ///
 ///     polder::FisherSAM optimizer{polder::Adam{}, {.rho = 0.1, .eta = 1}};
 ///     polder::FisherSAM running{polder::Adam{}, {.rho = 0.1}, polder::RunningFisher{.decay = 0.95}};
-template <base_optimizer BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
+template <class BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherSAM : Sharpness<FisherBall<Estimate, Norm>, NoDistance, NoMix, BaseOpt> {
+    FisherSAM(BaseOpt base, detail::NumberWithoutBraces) : FisherSAM(base) {}
     explicit FisherSAM(BaseOpt base, FisherSAMOptions options = {}, Estimate estimate = {})
         : Sharpness<FisherBall<Estimate, Norm>, NoDistance, NoMix, BaseOpt>(
               {options.rho, options.eta, options.damping, options.norm_guard, estimate}, {}, {},
@@ -43,8 +44,9 @@ struct FisherSAMPlusOptions {
 /// FisherSAM+: eps as in FisherSAM from B1,
 /// x <- BaseOpt(x, kappa grad L_B1(x + eps) + (1 - kappa) grad L_B2(x)).
 /// Xu et al. (BSAM), eq. (13). One evaluation more than FisherSAM, on B2.
-template <base_optimizer BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
+template <class BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherSAMPlus : Sharpness<FisherBall<Estimate, Norm>, NoDistance, TwoBatches, BaseOpt> {
+    FisherSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FisherSAMPlus(base) {}
     explicit FisherSAMPlus(BaseOpt base, FisherSAMPlusOptions options = {}, Estimate estimate = {})
         : Sharpness<FisherBall<Estimate, Norm>, NoDistance, TwoBatches, BaseOpt>(
               {options.rho, options.eta, options.damping, options.norm_guard, estimate}, {},

@@ -26,8 +26,9 @@ struct FSAMOptions {
 ///
 ///     polder::FSAM optimizer{polder::Adam{}, {.rho = 0.1, .sigma = 1, .lambda = 0.6}};
 ///     polder::FSAM<polder::Adam, polder::MovingAverage> as_in_bsam{polder::Adam{}, {.rho = 0.1}};
-template <base_optimizer BaseOpt, reference_direction Reference = LaggedAverage>
+template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAM : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt> {
+    FSAM(BaseOpt base, detail::NumberWithoutBraces) : FSAM(base) {}
     explicit FSAM(BaseOpt base, FSAMOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt>(
               {options.rho, options.norm_guard}, {{options.lambda}, {options.sigma}}, {}, base) {}
@@ -44,8 +45,9 @@ struct FSAMPlusOptions {
 
 /// FSAM+: eps as in FSAM from B1,   x <- BaseOpt(x, kappa grad L_B1(x + eps) + (1 - kappa) grad
 /// L_B2(x)). Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
-template <base_optimizer BaseOpt, reference_direction Reference = LaggedAverage>
+template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAMPlus : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt> {
+    FSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FSAMPlus(base) {}
     explicit FSAMPlus(BaseOpt base, FSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard}, {{options.lambda}, {options.sigma}},

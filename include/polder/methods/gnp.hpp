@@ -20,8 +20,9 @@ struct GNPOptions {
 /// Zhao et al. 2022; zhaoyang-0204/gnp. Two evaluations per step, both on B.
 ///
 ///     polder::GNP optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.1, .alpha = 0.8}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct GNP : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt> {
+    GNP(BaseOpt base, detail::NumberWithoutBraces) : GNP(base) {}
     explicit GNP(BaseOpt base, GNPOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.alpha, options.normalise_clean},

@@ -20,8 +20,9 @@ struct GSAMOptions {
 /// Zhuang et al. 2022, Algorithm 1, with a constant rho. Two evaluations per step, both on B.
 ///
 ///     polder::GSAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.05, .alpha = 0.4}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct GSAM : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt> {
+    GSAM(BaseOpt base, detail::NumberWithoutBraces) : GSAM(base) {}
     explicit GSAM(BaseOpt base, GSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.alpha}, base) {}
@@ -37,8 +38,9 @@ struct GSAMPlusOptions {
 
 /// GSAM+: x <- BaseOpt(x, kappa (s - alpha g_perp) + (1 - kappa) grad L_B2(x)), s and g_perp as in GSAM from B1.
 /// Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct GSAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt> {
+    GSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : GSAMPlus(base) {}
     explicit GSAMPlus(BaseOpt base, GSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.kappa, {options.alpha}}, base) {}

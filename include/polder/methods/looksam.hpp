@@ -176,8 +176,9 @@ struct LookSAMOptions {
 /// Liu et al. 2022, Algorithm 1. 1 + 1 / every evaluations per step, all on B.
 ///
 ///     polder::LookSAM optimizer{polder::Adam{}, {.rho = 0.1, .every = 5, .alpha = 0.7}};
-template <base_optimizer BaseOpt, class Reuse = ReusedAscent>
+template <class BaseOpt, class Reuse = ReusedAscent>
 struct LookSAM : Optimizer<LookingAscent<EuclideanBall, Reuse>, BaseOpt> {
+    LookSAM(BaseOpt base, detail::NumberWithoutBraces) : LookSAM(base) {}
     explicit LookSAM(BaseOpt base, LookSAMOptions options = {})
         : Optimizer<LookingAscent<EuclideanBall, Reuse>, BaseOpt>(
               {{{options.rho, options.norm_guard}}, {options.alpha}}, base) {

@@ -85,8 +85,9 @@ struct MirrorGradientOptions {
 /// 1 + 1 / beta evaluations per step, all on B.
 ///
 ///     polder::MirrorGradient optimizer{polder::Adam{}, {.alpha1 = 1, .alpha2 = 0.2, .beta = 3}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct MirrorGradient : Optimizer<Mirror<>, BaseOpt> {
+    MirrorGradient(BaseOpt base, detail::NumberWithoutBraces) : MirrorGradient(base) {}
     explicit MirrorGradient(BaseOpt base, MirrorGradientOptions options = {})
         : Optimizer<Mirror<>, BaseOpt>({{}, options.alpha1, options.alpha2}, base) {
         this->set_interval({.every = options.beta,
@@ -113,8 +114,9 @@ struct SGBDOptions {
 /// is 1. SGBD, Algorithm 1. 1 + 2 / beta evaluations per step, all on B.
 ///
 ///     polder::SGBD optimizer{polder::Adam{}, {.rho = 0.05, .alpha1 = 1, .alpha2 = 0.3, .beta = 3}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct SGBD : Optimizer<Mirror<EuclideanBall>, BaseOpt> {
+    SGBD(BaseOpt base, detail::NumberWithoutBraces) : SGBD(base) {}
     explicit SGBD(BaseOpt base, SGBDOptions options = {})
         : Optimizer<Mirror<EuclideanBall>, BaseOpt>({{options.rho, options.norm_guard},
                                                      options.alpha1,

@@ -61,8 +61,9 @@ using MomentumSAMOptions = MomentumAscent;
 /// is that at x, is not-a-number.
 ///
 ///     polder::MomentumSAM optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.3}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct MomentumSAM : Optimizer<MomentumAscent, BaseOpt> {
+    MomentumSAM(BaseOpt base, detail::NumberWithoutBraces) : MomentumSAM(base) {}
     explicit MomentumSAM(BaseOpt base, MomentumSAMOptions options = {})
         : Optimizer<MomentumAscent, BaseOpt>(options, base) {}
 };

@@ -8,7 +8,7 @@ namespace polder {
 /// x <- BaseOpt(x, grad L(x)).  One evaluation per step.
 ///
 ///     polder::Plain optimizer{polder::Adam{.learning_rate = 1e-3}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct Plain : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt> {
     explicit Plain(BaseOpt base)
         : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt>({}, {}, {}, base) {}

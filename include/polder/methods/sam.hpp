@@ -18,8 +18,9 @@ struct SAMOptions {
 /// x. Foret et al. 2021, Algorithm 1. Two evaluations per step, both on B.
 ///
 ///     polder::SAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.05}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct SAM : Sharpness<EuclideanBall, NoDistance, NoMix, BaseOpt> {
+    SAM(BaseOpt base, detail::NumberWithoutBraces) : SAM(base) {}
     explicit SAM(BaseOpt base, SAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, NoMix, BaseOpt>({options.rho, options.norm_guard},
                                                                {}, {}, base) {}
@@ -34,8 +35,9 @@ struct SAMPlusOptions {
 
 /// SAM+: eps as in SAM from B1,   x <- BaseOpt(x, kappa grad L_B1(x + eps) + (1 - kappa) grad
 /// L_B2(x)). Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct SAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatches, BaseOpt> {
+    SAMPlus(BaseOpt base, detail::NumberWithoutBraces) : SAMPlus(base) {}
     explicit SAMPlus(BaseOpt base, SAMPlusOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.kappa}, base) {}

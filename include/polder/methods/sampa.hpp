@@ -81,8 +81,9 @@ using SAMPaOptions = ParallelAscent;
 /// not-a-number after it.
 ///
 ///     polder::SAMPa optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.1, .lambda = 0.2}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct SAMPa : Optimizer<ParallelAscent, BaseOpt> {
+    SAMPa(BaseOpt base, detail::NumberWithoutBraces) : SAMPa(base) {}
     explicit SAMPa(BaseOpt base, SAMPaOptions options = {})
         : Optimizer<ParallelAscent, BaseOpt>(options, base) {}
 };

@@ -20,8 +20,9 @@ struct SSAMOptions {
 ///
 ///     polder::SSAM fisher{polder::Adam{}, {.rho = 0.1}, polder::FisherMask{.sparsity = 0.5, .samples = 16}};
 ///     polder::SSAM dynamic{polder::Adam{}, {.rho = 0.1}, polder::DynamicMask{.sparsity = 0.5}};
-template <base_optimizer BaseOpt, class Mask = FisherMask>
+template <class BaseOpt, class Mask = FisherMask>
 struct SSAM : Sharpness<Masked<EuclideanBall, Mask>, NoDistance, NoMix, BaseOpt> {
+    SSAM(BaseOpt base, detail::NumberWithoutBraces) : SSAM(base) {}
     explicit SSAM(BaseOpt base, SSAMOptions options = {}, Mask mask = {})
         : Sharpness<Masked<EuclideanBall, Mask>, NoDistance, NoMix, BaseOpt>(
               {{options.rho, options.norm_guard}, mask}, {}, {}, base) {}

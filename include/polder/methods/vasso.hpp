@@ -19,8 +19,9 @@ struct VaSSOOptions {
 /// Li and Giannakis 2023. Two evaluations per step, both on B.
 ///
 ///     polder::VaSSO optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.1, .theta = 0.4}};
-template <base_optimizer BaseOpt>
+template <class BaseOpt>
 struct VaSSO : Sharpness<EuclideanBall, AlongAverage, NoMix, BaseOpt> {
+    VaSSO(BaseOpt base, detail::NumberWithoutBraces) : VaSSO(base) {}
     explicit VaSSO(BaseOpt base, VaSSOOptions options = {})
         : Sharpness<EuclideanBall, AlongAverage, NoMix, BaseOpt>({options.rho, options.norm_guard},
                                                                  {options.theta}, {}, base) {}

@@ -21,8 +21,9 @@ struct WSAMOptions {
 ///
 ///     polder::WSAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.05, .gamma = 0.8}};
 ///     polder::WSAM<polder::Adam, polder::WeightedSharpness> coupled{polder::Adam{}, {.gamma = 0.8}};
-template <base_optimizer BaseOpt, class Mix = DecoupledSharpness>
+template <class BaseOpt, class Mix = DecoupledSharpness>
 struct WSAM : Sharpness<EuclideanBall, NoDistance, Mix, BaseOpt> {
+    WSAM(BaseOpt base, detail::NumberWithoutBraces) : WSAM(base) {}
     explicit WSAM(BaseOpt base, WSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, Mix, BaseOpt>({options.rho, options.norm_guard}, {},
                                                              {options.gamma}, base) {}

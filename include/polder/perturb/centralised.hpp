@@ -16,6 +16,8 @@ namespace polder {
 /// Gradient centralisation of the ascent, Yong et al. 2020; kozistr/pytorch_optimizer, SAM(use_gc=True).
 template <class Ball>
 struct Centralised : Ball {
+    static constexpr int layer = 2;  // around a ball, or one of layer 1
+    using Inner = Ball;
     static std::string name() { return "Centralised<" + policy_name<Ball>() + ">"; }
 
     template <class R, class Along, class Reads>

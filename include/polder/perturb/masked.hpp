@@ -252,6 +252,8 @@ struct Masked : Ball {
         Ball::validate();
         mask.validate();
     }
+    using Inner = Ball;
+    static constexpr int layer = 1;  // around a ball alone: see detail::layers_fit
     static constexpr bool has_conditions = true;
     static constexpr bool samples = requires { requires Mask::samples_batch; };
 

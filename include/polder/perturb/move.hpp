@@ -49,6 +49,26 @@ namespace detail {
 
 struct Nothing {};
 
+// How policies may be nested: a ball inside, then at most one that leaves coordinates out (Masked, Stochastic), then at most
+// one that changes the way to the point (Centralised, SeveralAscents, Relative). In another order one would not notice the
+// other.
+template <class P>
+constexpr int layer_of() {
+    if constexpr (requires { P::layer; }) {
+        return P::layer;
+    } else {
+        return 0;
+    }
+}
+template <class P>
+constexpr bool layers_fit() {
+    if constexpr (requires { typename P::Inner; }) {
+        return layer_of<typename P::Inner>() < layer_of<P>() && layers_fit<typename P::Inner>();
+    } else {
+        return true;
+    }
+}
+
 template <class P>
 inline constexpr bool is_quadratic = requires(P const& p) {
     p.coefficient(1.0);
@@ -111,6 +131,22 @@ POLDER_INLINE auto spread(F const& f, std::array<V, k> const& reads) {
         return f(reads[i]...);
     }
     (std::make_index_sequence<k>{});
+}
+// Whether a ball's weights are functions of what its reads() lists.
+template <class P, class T, std::size_t k>
+constexpr bool weights_fit() {
+    if constexpr (is_weighted<P>) {
+        return []<std::size_t... i>(std::index_sequence<i...>) {
+            using W = decltype(std::declval<P const&>().template weights<T>(true));
+            return requires(W const& w, std::array<T, k> const& r) {
+                w.a(r[i]...);
+                w.b(r[i]...);
+            };
+        }
+        (std::make_index_sequence<k>{});
+    } else {
+        return true;
+    }
 }
 template <class W, class V, std::size_t k>
 POLDER_INLINE V a_of(W const& weights, std::array<V, k> const& reads) {
@@ -191,8 +227,12 @@ struct CountTerms {
 template <class R, class P, std::size_t n, class Rider>
 void count(R& run, P const& perturb, Direction<n, Rider>& along) {
     if constexpr (is_counting<P>) {
-        along.count =
-            run.reduce(CountTerms<P, n>{perturb, {along.v.by}, along.norm}, along.v.of)[0];
+        CountTerms<P, n> const pass{perturb, {along.v.by}, along.norm};
+        if constexpr (is_per_block<P>) {
+            along.count = run.reduce_blocks(pass, along.v.of)[0];
+        } else {
+            along.count = run.reduce(pass, along.v.of)[0];
+        }
     }
 }
 

@@ -17,6 +17,8 @@ namespace polder {
 /// zeros does not move. Otherwise the norms run over all coordinates that are not frozen.
 template <class Ball, bool over_blocks = false>
 struct Relative : Ball {
+    static constexpr int layer = 2;  // around a ball, or one of layer 1
+    using Inner = Ball;
     static std::string name() {
         return (over_blocks ? "RelativePerBlock<" : "Relative<") + policy_name<Ball>() + ">";
     }

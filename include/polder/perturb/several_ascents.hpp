@@ -20,6 +20,8 @@ template <class Ball>
 struct SeveralAscents : Ball {
     int ascents = 2;  ///< >= 1; 1 is Ball itself
 
+    static constexpr int layer = 2;  // around a ball, or one of layer 1
+    using Inner = Ball;
     static std::string name() { return "SeveralAscents<" + policy_name<Ball>() + ">"; }
     void validate() const {
         Ball::validate();
@@ -31,9 +33,14 @@ struct SeveralAscents : Ball {
         return detail::init_of(static_cast<Ball const&>(*this), plan);
     }
     template <class R, class State, class Before>
-    void after(R& run, State const& state, Before const& before, Point y, Gradient const&) const {
+    void after(R& run, State const& state, Before const& before, Point y,
+               Gradient const& first) const {
         Ball const& ball = *this;
-        if (ascents == 1) return;
+        if (ascents > 1) go_on(run, ball, state, before, y);
+        detail::after(run, ball, state, before, y, first);
+    }
+    template <class R, class State, class Before>
+    void go_on(R& run, Ball const& ball, State const& state, Before const& before, Point y) const {
         if (run.eps_alone()) run.map(detail::Displaced<Eps, false>{}, Out{y.array}, run.x(), y);
         for (int k = 1; k < ascents; ++k) {
             Gradient const g = run.gradient(B1, y);

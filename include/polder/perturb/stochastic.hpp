@@ -24,6 +24,8 @@ struct Stochastic : Ball {
     std::uint64_t seed = 0;  ///< of the draws
 
     static std::string name() { return "Stochastic<" + policy_name<Ball>() + ">"; }
+    using Inner = Ball;
+    static constexpr int layer = 1;  // around a ball alone: see detail::layers_fit
     static constexpr bool has_conditions = true;
     void validate() const {
         Ball::validate();
