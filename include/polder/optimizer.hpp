@@ -67,27 +67,6 @@ inline constexpr bool samples_asked = requires {
     requires Method::samples;
 };
 
-// The closure of passes that need none.
-struct NoClosure {
-    static constexpr int batches = 1;
-    static constexpr bool samples = false;
-    double evaluate(Point, Array, Pass) { return 0; }
-    void leave(Point) {}
-};
-
-struct CopyPass {
-    struct At {
-        template <class V>
-        POLDER_INLINE void operator()(V& to, V from) const {
-            to = from;
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE At at(Site<T> const&) const {
-        return {};
-    }
-};
-
 }  // namespace detail
 
 /// A method is an algorithm over a run (run/run.hpp), written once for all containers, scalars and devices:

@@ -13,7 +13,9 @@
 
 #include <polder/blocks/container.hpp>
 #include <polder/closure/pass.hpp>
+#include <polder/config.hpp>
 #include <polder/run/handles.hpp>
+#include <polder/run/site.hpp>
 
 namespace polder::detail {
 
@@ -152,7 +154,12 @@ public:
     }
     InPlace(InPlace const&) = delete;
     InPlace& operator=(InPlace const&) = delete;
-    ~InPlace() { put_back(); }
+    ~InPlace() {
+        try {
+            put_back();
+        } catch (...) {  // of a device that is faulty: the closure's exception says so
+        }
+    }
 
     auto evaluate(Point at, Array gradient, Pass pass) {
         keep_latest(gradient);
@@ -179,7 +186,7 @@ public:
         }
         shown_ = y.array;
     }
-    void put_back() noexcept {
+    void put_back() {
         if (shown_.id == 0) return;
         engine_.swap({0}, shown_);
         engine_.copy(shown_, {0});
@@ -216,6 +223,27 @@ private:
     std::vector<Array> const& free_;  // gradients that no method holds
     Array shown_{0};                  // the array whose values the model has
     Array latest_{};                  // the gradient that lies in the model's
+};
+
+// The closure of passes that need none.
+struct NoClosure {
+    static constexpr int batches = 1;
+    static constexpr bool samples = false;
+    double evaluate(Point, Array, Pass) { return 0; }
+    void leave(Point) {}
+};
+
+struct CopyPass {
+    struct At {
+        template <class V>
+        POLDER_INLINE void operator()(V& to, V from) const {
+            to = from;
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At at(Site<T> const&) const {
+        return {};
+    }
 };
 
 }  // namespace polder::detail

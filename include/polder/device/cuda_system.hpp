@@ -136,6 +136,52 @@ __global__ void put_parcel(const Parcel parcel, unsigned char* at, unsigned size
     for (unsigned i = threadIdx.x; i < size; i += blockDim.x) at[i] = parcel.bytes[i];
 }
 
+// The device of some memory is the current one as long as this lives. Never throws: what is wrong with the device, the call
+// that follows says.
+class OnDevice {
+public:
+    explicit OnDevice(int device) noexcept { use(device); }
+    explicit OnDevice(void const* memory) noexcept {
+        if (const int device = device_of(memory); device >= 0) use(device);
+    }
+    OnDevice(OnDevice const&) = delete;
+    OnDevice& operator=(OnDevice const&) = delete;
+    ~OnDevice() {
+        if (before_ >= 0) static_cast<void>(cudaSetDevice(before_));
+    }
+
+    // -1 where the memory is none of a device.
+    static int device_of(void const* memory) noexcept {
+        cudaPointerAttributes of{};
+        if (cudaPointerGetAttributes(&of, memory) != cudaSuccess) {
+            static_cast<void>(
+                cudaGetLastError());  // it was dealt with: the next launch is not to blame
+            return -1;
+        }
+        return of.type == cudaMemoryTypeDevice || of.type == cudaMemoryTypeManaged ? of.device : -1;
+    }
+
+private:
+    void use(int device) noexcept {
+        int current = 0;
+        if (cudaGetDevice(&current) != cudaSuccess || current == device) return;
+        if (cudaSetDevice(device) == cudaSuccess) before_ = current;
+    }
+    int before_ = -1;
+};
+
+// What a launch itself says, and not what an earlier call has left.
+template <class... Parameters, class... Arguments>
+void launch(void (*kernel)(Parameters...), unsigned teams, cudaStream_t stream,
+            Arguments const&... arguments) {
+    cudaLaunchConfig_t config{};
+    config.gridDim = dim3(teams);
+    config.blockDim = dim3(threads_of_team);
+    config.stream = stream;
+    check_cuda(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...),
+               "launch");
+}
+
 }  // namespace detail
 
 /// The device that is current when memory is asked for, and the stream that was set (default: the default stream).
@@ -144,17 +190,27 @@ public:
     static void* allocate(std::size_t bytes) {
         void* memory = nullptr;
         const cudaError_t status = cudaMalloc(&memory, bytes);
-        if (status == cudaErrorMemoryAllocation) throw std::bad_alloc();
+        if (status == cudaErrorMemoryAllocation) {
+            static_cast<void>(
+                cudaGetLastError());  // it was dealt with: the next launch is not to blame
+            throw std::bad_alloc();
+        }
         detail::check_cuda(status, "cudaMalloc");
         return memory;
     }
-    static void deallocate(void* memory) noexcept { cudaFree(memory); }
+    static void deallocate(void* memory) noexcept {
+        if (memory == nullptr) return;
+        const detail::OnDevice there(memory);
+        cudaFree(memory);
+    }
     // Streams need not be ordered with the copy, so that it waits for all of them.
     static void read(void* host, void const* at, std::size_t bytes) {
+        const detail::OnDevice there(at);
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         detail::check_cuda(cudaMemcpy(host, at, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
     }
     static void write(void* at, void const* host, std::size_t bytes) {
+        const detail::OnDevice there(at);
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         detail::check_cuda(cudaMemcpy(at, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
@@ -165,9 +221,8 @@ public:
             const std::size_t size = std::min(bytes - done, detail::Parcel::most);
             detail::Parcel parcel;
             std::memcpy(parcel.bytes, static_cast<unsigned char const*>(host) + done, size);
-            detail::put_parcel<><<<1, detail::threads_of_team, 0, stream_>>>(
-                parcel, static_cast<unsigned char*>(at) + done, static_cast<unsigned>(size));
-            detail::check_cuda(cudaGetLastError(), "launch");
+            detail::launch(&detail::put_parcel<>, 1, stream_, parcel,
+                           static_cast<unsigned char*>(at) + done, static_cast<unsigned>(size));
         }
     }
 
@@ -189,26 +244,26 @@ public:
     template <class Body, class Tail>
     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket) {
         if (tasks == 0 && std::is_same_v<Tail, detail::NoEnd>) return;
+        if (device_ < 0) device_ = detail::OnDevice::device_of(ticket);
+        const detail::OnDevice there(device_);
         const std::size_t most =
             static_cast<std::size_t>(multiprocessors()) * detail::teams_of_multiprocessor;
         const auto teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
-        detail::run_pass<<<teams, detail::threads_of_team, 0, stream_>>>(body, tail, tasks, ticket);
-        detail::check_cuda(cudaGetLastError(), "launch");
+        detail::launch(&detail::run_pass<Body, Tail>, teams, stream_, body, tail, tasks, ticket);
     }
 
 private:
     int multiprocessors() {
         if (multiprocessors_ == 0) {
-            int device = 0;
-            detail::check_cuda(cudaGetDevice(&device), "cudaGetDevice");
             detail::check_cuda(
-                cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device),
+                cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, device_),
                 "cudaDeviceGetAttribute");
         }
         return multiprocessors_;
     }
 
     cudaStream_t stream_ = nullptr;
+    int device_ = -1;  // where the passes run: that of their memory
     int multiprocessors_ = 0;
 };
 

@@ -21,8 +21,12 @@
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/non_finite.hpp>
+#include <polder/device/choose.hpp>
+#include <polder/device/engine_memory.hpp>
+#include <polder/device/finite.hpp>
 #include <polder/device/memory.hpp>
 #include <polder/device/passes.hpp>
+#include <polder/device/step.hpp>
 #include <polder/engine/column.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/engine/layout.hpp>
@@ -84,57 +88,47 @@ private:
 /// As CpuEngine, where its passes run on a System (device/memory.hpp). Sums are folded in an order that depends on N and
 /// the System alone: results are the same from run to run, and the CPU's but for rounding.
 template <class T, class System>
-class DeviceEngine {
+class DeviceEngine : public DeviceMemoryOf<T, System> {
+    using Base = DeviceMemoryOf<T, System>;
+    template <class U>
+    using Memory = DeviceArray<U, System>;
+    template <class U>
+    using Table = detail::DeviceTable<U, System>;
+    using Base::arrays_;
+    using Base::blocks_;
+    using Base::chunks_;
+    using Base::frozen_;
+    using Base::layout_;
+    using Base::located;
+    using Base::masks_;
+    using Base::plan_;
+    using Base::run;
+    using Base::sizes_;
+    using Base::system_;
+    using Base::view;
+
 public:
     using Scalar = T;
     using StepReport = DeviceReport;
-    /// Coordinates that a team sees to at a time: few enough for small models to keep many teams busy.
-    static constexpr std::size_t chunk_size = 2048;
 
     DeviceEngine() = default;
-    DeviceEngine(detail::Blocks blocks, Plan const& plan)
-        : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(plan),
-          arrays_(static_cast<std::size_t>(plan.arrays() + plan.gradients() + 1), blocks_.sizes),
-          masks_(static_cast<std::size_t>(plan.masks()), blocks_.sizes) {
+    DeviceEngine(detail::Blocks blocks, Plan const& plan) : Base(std::move(blocks), plan) {
         auto const& sizes = layout_.block_sizes();
-        auto starts = detail::chunk_starts(sizes, layout_.size(), chunk_size);
-        chunks_ = starts.size();
-        starts_.assign(starts);
-        sizes_.assign(sizes);
         std::vector<std::size_t> begins(sizes.size());
         for (std::size_t b = 1; b < sizes.size(); ++b) begins[b] = begins[b - 1] + sizes[b - 1];
         begins_.assign(begins);
         partial_ = Memory<detail::Row>(std::vector<detail::Row>(chunks_ + sizes.size()));
         values_.assign(capacity(sizes.size()), 0);
-        ticket_.assign(1, 0);
         choice_.assign(1, {});
         std::vector<std::size_t> ends;
-        for (auto const& shape : blocks_.shapes)
+        for (auto const& shape : blocks_.shapes) {
             ends.push_back((ends.empty() ? 0 : ends.back()) + shape.rows);
+        }
         rows_ = ends.empty() ? 0 : ends.back();
         shapes_.assign(blocks_.shapes);
         row_ends_.assign(ends);
-        for (auto const& kept : plan.kept()) {
-            arrays_.own(kept.now.id, static_cast<T>(kept.initial));
-            if (kept.next.id < 0) continue;
-            arrays_.own(kept.next.id, static_cast<T>(kept.initial));
-            arrays_.pair(kept.now.id, kept.next.id);
-        }
-        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
-        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
-        for (auto const& kept : plan.kept_masks()) {
-            masks_.own(kept.mask.now.id, 1);
-            if (kept.mask.next.id < 0) continue;
-            masks_.own(kept.mask.next.id, 1);
-            masks_.pair(kept.mask.now.id, kept.mask.next.id);
-        }
     }
 
-    Layout const& layout() const noexcept { return layout_; }
-    Layout& layout() noexcept { return layout_; }
-    detail::Blocks const& blocks() const noexcept { return blocks_; }
-    Plan const& plan() const noexcept { return plan_; }
-    Array guest() const { return {plan_.arrays() + plan_.gradients()}; }
     static std::size_t capacity(std::size_t blocks) { return 64 + 16 * blocks; }
 
     detail::StepData const* data = nullptr;
@@ -173,35 +167,6 @@ public:
     }
     /// Whether passes are recorded in a graph and not run.
     bool recording() const { return system_.capturing(); }
-    /// The stream of the passes, a cudaStream_t; threads are the System's business.
-    void run_on(int, void* stream) { system_.set_stream(stream); }
-
-    std::vector<T*>& table(Array a) { return arrays_.table(a.id).values; }
-    void shown(Array a) { arrays_.table(a.id).refresh(system_); }
-    void own(Array a) {
-        if (arrays_.owns(a.id)) return;
-        arrays_.own(a.id, T(0));
-        shown(a);
-    }
-    void keep(Array a) {
-        typename detail::DeviceArrays<T, System>::Table const from = arrays_.table(a.id);
-        if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
-        arrays_.point_to_own(a.id);
-        shown(a);
-        run_plain<false>(detail::CopyValue{},
-                         detail::TurningBegins<T>{{from.at(), nullptr}, nullptr, 0}, arrays_[a.id]);
-    }
-    void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
-    void exchange(Array a, Array b) {
-        run_plain<false>(detail::ExchangeValues{}, arrays_[a.id], arrays_[b.id]);
-    }
-    std::span<T> values(Array a) { return arrays_.values(a.id); }
-    std::span<std::uint8_t> values(Mask m) { return masks_.values(m.id); }
-    void take_back() {
-        arrays_.give_back();
-        masks_.give_back();
-    }
-
     void begin(NonFinite policy) {
         policy_ = policy;
         fault_ = detail::Fault::none;
@@ -296,29 +261,11 @@ public:
             detail::RequireFinite{guard(), step(), fault, partial_.data(), chunks_});
     }
 
-    /// Also in a step of which something was not finite.
-    void copy(Array from, Array to) {
-        run_plain<false>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
-    }
-    void carry(Array from, Array to) {
-        if (layout_.any_frozen())
-            run_plain<true>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
-    }
-    void carry(Mask from, Mask to) {
-        if (layout_.any_frozen())
-            run_plain<true>(detail::CopyValue{}, masks_[from.id], masks_[to.id]);
-    }
-    void clear_frozen(Array to) {
-        if (layout_.any_frozen()) run_plain<true>(detail::SetValue<T>{0}, arrays_[to.id]);
-    }
     template <class F>
     void fill(Mask m, F const& f) {
         using Body = detail::FillBody<T, F, detail::TurningBegins<std::uint8_t>>;
         if (alive())
             run(chunks_, Body{view(), guard(), source(), f, masks_[m.id]}, detail::NoEnd{});
-    }
-    void set(Mask m, std::uint8_t value) {
-        run_plain<false>(detail::SetValue<std::uint8_t>{value}, masks_[m.id]);
     }
     void centralise(Array array) {
         if (!alive()) return;
@@ -350,25 +297,7 @@ public:
     }
 
 private:
-    template <class U>
-    using Memory = DeviceArray<U, System>;
-    template <class U>
-    using Table = detail::DeviceTable<U, System>;
-
-    struct Where {
-        DeviceEngine& engine;
-        auto operator()(Array a) const { return engine.arrays_[a.id]; }
-        auto operator()(Mask m) const { return engine.masks_[m.id]; }
-    };
-    template <class A>
-    auto located(A const& argument) {
-        return detail::locate(Where{*this}, argument);
-    }
-
     detail::DeviceStep* step() { return numbers_.step(); }
-    detail::LayoutView view() {
-        return {sizes_.data(), frozen_.at(), starts_.data(), layout_.size(), chunk_size};
-    }
     detail::Guard guard() { return {step(), flag_}; }
     detail::SiteSource source() {
         return {values_.data(), settings_.at(), base_steps_.at(),
@@ -409,31 +338,13 @@ private:
         run(chunks_, detail::MapBody<T, F, Located...>{view(), guard(), source(), f, {arrays...}},
             end);
     }
-    template <bool of_frozen, class F, class... Begins>
-    void run_plain(F const& f, Begins const&... begins) {
-        run(chunks_, detail::PlainBody<of_frozen, F, Begins...>{view(), f, {begins...}},
-            detail::NoEnd{});
-    }
-    template <class Body, class Tail>
-    void run(std::size_t tasks, Body const& body, Tail const& tail) {
-        system_.run(tasks, body, tail, ticket_.data());
-    }
 
-    Layout layout_;
-    detail::Blocks blocks_;
-    Plan plan_;
-    System system_;
-    detail::DeviceArrays<T, System> arrays_;
-    detail::DeviceArrays<std::uint8_t, System> masks_;
-    std::size_t chunks_ = 0, rows_ = 0, groups_ = 0;
-    Memory<detail::ChunkStart> starts_;
-    Memory<std::size_t> sizes_, begins_, row_ends_;
+    std::size_t rows_ = 0, groups_ = 0;
+    Memory<std::size_t> begins_, row_ends_;
     Memory<BlockShape> shapes_;
     Memory<detail::Row> partial_;
     Memory<double> values_;
-    Memory<unsigned> ticket_;
     Memory<detail::Choice> choice_;
-    Table<char> frozen_;          // each block
     Table<std::uint32_t> group_;  // of each block
     Table<detail::GroupSettings> settings_;
     Table<std::uint64_t> base_steps_;

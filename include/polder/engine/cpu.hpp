@@ -20,8 +20,8 @@
 #include <polder/config.hpp>
 #include <polder/engine/choose.hpp>
 #include <polder/engine/column.hpp>
+#include <polder/engine/cpu_memory.hpp>
 #include <polder/engine/functions.hpp>
-#include <polder/engine/host_arrays.hpp>
 #include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/reduction.hpp>
@@ -34,35 +34,30 @@ namespace polder {
 /// Passes over the coordinates in blocks that are not frozen. No array of a pass may overlap another. After a fault the
 /// passes of the step do nothing. Sums are taken in double, in an order that depends on the number of coordinates alone.
 template <class T>
-class CpuEngine {
+class CpuEngine : public CpuMemory<T> {
+    using Memory = CpuMemory<T>;
+    using Memory::arrays_;
+    using Memory::blocks_;
+    using Memory::chunks_worth_threads;
+    using Memory::for_each_piece;
+    using Memory::layout_;
+    using Memory::masks_;
+    using Memory::threads_;
+    using typename Memory::Where;
+
 public:
+    using Memory::for_each_chunk;
+    using Memory::located;
     using Scalar = T;
     using StepReport = Report;                    ///< what a step returns
     static constexpr std::size_t max_terms = 16;  ///< of one reduction
 
     CpuEngine() = default;
     CpuEngine(detail::Blocks blocks, Plan const& plan)
-        : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(plan),
-          arrays_(static_cast<std::size_t>(plan.arrays() + plan.gradients() + 1), blocks_.sizes),
-          masks_(static_cast<std::size_t>(plan.masks()), blocks_.sizes),
-          partial_(layout_.chunks() * max_terms), values_(capacity(blocks_.sizes.size())) {
-        functions_.reserve(blocks_.sizes.size(), 8);
-        for (auto const& kept : plan.kept()) {
-            arrays_.own(kept.now.id, static_cast<T>(kept.initial));
-            if (kept.next.id >= 0) arrays_.own(kept.next.id, static_cast<T>(kept.initial));
-        }
-        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
-        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
-        for (auto const& kept : plan.kept_masks()) {
-            masks_.own(kept.mask.now.id, 1);
-            if (kept.mask.next.id >= 0) masks_.own(kept.mask.next.id, 1);
-        }
+        : Memory(std::move(blocks), plan), partial_(this->layout().chunks() * max_terms),
+          values_(capacity(this->blocks().sizes.size())) {
+        functions_.reserve(this->blocks().sizes.size(), 8);
     }
-
-    Layout const& layout() const noexcept { return layout_; }
-    Layout& layout() noexcept { return layout_; }
-    detail::Blocks const& blocks() const noexcept { return blocks_; }
-    Plan const& plan() const noexcept { return plan_; }
 
     /// What the host knows of groups and counts. After a change: refresh().
     detail::StepData const* data = nullptr;
@@ -70,32 +65,6 @@ public:
     bool recording() const noexcept { return false; }
     void expect(detail::StepData const&) {}
     void count(detail::StepData&) {}
-    /// An array for a container of the caller's.
-    Array guest() const { return {plan_.arrays() + plan_.gradients()}; }
-
-    void run_on(int threads, void*) noexcept { threads_ = threads; }
-
-    /// Where an array begins in each block, for the caller to fill; shown() when that is done.
-    std::vector<T*>& table(Array a) { return arrays_.table(a.id); }
-    void shown(Array) {}
-    void own(Array a) {
-        if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
-    }
-    void keep(Array a) { arrays_.keep(a.id); }
-    void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
-    /// The values change places.
-    void exchange(Array a, Array b) {
-        for_each_piece([&, this](auto block, auto within, auto, auto length) {
-            T* const first = arrays_[a.id][block] + within;
-            std::swap_ranges(first, first + length, arrays_[b.id][block] + within);
-        });
-    }
-
-    /// The values of what lasts, which may be read and changed between steps.
-    std::span<T> values(Array a) { return arrays_.values(a.id); }
-    std::span<std::uint8_t> values(Mask m) { return masks_.values(m.id); }
-    void take_back() {}
-
     /// Steps: begin(), passes, and at last end(), which says what was wrong with the step, if anything was.
     void begin(NonFinite policy) {
         policy_ = policy;
@@ -247,26 +216,6 @@ public:
         }
     }
 
-    /// to = from, whatever was wrong with the step.
-    void copy(Array from, Array to) { copy_pieces<false>(from, to); }
-    /// to = from, in frozen blocks alone, which passes leave out.
-    void carry(Array from, Array to) {
-        if (layout_.any_frozen()) copy_pieces<true>(from, to);
-    }
-    void carry(Mask from, Mask to) {
-        if (!layout_.any_frozen()) return;
-        for_each_piece<true>([&, this](auto block, auto within, auto, auto length) {
-            std::copy_n(masks_[from.id][block] + within, length, masks_[to.id][block] + within);
-        });
-    }
-    /// to = 0, in frozen blocks alone.
-    void clear_frozen(Array to) {
-        if (!layout_.any_frozen()) return;
-        for_each_piece<true>([&, this](auto block, auto within, auto, auto length) {
-            std::fill_n(arrays_[to.id][block] + within, length, T(0));
-        });
-    }
-
     /// Takes off each row of a matrix the mean of that row, in all blocks of more than one column.
     void centralise(Array array) {
         if (!alive()) return;
@@ -283,15 +232,6 @@ public:
     }
 
     // For engine/choose.hpp.
-    template <class F>
-    void for_each_chunk(F const& f) {
-        std::size_t const chunks = layout_.chunks();
-        parallel_for(chunks, chunks < chunks_worth_threads ? 1 : threads_, f);
-    }
-    template <class A>
-    auto located(A const& argument) const {
-        return detail::locate(Where{*this}, argument);
-    }
     double& partial(std::size_t chunk) { return partial_[chunk * max_terms]; }
     template <class F>
     void fill(Mask m, F const& f) {
@@ -303,27 +243,8 @@ public:
                 mask[i] = functions[block](coordinate + i) ? 1 : 0;
         });
     }
-    void set(Mask m, std::uint8_t value) {
-        for_each_piece([&, this](auto block, auto within, auto, auto length) {
-            std::fill_n(masks_[m.id][block] + within, length, value);
-        });
-    }
 
 private:
-    // Below this many chunks a pass is shorter than waking the other threads.
-    static constexpr std::size_t chunks_worth_threads = 4;
-
-    template <class U>
-    struct Begins {
-        U* const* blocks;
-        POLDER_INLINE U* operator()(std::size_t block) const { return blocks[block]; }
-    };
-    struct Where {
-        CpuEngine const& engine;
-        auto operator()(Array a) const { return Begins<T>{engine.arrays_[a.id]}; }
-        auto operator()(Mask m) const { return Begins<std::uint8_t>{engine.masks_[m.id]}; }
-    };
-
     template <class F, class... Args>
     struct Fold {
         using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
@@ -367,18 +288,6 @@ private:
         auto const found = detail::finished(f, sums, here);
         std::copy(found.begin(), found.end(),
                   &values_[static_cast<std::size_t>(to.slot) + here.block * found.size()]);
-    }
-
-    template <bool of_frozen = false, class F>
-    void for_each_piece(F const& f) {
-        for_each_chunk(
-            [&](std::size_t chunk) { layout_.template for_each_piece<of_frozen>(chunk, f); });
-    }
-    template <bool of_frozen>
-    void copy_pieces(Array from, Array to) {
-        for_each_piece<of_frozen>([&, this](auto block, auto within, auto, auto length) {
-            std::copy_n(arrays_[from.id][block] + within, length, arrays_[to.id][block] + within);
-        });
     }
 
     // Whether arrays are so large that nothing of them is in a cache when the next pass begins. Then a look at
@@ -438,17 +347,11 @@ private:
                      });
     }
 
-    Layout layout_;
-    detail::Blocks blocks_;
-    Plan plan_;
-    detail::HostArrays<T> arrays_;
-    detail::HostArrays<std::uint8_t> masks_;
     std::vector<double> partial_;                               // one row of terms per chunk
     std::vector<std::array<double, max_terms>> block_partial_;  // of each piece, for reduce_blocks
     std::vector<std::array<double, max_terms>> block_total_;
     std::vector<double> values_;
     detail::FunctionTable functions_;  // of the pass under way
-    int threads_ = default_threads();
     NonFinite policy_ = NonFinite::raise;
     detail::Fault fault_ = detail::Fault::none;
     bool by_block_ = false;

@@ -1,0 +1,150 @@
+/// What an optimizer keeps in a device's memory, by the handles of a plan.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <polder/device/memory.hpp>
+#include <polder/device/passes.hpp>
+#include <polder/device/step.hpp>
+#include <polder/engine/column.hpp>
+#include <polder/engine/layout.hpp>
+#include <polder/engine/step_data.hpp>
+#include <polder/run/handles.hpp>
+
+namespace polder {
+
+/// As CpuMemory, on a System (device/memory.hpp).
+template <class T, class System>
+class DeviceMemoryOf {
+public:
+    /// Coordinates that a team sees to at a time: few enough for small models to keep many teams busy.
+    static constexpr std::size_t chunk_size = 2048;
+
+    DeviceMemoryOf() = default;
+    DeviceMemoryOf(detail::Blocks blocks, Plan const& plan)
+        : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(plan),
+          arrays_(static_cast<std::size_t>(plan.arrays() + plan.gradients() + 1), blocks_.sizes),
+          masks_(static_cast<std::size_t>(plan.masks()), blocks_.sizes) {
+        auto const& sizes = layout_.block_sizes();
+        auto starts = detail::chunk_starts(sizes, layout_.size(), chunk_size);
+        chunks_ = starts.size();
+        starts_.assign(starts);
+        sizes_.assign(sizes);
+        ticket_.assign(1, 0);
+        for (auto const& kept : plan.kept()) {
+            arrays_.own(kept.now.id, static_cast<T>(kept.initial));
+            if (kept.next.id < 0) continue;
+            arrays_.own(kept.next.id, static_cast<T>(kept.initial));
+            arrays_.pair(kept.now.id, kept.next.id);
+        }
+        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
+        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
+        for (auto const& kept : plan.kept_masks()) {
+            masks_.own(kept.mask.now.id, 1);
+            if (kept.mask.next.id < 0) continue;
+            masks_.own(kept.mask.next.id, 1);
+            masks_.pair(kept.mask.now.id, kept.mask.next.id);
+        }
+    }
+
+    Layout const& layout() const noexcept { return layout_; }
+    Layout& layout() noexcept { return layout_; }
+    detail::Blocks const& blocks() const noexcept { return blocks_; }
+    Plan const& plan() const noexcept { return plan_; }
+    Array guest() const { return {plan_.arrays() + plan_.gradients()}; }
+
+    /// The stream of the passes, a cudaStream_t; threads are the System's business.
+    void run_on(int, void* stream) { system_.set_stream(stream); }
+
+    std::vector<T*>& table(Array a) { return arrays_.table(a.id).values; }
+    void shown(Array a) { arrays_.table(a.id).refresh(system_); }
+    void own(Array a) {
+        if (arrays_.owns(a.id)) return;
+        arrays_.own(a.id, T(0));
+        shown(a);
+    }
+    void keep(Array a) {
+        typename detail::DeviceArrays<T, System>::Table const from = arrays_.table(a.id);
+        if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
+        arrays_.point_to_own(a.id);
+        shown(a);
+        run_plain<false>(detail::CopyValue{},
+                         detail::TurningBegins<T>{{from.at(), nullptr}, nullptr, 0}, arrays_[a.id]);
+    }
+    void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
+    void exchange(Array a, Array b) {
+        run_plain<false>(detail::ExchangeValues{}, arrays_[a.id], arrays_[b.id]);
+    }
+    std::span<T> values(Array a) { return arrays_.values(a.id); }
+    std::span<std::uint8_t> values(Mask m) { return masks_.values(m.id); }
+    void take_back() {
+        arrays_.give_back();
+        masks_.give_back();
+    }
+
+    /// Also in a step of which something was not finite.
+    void copy(Array from, Array to) {
+        run_plain<false>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
+    }
+    void carry(Array from, Array to) {
+        if (layout_.any_frozen())
+            run_plain<true>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
+    }
+    void carry(Mask from, Mask to) {
+        if (layout_.any_frozen())
+            run_plain<true>(detail::CopyValue{}, masks_[from.id], masks_[to.id]);
+    }
+    void clear_frozen(Array to) {
+        if (layout_.any_frozen()) run_plain<true>(detail::SetValue<T>{0}, arrays_[to.id]);
+    }
+    void set(Mask m, std::uint8_t value) {
+        run_plain<false>(detail::SetValue<std::uint8_t>{value}, masks_[m.id]);
+    }
+
+protected:
+    template <class U>
+    using Memory = DeviceArray<U, System>;
+    template <class U>
+    using Table = detail::DeviceTable<U, System>;
+
+    struct Where {
+        DeviceMemoryOf& memory;
+        auto operator()(Array a) const { return memory.arrays_[a.id]; }
+        auto operator()(Mask m) const { return memory.masks_[m.id]; }
+    };
+    template <class A>
+    auto located(A const& argument) {
+        return detail::locate(Where{*this}, argument);
+    }
+
+    detail::LayoutView view() {
+        return {sizes_.data(), frozen_.at(), starts_.data(), layout_.size(), chunk_size};
+    }
+    template <bool of_frozen, class F, class... Begins>
+    void run_plain(F const& f, Begins const&... begins) {
+        run(chunks_, detail::PlainBody<of_frozen, F, Begins...>{view(), f, {begins...}},
+            detail::NoEnd{});
+    }
+    template <class Body, class Tail>
+    void run(std::size_t tasks, Body const& body, Tail const& tail) {
+        system_.run(tasks, body, tail, ticket_.data());
+    }
+
+    Layout layout_;
+    detail::Blocks blocks_;
+    Plan plan_;
+    System system_;
+    detail::DeviceArrays<T, System> arrays_;
+    detail::DeviceArrays<std::uint8_t, System> masks_;
+    std::size_t chunks_ = 0;
+    Memory<detail::ChunkStart> starts_;
+    Memory<std::size_t> sizes_;  // of the blocks
+    Memory<unsigned> ticket_;
+    Table<char> frozen_;  // each block
+};
+
+}  // namespace polder
