@@ -17,12 +17,12 @@
 
 #include <array>
 #include <cmath>
-#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <polder/closure/clipping.hpp>
@@ -160,11 +160,8 @@ struct RuleDescent {
         Form const own = here.own(base);
         auto const rule = own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1);
         static_assert(
-            requires(T x, std::array<T, states> & state) {
-                { rule(x, x, state) } -> std::convertible_to<T>;
-            },
-            "polder: the rule of a base optimizer is called as rule(x, u, state), state being a "
-            "std::array of as "
+            std::is_invocable_r_v<T, decltype(rule) const&, T, T, std::array<T, states>&>,
+            "polder: the rule of a base optimizer is called as rule(x, u, state), state being a std::array of as "
             "many values as state_names lists");
         auto const of_u = u.at(here);
         auto const of_past = past.at(here, own);
