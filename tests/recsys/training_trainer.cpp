@@ -91,7 +91,7 @@ public:
         parameters.data()[0] = 0;
     }
     void prepare_epoch(int) override { ++n_epochs; }
-    double loss(ParameterArena<float> const&, Batch const&, Pass,
+    double loss(ParameterArena<float> const&, Triples const&, Pass,
                 ParameterArena<float>& gradient) override {
         gradient.data()[0] = 1;
         return loss_value;

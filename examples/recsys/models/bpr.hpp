@@ -87,7 +87,7 @@ public:
         xavier_normal(parameters, "item_embedding", seed);
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         tape_.reset();
         const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);

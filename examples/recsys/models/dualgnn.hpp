@@ -144,7 +144,7 @@ public:
         for (auto const& branch : branches_) branch.gcn.initialise(parameters, seed);
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         batch_users_.assign(static_cast<std::size_t>(n_users_), {batch.users});
         batch_items_.assign(static_cast<std::size_t>(n_items_), {batch.positives, batch.negatives});

@@ -185,7 +185,7 @@ public:
         if (mixes()) std::fill_n(parameters["modal_weight"].data, modalities_.size(), T(0.5));
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;

@@ -167,7 +167,7 @@ public:
         for (auto const& entry : parameters.entries()) xavier_uniform(parameters, entry.name, seed);
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;

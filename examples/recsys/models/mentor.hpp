@@ -191,7 +191,7 @@ public:
         return {"mlp.weight", "mlp.bias"};
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         this->noise_.begin_batch(batch.number);
         check(batch, n_users_, n_items_);
         tape_.reset();
@@ -313,7 +313,7 @@ private:
                 scale_rows(slice_columns(w, 1, 1), t.users), v.items, t.items};
     }
 
-    static Matrix ranking_loss_of(Table const& r, Batch const& batch) {
+    static Matrix ranking_loss_of(Table const& r, Triples const& batch) {
         const Matrix u_v = gather(r.users_v, batch.users), u_t = gather(r.users_t, batch.users);
         const auto scores = [&](std::span<std::int32_t const> items) {
             return row_dot(u_v, gather(r.items_v, items)) + row_dot(u_t, gather(r.items_t, items));

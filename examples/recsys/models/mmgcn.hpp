@@ -171,7 +171,7 @@ public:
         return names;
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
         items_of_batch_.assign(positives.begin(), positives.end());

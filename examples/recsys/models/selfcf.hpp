@@ -120,7 +120,7 @@ public:
         linear_uniform(parameters, "predictor.bias", d, seed);
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         this->noise_.begin_batch(batch.number);
         const auto users = batch.users, items = batch.positives;

@@ -138,7 +138,7 @@ public:
         });
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         const auto users = batch.users;
         item_nodes_.assign(batch.positives.begin(), batch.positives.end());

@@ -97,7 +97,7 @@ public:
         zeros(parameters, "item_linear.bias");
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
         tape_.reset();

@@ -106,7 +106,7 @@ private:
         [[nodiscard]] std::vector<std::string> frozen() const override {
             return visiting_.frozen();
         }
-        double loss(ParameterArena<float> const& parameters, Batch const& batch, Pass pass,
+        double loss(ParameterArena<float> const& parameters, Triples const& batch, Pass pass,
                     ParameterArena<float>& gradient) override {
             if (at == nullptr) return visiting_.loss(parameters, batch, pass, gradient);
             last = there().loss(*at, batch, pass, *gradient_there);

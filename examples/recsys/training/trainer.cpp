@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t batches_between_looks = 64;
 
 // The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
-void keep_row(Batch& batch, std::size_t sample) {
+void keep_row(Triples& batch, std::size_t sample) {
     auto const row = sample % batch.users.size();
     for (auto* ids : {&batch.users, &batch.positives, &batch.negatives})
         if (!ids->empty()) *ids = ids->subspan(row, 1);
