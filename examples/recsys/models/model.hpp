@@ -26,14 +26,6 @@ struct TermOf {
 };
 using LossTerm = TermOf<double>;
 
-/// The terms as numbers. On a device this waits for them.
-template <class B, class Terms>
-std::vector<LossTerm> read_terms(Terms const& terms) {
-    std::vector<LossTerm> result;
-    for (auto const& [name, value] : terms) result.push_back({name, B::read(value)});
-    return result;
-}
-
 /// A sparse matrix that a model has built, by name.
 template <class T>
 struct NamedGraph {
