@@ -45,9 +45,8 @@ Dataset data() {
 
 struct Run {
     Dataset data = ::data();
-    Bowl model;
-    std::unique_ptr<AnyOptimizer> optimizer = make_optimizer(parse_optimizer("bsam"));
-    Trainer trainer{data, model, *optimizer, [] {
+    HostLearner learner{std::make_unique<Bowl>(), parse_optimizer("bsam")};
+    Trainer trainer{data, learner, [] {
                         TrainingOptions options;
                         options.epochs = 2;
                         options.batch_size = 1;

@@ -9,10 +9,10 @@
 
 namespace polder::recsys {
 
-std::unique_ptr<DeviceTraining> make_training_on_cuda(Dataset const& data, std::string_view model,
-                                                      Settings const& settings,
-                                                      OptimizerOptions const& optimizer) {
-    return detail::make_training<CudaBackend<float>>(data, model, settings, optimizer);
+std::unique_ptr<Learner> make_learner_on_cuda(Dataset const& data, std::string_view model,
+                                              Settings const& settings,
+                                              OptimizerOptions const& optimizer) {
+    return detail::make_learner<CudaBackend<float>>(data, model, settings, optimizer);
 }
 
 }  // namespace polder::recsys

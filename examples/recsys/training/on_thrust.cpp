@@ -9,10 +9,10 @@
 
 namespace polder::recsys {
 
-std::unique_ptr<DeviceTraining> make_training_on_thrust(Dataset const& data, std::string_view model,
-                                                        Settings const& settings,
-                                                        OptimizerOptions const& optimizer) {
-    return detail::make_training<DeviceBackend<float, ThrustCpp>>(data, model, settings, optimizer);
+std::unique_ptr<Learner> make_learner_on_thrust(Dataset const& data, std::string_view model,
+                                                Settings const& settings,
+                                                OptimizerOptions const& optimizer) {
+    return detail::make_learner<DeviceBackend<float, ThrustCpp>>(data, model, settings, optimizer);
 }
 
 }  // namespace polder::recsys
