@@ -1,11 +1,7 @@
 // Training on Thrust's C++ system.
-#define POLDER_METHODS_SYSTEM ThrustCpp
-
 #include <polder/device/thrust_system.hpp>
 
-#include <polder/device/engine.hpp>
-
-#include "recsys/training/tables_on_device.hpp"
+#include "recsys/training/make_device_learner.hpp"
 
 namespace polder::recsys {
 

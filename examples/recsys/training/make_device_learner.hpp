@@ -1,5 +1,4 @@
-/// The tables of methods for the device that POLDER_METHODS_SYSTEM names, and the learner there: for one file for
-/// each device.
+/// How a learner on a device is made. For one file for each device, which is compiled with POLDER_METHODS_SYSTEM.
 #pragma once
 
 #include <memory>
@@ -7,12 +6,8 @@
 #include <utility>
 
 #include "recsys/models/device_models.hpp"
-#include "recsys/training/composer.cpp"
 #include "recsys/training/device_learner.hpp"
-#include "recsys/training/methods_balls.cpp"
-#include "recsys/training/methods_distances.cpp"
-#include "recsys/training/methods_metrics.cpp"
-#include "recsys/training/methods_mixes.cpp"
+#include "recsys/training/methods.hpp"
 
 namespace polder::recsys::detail {
 

@@ -1,11 +1,7 @@
 // Training on CUDA.
-#define POLDER_METHODS_SYSTEM Cuda
-
 #include "recsys/tape/cuda_backend.hpp"
 
-#include <polder/device/engine.hpp>
-
-#include "recsys/training/tables_on_device.hpp"
+#include "recsys/training/make_device_learner.hpp"
 
 namespace polder::recsys {
 
