@@ -1,5 +1,5 @@
 // Training on a device takes the course that it takes on the host.
-#include "recsys/training/device_training.hpp"
+#include "recsys/training/trainer.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -13,7 +13,7 @@
 #include "recsys/data/synthetic.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/training/checkpoint.hpp"
-#include "recsys/training/trainer.hpp"
+#include "recsys/training/learner.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_directory.hpp"
 
@@ -33,13 +33,12 @@ TrainingOptions short_training() {
 }
 
 struct OnDevice {
-    std::unique_ptr<DeviceTraining> training;
+    std::unique_ptr<Learner> learner;
     Trainer trainer;
 
     OnDevice(Dataset const& data, std::string_view model, OptimizerOptions const& optimizer)
-        : training(make_training_on_thrust(data, model, {{"embedding_size", "16"}}, optimizer)),
-          trainer(data, training->model(), training->optimizer(), short_training(),
-                  training->evaluation()) {}
+        : learner(make_learner_on_thrust(data, model, {{"embedding_size", "16"}}, optimizer)),
+          trainer(data, *learner, short_training()) {}
 };
 
 struct StopAfter final : TrainingObserver {
@@ -61,9 +60,9 @@ TEST_CASE("training on a device takes the course of training on the host", "[rec
         for (const std::string_view model : {"lightgcn", "freedom"}) {
             INFO(method << " on " << model);
             const OptimizerOptions options{std::string(method), "adam", {}};
-            const auto here_model = make_model<float>(model, data, {{"embedding_size", "16"}}, 1);
-            const auto here_optimizer = make_optimizer(options);
-            Trainer here(data, *here_model, *here_optimizer, short_training());
+            HostLearner on_host(make_model<float>(model, data, {{"embedding_size", "16"}}, 1),
+                                options);
+            Trainer here(data, on_host, short_training());
             REQUIRE(here.run() == Ending::all_epochs);
             OnDevice there(data, model, options);
             REQUIRE(there.trainer.run() == Ending::all_epochs);

@@ -23,7 +23,7 @@ public:
     std::vector<HyperParameterValue> hyper_parameters() const override { return {}; }
     void declare(ParameterArena<float>& parameters) const override { parameters.add("x", 3, 2); }
     void initialise(ParameterArena<float>&, std::uint64_t) const override {}
-    double loss(ParameterArena<float> const& x, Batch const&, polder::Pass,
+    double loss(ParameterArena<float> const& x, Triples const&, polder::Pass,
                 ParameterArena<float>& gradient) override {
         for (std::size_t k = 0; k < x.size(); ++k) gradient.data()[k] = x.data()[k] - 1;
         return 1;
@@ -45,9 +45,8 @@ Dataset data() {
 
 struct Run {
     Dataset data = ::data();
-    Bowl model;
-    std::unique_ptr<AnyOptimizer> optimizer = make_optimizer(parse_optimizer("bsam"));
-    Trainer trainer{data, model, *optimizer, [] {
+    HostLearner learner{std::make_unique<Bowl>(), parse_optimizer("bsam")};
+    Trainer trainer{data, learner, [] {
                         TrainingOptions options;
                         options.epochs = 2;
                         options.batch_size = 1;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "recsys/models/tape_model.hpp"
 #include "recsys/random.hpp"
 #include "recsys/tape/eigen_backend.hpp"
 #include "support/catch.hpp"
@@ -16,6 +17,9 @@ namespace {
 
 using namespace polder::recsys;
 using polder::ParameterArena;
+
+template <class T>
+using OnCpu = TapeModel<LATTICE, EigenBackend<T>>;
 
 Dataset random_dataset() {
     Dataset data;
@@ -34,7 +38,7 @@ Dataset random_dataset() {
 }
 
 struct Training {
-    LATTICE<EigenBackend<double>> model;
+    OnCpu<double> model;
     ParameterArena<double> parameters, elsewhere, gradient;
 
     explicit Training(Dataset const& data) : model(data, small(), 1) {
@@ -127,11 +131,10 @@ TEST_CASE("LATTICE scores with the item graph of the parameters it is given", "[
 TEST_CASE("LATTICE with ngcf refuses layers that do not fit", "[recsys][lattice]") {
     auto values = Training::small();
     values.cf_model = "ngcf";
-    CHECK_THROWS_WITH(LATTICE<EigenBackend<float>>(random_dataset(), values, 1),
+    CHECK_THROWS_WITH(OnCpu<float>(random_dataset(), values, 1),
                       ContainsSubstring("weight_size") && ContainsSubstring("(4)"));
     values.weight_size = {4, 4, 4};
-    CHECK_THROWS_WITH(LATTICE<EigenBackend<float>>(random_dataset(), values, 1),
-                      ContainsSubstring("mess_dropout"));
+    CHECK_THROWS_WITH(OnCpu<float>(random_dataset(), values, 1), ContainsSubstring("mess_dropout"));
     values.mess_dropout = {0, 0, 0};
-    CHECK_NOTHROW(LATTICE<EigenBackend<float>>(random_dataset(), values, 1));
+    CHECK_NOTHROW(OnCpu<float>(random_dataset(), values, 1));
 }

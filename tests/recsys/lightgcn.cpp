@@ -14,6 +14,7 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/registry.hpp"
+#include "recsys/models/tape_model.hpp"
 #include "recsys/random.hpp"
 #include "recsys/random_data.hpp"
 #include "recsys/tape/eigen_backend.hpp"
@@ -269,7 +270,7 @@ TEST_CASE("hyper-parameters are set by name and refused with name, value and ran
 
     LightGCNHyperParameters values;
     values.n_layers = 65;
-    CHECK(message_of([&] { LightGCN<EigenBackend<float>>(toy(), values, 1); }) ==
+    CHECK(message_of([&] { TapeModel<LightGCN, EigenBackend<float>>(toy(), values, 1); }) ==
           "lightgcn: n_layers = 65, expected an integer in [0, 64]");
 
     const auto model = make_model<float>("lightgcn", toy(), {{"reg_weight", "0.5"}}, 1);

@@ -45,7 +45,7 @@ inline Dataset random_dataset(int n_users, int n_items, int n_rows) {
 struct OwnBatch {
     std::vector<std::int32_t> users, positives, negatives;
     std::uint64_t number = 2;
-    operator Batch() const { return {users, positives, negatives, number}; }
+    operator Triples() const { return {users, positives, negatives, number}; }
 };
 
 inline OwnBatch random_batch(Dataset const& data, std::size_t size, std::uint64_t seed) {
@@ -80,7 +80,7 @@ ParameterArena<T> somewhere(AnyModel<T> const& model, std::uint64_t seed) {
 
 // Loss, gradient and representations, one after the other.
 template <class T>
-std::vector<double> results(AnyModel<T>& model, ParameterArena<T> const& x, Batch const& batch,
+std::vector<double> results(AnyModel<T>& model, ParameterArena<T> const& x, Triples const& batch,
                             Pass pass = {}) {
     auto gradient = x;
     std::fill(gradient.begin(), gradient.end(), std::numeric_limits<T>::quiet_NaN());

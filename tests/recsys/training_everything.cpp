@@ -48,8 +48,13 @@ TrainingOptions two_epochs() {
     training.epochs = 2;
     training.batch_size = 64;
     training.eval_step = 2;
-    training.learning_rate = 1e-2;
     return training;
+}
+
+// With a learning rate of 1e-2 unless they have one.
+OptimizerOptions fast(OptimizerOptions options) {
+    options.values.insert(options.values.begin(), {"learning_rate", "1e-2"});
+    return options;
 }
 
 std::vector<float> values(ParameterArena<float> const& x) { return {x.begin(), x.end()}; }
@@ -72,14 +77,13 @@ double mean_loss(Dataset const& data, AnyModel<float>& model, TrainingOptions co
 }
 
 Run train(Dataset const& data, ModelEntry const& entry, OptimizerOptions const& options) {
-    const auto model = make_model<float>(entry.name, data, small(entry), 1);
-    const auto optimizer = make_optimizer(options);
+    HostLearner learner(make_model<float>(entry.name, data, small(entry), 1), fast(options));
     const auto training = two_epochs();
-    Trainer trainer(data, *model, *optimizer, training);
+    Trainer trainer(data, learner, training);
     auto const& x = trainer.parameters();
-    const double start = mean_loss(data, *model, training, x);
+    const double start = mean_loss(data, learner.model(), training, x);
     REQUIRE(trainer.run() == Ending::all_epochs);
-    return {start, mean_loss(data, *model, training, x), values(x)};
+    return {start, mean_loss(data, learner.model(), training, x), values(x)};
 }
 
 void check(Dataset const& data, ModelEntry const& model, OptimizerOptions const& options) {
@@ -100,14 +104,14 @@ constexpr bool is_instrumented = false;
 
 // A run that can be stopped after some batches.
 struct Stoppable final : TrainingObserver {
-    std::unique_ptr<AnyModel<float>> model;
-    std::unique_ptr<AnyOptimizer> optimizer = make_optimizer(parse_optimizer("bsam+"));
+    HostLearner learner;
     Trainer trainer;
     int batches = -1;  // that are left; never, if negative
 
     Stoppable(Dataset const& data, ModelEntry const& entry)
-        : model(make_model<float>(entry.name, data, small(entry), 1)),
-          trainer(data, *model, *optimizer, two_epochs()) {}
+        : learner(make_model<float>(entry.name, data, small(entry), 1),
+                  fast(parse_optimizer("bsam+"))),
+          trainer(data, learner, two_epochs()) {}
 
     void after_batch(Trainer const&, polder::Report const&) override { --batches; }
     bool should_stop() override { return batches == 0; }

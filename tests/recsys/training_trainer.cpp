@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
@@ -36,14 +37,13 @@ TrainingOptions options(int epochs) {
 
 // A run of LightGCN.
 struct Lightgcn {
-    std::unique_ptr<AnyModel<float>> model;
-    std::unique_ptr<AnyOptimizer> optimizer;
+    HostLearner learner;
     Trainer trainer;
 
     Lightgcn(Dataset const& data, std::string const& method, TrainingOptions const& o)
-        : model(make_model<float>("lightgcn", data, {{"embedding_size", "16"}}, o.threads)),
-          optimizer(make_optimizer(parse_optimizer(method))), trainer(data, *model, *optimizer, o) {
-    }
+        : learner(make_model<float>("lightgcn", data, {{"embedding_size", "16"}}, o.threads),
+                  parse_optimizer(method)),
+          trainer(data, learner, o) {}
 };
 
 std::vector<float> values(ParameterArena<float> const& arena) {
@@ -61,7 +61,7 @@ std::string outcome(Trainer& trainer) {
             text << json_of_metrics(record.metrics->valid) << json_of_metrics(record.metrics->test);
     }
     polder::SafetensorsWriter writer;
-    trainer.optimizer().add_state(writer, trainer.parameters());
+    trainer.learner().add_state(writer, trainer.parameters());
     writer.write(text);
     return text.str();
 }
@@ -91,7 +91,7 @@ public:
         parameters.data()[0] = 0;
     }
     void prepare_epoch(int) override { ++n_epochs; }
-    double loss(ParameterArena<float> const&, Batch const&, Pass,
+    double loss(ParameterArena<float> const&, Triples const&, Pass,
                 ParameterArena<float>& gradient) override {
         gradient.data()[0] = 1;
         return loss_value;
@@ -118,6 +118,18 @@ public:
 
 private:
     std::vector<float> users_{1, 1}, items_ = std::vector<float>(60);
+};
+
+// Training of it.
+struct ScriptedLearner {
+    std::unique_ptr<Scripted> owned = std::make_unique<Scripted>();
+    Scripted& model = *owned;
+    HostLearner learner;
+
+    ScriptedLearner(std::vector<double> script, OptimizerOptions const& optimizer)
+        : learner(std::move(owned), optimizer) {
+        model.script = std::move(script);
+    }
 };
 
 }  // namespace
@@ -251,13 +263,12 @@ TEST_CASE("a checkpoint of another run is refused with the difference", "[traine
 
 TEST_CASE("early stopping tolerates stopping_step evaluations without a gain", "[trainer]") {
     auto const data = Scripted::data();
-    Scripted model;
-    model.script = {0, 0.5, 0.5, 0, 1, 1, 1, 1, 1, 1};
-    auto const optimizer = make_optimizer({"none", "sgd", {}});
+    ScriptedLearner scripted({0, 0.5, 0.5, 0, 1, 1, 1, 1, 1, 1}, {"none", "sgd", {}});
+    auto& model = scripted.model;
     auto o = options(100);
     o.stopping_step = 2;
     o.valid_metric = "ndcg@20";
-    Trainer trainer(data, model, *optimizer, o);
+    Trainer trainer(data, scripted.learner, o);
     CHECK(trainer.run() == Ending::early_stopping);
     // The gain of epoch 4 is the last; epochs 5 and 6 are tolerated, 7 ends the run.
     CHECK(trainer.state().best_epoch == 4);
@@ -273,12 +284,11 @@ TEST_CASE("early stopping tolerates stopping_step evaluations without a gain", "
 
 TEST_CASE("evaluation happens every eval_step epochs", "[trainer]") {
     auto const data = Scripted::data();
-    Scripted model;
-    model.script = {1, 1};
-    auto const optimizer = make_optimizer({"none", "sgd", {}});
+    ScriptedLearner scripted({1, 1}, {"none", "sgd", {}});
+    auto& model = scripted.model;
     auto o = options(5);
     o.eval_step = 2;
-    Trainer trainer(data, model, *optimizer, o);
+    Trainer trainer(data, scripted.learner, o);
     CHECK(trainer.run() == Ending::all_epochs);
     CHECK(model.n_evaluations == 2);
     CHECK(trainer.state().best_epoch == 1);
@@ -288,14 +298,11 @@ TEST_CASE("evaluation happens every eval_step epochs", "[trainer]") {
 
 TEST_CASE("the learning rate follows its schedule per epoch", "[trainer]") {
     auto const data = Scripted::data();
-    Scripted model;
-    model.script = {1, 1, 1};
-    auto const optimizer = make_optimizer({"none", "sgd", {}});
+    ScriptedLearner scripted({1, 1, 1}, {"none", "sgd", {{"learning_rate", "0.5"}}});
     auto o = options(3);
-    o.learning_rate = 0.5;
     o.decay_factor = 0.25;
     o.decay_epochs = 2;
-    Trainer trainer(data, model, *optimizer, o);
+    Trainer trainer(data, scripted.learner, o);
     trainer.run();
     // One batch per epoch and a gradient of 1: rates 0.5, 0.25, 0.125.
     CHECK(trainer.parameters().data()[0] == -0.875F);
@@ -303,10 +310,9 @@ TEST_CASE("the learning rate follows its schedule per epoch", "[trainer]") {
 
 TEST_CASE("a loss that is not finite ends training at the last finite point", "[trainer]") {
     auto const data = Scripted::data();
-    Scripted model;
-    model.script = {1, 1};
-    auto const optimizer = make_optimizer({"sam", "sgd", {}});
-    Trainer trainer(data, model, *optimizer, options(9));
+    ScriptedLearner scripted({1, 1}, {"sam", "sgd", {}});
+    auto& model = scripted.model;
+    Trainer trainer(data, scripted.learner, options(9));
     StopAfter stop(1);
     trainer.run(stop);
     auto const before = trainer.parameters().data()[0];

@@ -1,6 +1,7 @@
 #include "recsys/app/run.hpp"
 
 #include <cmath>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -49,23 +50,16 @@ OptimizerOptions optimizer_of(RunOptions const& run) {
     return options;
 }
 
-TrainingOptions with_learning_rate(RunOptions const& options) {
-    auto training = options.training;
-    for (auto const& each : optimizer_values(optimizer_of(options)))
-        if (each.name == "learning_rate") training.learning_rate = std::get<double>(each.value);
-    return training;
-}
-
-// Null for the CPU.
-std::unique_ptr<DeviceTraining> training_on_device([[maybe_unused]] Dataset const& data,
-                                                   RunOptions const& options) {
+std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& options) {
     require_device(options.device);
+    auto const& model = options.model;
+    auto const optimizer = optimizer_of(options);
 #if defined(POLDER_RECSYS_CUDA)
     if (options.device == "cuda")
-        return make_training_on_cuda(data, options.model.name, options.model.settings,
-                                     optimizer_of(options));
+        return make_learner_on_cuda(data, model.name, model.settings, optimizer);
 #endif
-    return nullptr;
+    return std::make_unique<HostLearner>(
+        make_model<float>(model.name, data, model.settings, options.training.threads), optimizer);
 }
 
 }  // namespace
@@ -135,14 +129,8 @@ Json identity(RunOptions const& options, Dataset const& data) {
 }
 
 Run::Run(Dataset const& data, RunOptions options)
-    : data_(data), options_(std::move(options)), on_device_(training_on_device(data, options_)),
-      optimizer_(on_device_ ? nullptr : make_optimizer(optimizer_of(options_))),
-      model_(on_device_ ? nullptr
-                        : make_model<float>(options_.model.name, data, options_.model.settings,
-                                            options_.training.threads)),
-      trainer_(data, on_device_ ? on_device_->model() : *model_,
-               on_device_ ? on_device_->optimizer() : *optimizer_, with_learning_rate(options_),
-               on_device_ ? on_device_->evaluation() : Evaluation{}) {}
+    : data_(data), options_(std::move(options)), learner_(make_learner(data, options_)),
+      trainer_(data, *learner_, options_.training) {}
 
 Json Run::report(Ending ending) const {
     auto const& state = trainer_.state();

@@ -12,7 +12,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/training/checkpoint.hpp"
-#include "recsys/training/device_training.hpp"
+#include "recsys/training/learner.hpp"
 #include "recsys/training/optimizer.hpp"
 #include "recsys/training/trainer.hpp"
 
@@ -22,7 +22,7 @@ namespace polder::recsys::app {
 struct RunOptions {
     ModelChoice model;
     OptimizerOptions optimizer;
-    TrainingOptions training;    ///< learning_rate is taken from the optimizer
+    TrainingOptions training;
     std::string device = "cpu";  ///< where the model and the optimizer run: cpu or cuda
 };
 
@@ -64,9 +64,7 @@ public:
 private:
     Dataset const& data_;
     RunOptions options_;
-    std::unique_ptr<DeviceTraining> on_device_;  // or else:
-    std::unique_ptr<AnyOptimizer> optimizer_;
-    std::unique_ptr<AnyModel<float>> model_;
+    std::unique_ptr<Learner> learner_;
     Trainer trainer_;
 };
 

@@ -45,9 +45,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <span>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -56,12 +54,14 @@
 #include <polder/config.hpp>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -79,25 +79,24 @@ struct AMRHyperParameters {
     double reg_weight = 0.01;  // as VBPR
     bool scale_features = true;
 
-    using Row = HyperParameter<AMRHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = AMRHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row::of("mode", &AMRHyperParameters::mode,
-                "the authors' model, or the adaptation of MMRec's VBPR", "official|mmrec"),
-        Row{"embedding_size", &AMRHyperParameters::embedding_size, 1, 65536,
+        Row::of("mode", &Self::mode, "the authors' model, or the adaptation of MMRec's VBPR",
+                "official|mmrec"),
+        Row{"embedding_size", &Self::embedding_size, 1, 65536,
             "d, numbers per item, and in the mode 'official' per user"},
-        Row::of("adv", &AMRHyperParameters::adv, "whether features are moved; false: VBPR"),
-        Row::of("adv_type", &AMRHyperParameters::adv_type,
-                "features are moved along the gradient or at random", "grad|rand"),
-        Row{"epsilon", &AMRHyperParameters::epsilon, 0, unlimited,
+        Row::of("adv", &Self::adv, "whether features are moved; false: VBPR"),
+        Row::of("adv_type", &Self::adv_type, "features are moved along the gradient or at random",
+                "grad|rand"),
+        Row{"epsilon", &Self::epsilon, 0, unlimited,
             "by how much the features of an item are moved"},
-        Row{"lmd", &AMRHyperParameters::lmd, 0, unlimited,
-            "weight of the loss with moved features"},
-        Row{"regs", &AMRHyperParameters::regs, 0, unlimited,
+        Row{"lmd", &Self::lmd, 0, unlimited, "weight of the loss with moved features"},
+        Row{"regs", &Self::regs, 0, unlimited,
             "weights of squared norms in the mode 'official': users, items, phi"},
-        Row{"reg_weight", &AMRHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of the batch's users and items in the mode 'mmrec'"},
-        Row::of("scale_features", &AMRHyperParameters::scale_features,
+        Row::of("scale_features", &Self::scale_features,
                 "whether the mode 'official' divides features by their largest magnitude"),
     };
 };
@@ -121,121 +120,88 @@ struct NoSlope {
 
 /// AMR on one data set with features.
 template <class B>
-class AMR final : public ModelOn<B> {
+class AMR {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = AMRHyperParameters;
     static constexpr std::string_view model_name = "amr";
     static constexpr std::string_view source = "Tang et al., TKDE 2020";
 
-    AMR(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), is_official_(values.mode == "official"),
-          n_users_(data.n_users), n_items_(data.n_items),
-          features_(textual_and_visual<T>(data, model_name)), tape_(B(threads)) {
+    AMR(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), is_official_(values.mode == "official"),
+          features_(textual_and_visual<T>(data, model_name)) {
         if (values.regs.size() != 3)
             detail::refuse(model_name, "regs", detail::text_of(values.regs), "three numbers");
         if (is_official_ && values.scale_features) features_.divide_by_largest();
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
-
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        parameters.add("user_embedding", n_users, is_official_ ? d : 2 * d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size;
         if (is_official_) {
-            parameters.add("phi", features_.columns(), d);
+            TruncatedNormal const small{0.01};
+            list.add_users("user_embedding", d, small);
+            list.add_items("item_embedding", d, small);
+            list.add("phi", features_.columns(), d, small);
         } else {
-            parameters.add("item_linear.weight", d, features_.columns());
-            parameters.add("item_linear.bias", 1, d);
+            list.add_users("user_embedding", 2 * d, xavier_uniform);
+            list.add_items("item_embedding", d, xavier_uniform);
+            list.add("item_linear.weight", d, features_.columns(), xavier_normal);
+            list.add("item_linear.bias", 1, d, zeros);
         }
     }
 
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        if (is_official_) {
-            for (auto const name : {"user_embedding", "item_embedding", "phi"})
-                truncated_normal(parameters, name, 0.01, seed);
-        } else {
-            xavier_uniform(parameters, "user_embedding", seed);
-            xavier_uniform(parameters, "item_embedding", seed);
-            xavier_normal(parameters, "item_linear.weight", seed);
-            zeros(parameters, "item_linear.bias");
-        }
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        this->noise_.begin_batch(batch.number);
-        check(batch, n_users_, n_items_);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
-        tape_.reset();
-        const BoundParameters<B> of(tape_, parameters, &gradient);
-        const auto p_u = gather(of["user_embedding"], batch.users);
-        const auto q = gather(of["item_embedding"], items_.ids());
-        const auto w = of[name_of_w()];
-        const auto shown = project(of, w, gather(tape_.constant(features_), items_.ids()));
+        auto const p_u = gather(on["user_embedding"], batch.users);
+        auto const q = gather(on["item_embedding"], items_.ids());
+        auto const w = on[name_of_w()];
+        auto const shown = project(on, w, gather(on.constant(features_), items_.ids()));
 
-        const auto e = compose(q, shown);
-        const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
-        const auto positive = row_dot(p_u, e_p), negative = row_dot(p_u, e_n);
-        const auto clean = ranking(positive, negative);
+        auto const e = compose(q, shown);
+        auto const e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
+        auto const positive = row_dot(p_u, e_p), negative = row_dot(p_u, e_n);
+        auto const clean = ranking(positive, negative);
         auto total = clean;
 
-        Loss adversarial_loss{};
+        std::optional<Matrix> adversarial;
         if (values_.adv) {
-            const auto towards =
-                values_.adv_type == "grad" ? worst(p_u, negative - positive, w) : random(w);
-            const auto moved = compose(q, shown + towards);
-            const auto adversarial = ranking(row_dot(p_u, gather(moved, items_.places(0))),
-                                             row_dot(p_u, gather(moved, items_.places(1))));
-            total = total + static_cast<T>(values_.lmd) * adversarial;
-            adversarial_loss = adversarial.loss();
+            auto const towards =
+                values_.adv_type == "grad" ? worst(p_u, negative - positive, w) : random(on, w);
+            auto const moved = compose(q, shown + towards);
+            adversarial = ranking(row_dot(p_u, gather(moved, items_.places(0))),
+                                  row_dot(p_u, gather(moved, items_.places(1))));
+            total = total + static_cast<T>(values_.lmd) * *adversarial;
         }
 
         if (is_official_) {
-            const std::array squares = {sum_of_squares(p_u), sum_of_squares(e_p),
+            std::array const squares = {sum_of_squares(p_u), sum_of_squares(e_p),
                                         sum_of_squares(e_n), sum_of_squares(w)};
-            const std::array weights = {values_.regs[0], values_.regs[1], values_.regs[1],
+            std::array const weights = {values_.regs[0], values_.regs[1], values_.regs[1],
                                         values_.regs[2]};
             for (std::size_t k = 0; k < squares.size(); ++k)
                 total = total + static_cast<T>(weights[k]) * squares[k];
-            terms_.assign({{"loss", clean.loss()},
-                           {"adv_loss", adversarial_loss},
-                           {"sum_p_sq", squares[0].loss()},
-                           {"sum_q_pos_sq", squares[1].loss()},
-                           {"sum_q_neg_sq", squares[2].loss()},
-                           {"sum_phi_sq", squares[3].loss()}});
+            terms = {{"loss", clean},
+                     {"adv_loss", adversarial},
+                     {"sum_p_sq", squares[0]},
+                     {"sum_q_pos_sq", squares[1]},
+                     {"sum_q_neg_sq", squares[2]},
+                     {"sum_phi_sq", squares[3]}};
         } else {
-            const auto norms = embedding_loss({p_u, e_p, e_n});
+            auto const norms = embedding_loss({p_u, e_p, e_n});
             total = total + static_cast<T>(values_.reg_weight) * norms;
-            terms_.assign({{"mf_loss", clean.loss()},
-                           {"adv_loss", adversarial_loss},
-                           {"reg_loss", norms.loss()}});
+            terms = {{"mf_loss", clean}, {"adv_loss", adversarial}, {"reg_loss", norms}};
         }
-        tape_.backward(total);
-        return total.loss();
+        return total;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> of(tape_, parameters);
-        const auto shown = project(of, of[name_of_w()], tape_.constant(features_));
-        const auto e = compose(of["item_embedding"], shown);
-        return {parameters["user_embedding"], e.value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        auto const shown = project(on, on[name_of_w()], on.constant(features_));
+        return {on["user_embedding"], compose(on["item_embedding"], shown)};
     }
 
 private:
-    using Matrix = Value<B>;
-
     // phi multiplies features from the right, W is transposed first.
     [[nodiscard]] Form form_of_w() const { return is_official_ ? Form::plain : Form::transposed; }
 
@@ -244,16 +210,15 @@ private:
     }
 
     // phi^T F_i, or W F_i + b.
-    Matrix project(BoundParameters<B> const& of, Matrix w, Matrix f) {
-        const auto shown = product(f, Form::plain, w, form_of_w());
-        return is_official_ ? shown : add_row(shown, of["item_linear.bias"]);
+    Matrix project(OnTape<B> const& on, Matrix w, Matrix f) {
+        auto const shown = product(f, Form::plain, w, form_of_w());
+        return is_official_ ? shown : add_row(shown, on["item_linear.bias"]);
     }
 
     // e_i of Q_i and the projected features.
     Matrix compose(Matrix q, Matrix shown) {
         if (is_official_) return q + shown;
-        parts_.assign({q, shown});
-        return concatenate_columns(parts_);
+        return concatenate_columns({q, shown});
     }
 
     Matrix ranking(Matrix positive, Matrix negative) {
@@ -263,29 +228,29 @@ private:
 
     // phi^T Delta_i for the items of the batch, along the gradient of the clean loss. z = -x.
     Matrix worst(Matrix p_u, Matrix z, Matrix w) {
-        const auto push = sigmoid(stop_gradient(z));
-        const auto user = stop_gradient(p_u);
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto pull = scale_rows(push, is_official_ ? user : slice_columns(user, d, d));
-        const std::size_t n = items_.ids().size();
-        const auto c = scatter(pull, items_.places(1), n) - scatter(pull, items_.places(0), n);
+        auto const push = sigmoid(stop_gradient(z));
+        auto const user = stop_gradient(p_u);
+        auto const d = static_cast<std::size_t>(values_.embedding_size);
+        auto const pull = scale_rows(push, is_official_ ? user : slice_columns(user, d, d));
+        std::size_t const n = items_.ids().size();
+        auto const c = scatter(pull, items_.places(1), n) - scatter(pull, items_.places(0), n);
 
-        const auto fixed_w = stop_gradient(w);
-        const auto m = product(fixed_w, detail::flip(form_of_w()), w, form_of_w());
-        const auto square_of_g = row_dot(c, product(c, stop_gradient(m)));
+        auto const fixed_w = stop_gradient(w);
+        auto const m = product(fixed_w, detail::flip(form_of_w()), w, form_of_w());
+        auto const square_of_g = row_dot(c, product(c, stop_gradient(m)));
         return product(scale_rows(reach(square_of_g), c), m);
     }
 
     // The same with random directions.
-    Matrix random(Matrix w) {
-        const auto ids = items_.ids();
-        const std::size_t columns = features_.columns();
-        auto const* const fixed = this->noise_.fixed("adversarial_delta");
+    Matrix random(OnTape<B> const& on, Matrix w) {
+        auto const ids = items_.ids();
+        std::size_t const columns = features_.columns();
+        auto const* const fixed = on.noise().fixed("adversarial_delta");
         if (fixed != nullptr && fixed->size() != features_.view().size())
             throw std::invalid_argument("noise: 'adversarial_delta' has " +
                                         std::to_string(fixed->size()) + " values, expected " +
                                         std::to_string(features_.view().size()));
-        Random stream = this->noise_.of_batch("adversarial_delta");
+        Random stream = on.noise().of_batch("adversarial_delta");
         g_.rows = ids.size();
         g_.cols = columns;
         g_.values.resize(ids.size() * columns);
@@ -295,8 +260,8 @@ private:
                 g_.values[k * columns + j] =
                     static_cast<T>(fixed ? (*fixed)[static_cast<std::size_t>(ids[k]) * columns + j]
                                          : stream.truncated_normal());
-        const auto g = tape_.constant(g_);
-        const auto delta = scale_rows(reach(row_dot(g, g)), g);
+        auto const g = on.constant(g_);
+        auto const delta = scale_rows(reach(row_dot(g, g)), g);
         return product(delta, Form::plain, w, form_of_w());
     }
 
@@ -308,13 +273,9 @@ private:
 
     HyperParameters values_;
     bool is_official_;
-    std::int32_t n_users_, n_items_;
     Features<T> features_;  // F
-    Tape<B> tape_;
     DistinctIds items_;
     HostMatrix<T> g_;
-    std::vector<Matrix> parts_;
-    std::vector<TermOf<Loss>> terms_;
 };
 
 }  // namespace polder::recsys

@@ -42,17 +42,21 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/modalities.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/smoothing.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -68,29 +72,24 @@ struct BM3HyperParameters {
     double cl_weight = 2;
     bool stop_gradient = true;
 
-    using Row = HyperParameter<BM3HyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = BM3HyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &BM3HyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"n_layers", &BM3HyperParameters::n_layers, 0, 64, "L, propagations over the graph"},
-        Row{"dropout", &BM3HyperParameters::dropout, 0, 0.999,
-            "share of a target's numbers that are set to 0"},
-        Row{"reg_weight", &BM3HyperParameters::reg_weight, 0, unlimited,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"n_layers", &Self::n_layers, 0, 64, "L, propagations over the graph"},
+        Row{"dropout", &Self::dropout, 0, 0.999, "share of a target's numbers that are set to 0"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of all users and items"},
-        Row{"cl_weight", &BM3HyperParameters::cl_weight, 0, unlimited,
-            "weight of the terms with features"},
-        Row::of("stop_gradient", &BM3HyperParameters::stop_gradient,
-                "whether targets are constants"),
+        Row{"cl_weight", &Self::cl_weight, 0, unlimited, "weight of the terms with features"},
+        Row::of("stop_gradient", &Self::stop_gradient, "whether targets are constants"),
     };
 };
 
 /// BM3 on one data set with features.
 template <class B>
-class BM3 final : public ModelOn<B> {
+class BM3 {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = BM3HyperParameters;
@@ -102,120 +101,78 @@ public:
         {"electronics", "n_layers=2:dropout=0.3:reg_weight=0.1"},
     };
 
-    BM3(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          modalities_(modalities<T>(data, model_name)), graph_(normalised_interactions<T>(data)),
-          tape_(B(threads)) {}
+    BM3(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
+          n_items_(static_cast<std::size_t>(data.n_items)),
+          modalities_(modalities<T>(data, model_name)), graph_(normalised_interactions<T>(data)) {}
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size;
+        list.add_users("user_embedding", d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        list.add("predictor.weight", d, d, xavier_normal);
+        list.add("predictor.bias", 1, d, LinearUniform(d));
+        for (auto const& m : modalities_) m.parameters(list, d, xavier_normal);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-        parameters.add("predictor.weight", d, d);
-        parameters.add("predictor.bias", 1, d);
-        for (auto const& m : modalities_) m.declare(parameters, d);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-        xavier_normal(parameters, "predictor.weight", seed);
-        linear_uniform(parameters, "predictor.bias",
-                       static_cast<std::size_t>(values_.embedding_size), seed);
-        for (auto const& m : modalities_) {
-            m.features.copy_to(parameters[m.table]);
-            xavier_normal(parameters, m.weight, seed);
-            linear_uniform(parameters, m.bias, m.features.columns(), seed);
-        }
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        this->noise_.begin_batch(batch.number);
-        const auto users = batch.users, items = batch.positives;
-
-        tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.parameter(parameters[name], gradient[name]);
-        };
-        const auto p = parameter("user_embedding"), q = parameter("item_embedding");
-        const auto w_h = parameter("predictor.weight"), b_h = parameter("predictor.bias");
-        const auto distance = [&](Matrix x, Matrix target) {
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const users = batch.users, items = batch.positives;
+        auto const p = on["user_embedding"], q = on["item_embedding"];
+        auto const w_h = on["predictor.weight"], b_h = on["predictor.bias"];
+        auto const distance = [&](Matrix x, Matrix target) {
             return T(1) - mean_cosine(linear(x, w_h, b_h), target);
         };
 
-        const auto [u, smooth_items] = graph_.mean_of_layers({p, q}, values_.n_layers);
-        const auto i = smooth_items + q;
-        const auto u_b = gather(u, users), i_b = gather(i, items);
-        const auto u_target = target("target_dropout_user", u_b, users, n_users_);
-        const auto i_target = target("target_dropout_item", i_b, items, n_items_);
-        const auto loss_ui = distance(u_b, i_target), loss_iu = distance(i_b, u_target);
-        const auto norms = embedding_loss({u, i});
+        auto const [u, smooth_items] = graph_.mean_of_layers({p, q}, values_.n_layers);
+        auto const i = smooth_items + q;
+        auto const u_b = gather(u, users), i_b = gather(i, items);
+        auto const u_target = target(on, "target_dropout_user", u_b, users, n_users_);
+        auto const i_target = target(on, "target_dropout_item", i_b, items, n_items_);
+        auto const loss_ui = distance(u_b, i_target), loss_iu = distance(i_b, u_target);
+        auto const norms = embedding_loss({u, i});
         auto total = loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * norms;
-        terms_ = {{{"loss_ui", loss_ui.loss()},
-                   {"loss_iu", loss_iu.loss()},
-                   {"reg_loss", norms.loss()},
-                   {"loss_v", {}},
-                   {"loss_vt", {}},
-                   {"loss_t", {}},
-                   {"loss_tv", {}}}};
 
+        std::optional<Matrix> v, vt, t, tv;  // between modality and item, and within the modality
         for (auto const& m : modalities_) {
-            const auto f_b = gather(parameter(m.table), items);
-            const auto t_b = linear(f_b, parameter(m.weight), parameter(m.bias));
-            const auto t_target = target(
-                m.is_visual ? "target_dropout_image" : "target_dropout_text", t_b, items, n_items_);
-            const auto inter = distance(t_b, i_target), intra = distance(t_b, t_target);
+            auto const f_b = gather(on[m.table], items);
+            auto const t_b = linear(f_b, on[m.weight], on[m.bias]);
+            auto const* const noise = m.is_visual ? "target_dropout_image" : "target_dropout_text";
+            auto const t_target = target(on, noise, t_b, items, n_items_);
+            auto const inter = distance(t_b, i_target), intra = distance(t_b, t_target);
             total = total + static_cast<T>(values_.cl_weight) * (inter + intra);
-            terms_[m.is_visual ? 3 : 5].value = inter.loss();
-            terms_[m.is_visual ? 4 : 6].value = intra.loss();
+            (m.is_visual ? v : t) = inter;
+            (m.is_visual ? vt : tv) = intra;
         }
-        tape_.backward(total);
-        return total.loss();
+        terms = {{"loss_ui", loss_ui}, {"loss_iu", loss_iu}, {"reg_loss", norms}, {"loss_v", v},
+                 {"loss_vt", vt},      {"loss_t", t},        {"loss_tv", tv}};
+        return total;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const auto constant = [&](std::string_view name) {
-            return tape_.constant(parameters[name]);
-        };
-        const auto p = constant("user_embedding"), q = constant("item_embedding");
-        const auto w_h = constant("predictor.weight"), b_h = constant("predictor.bias");
-        const auto [u, smooth_items] = graph_.mean_of_layers({p, q}, values_.n_layers);
-        return {linear(u, w_h, b_h).value(), linear(smooth_items + q, w_h, b_h).value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        auto const p = on["user_embedding"], q = on["item_embedding"];
+        auto const w_h = on["predictor.weight"], b_h = on["predictor.bias"];
+        auto const [u, smooth_items] = graph_.mean_of_layers({p, q}, values_.n_layers);
+        return {linear(u, w_h, b_h), linear(smooth_items + q, w_h, b_h)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}};
     }
 
 private:
-    using Matrix = Value<B>;
-
     // X~ for rows X_b that are the rows `index` of a matrix of n.
-    Matrix target(std::string_view name, Matrix x, std::span<std::int32_t const> index,
-                  std::int32_t n) {
-        const Matrix constant = values_.stop_gradient ? stop_gradient(x) : x;
+    Matrix target(OnTape<B> const& on, std::string_view name, Matrix x,
+                  std::span<std::int32_t const> index, std::size_t n) const {
+        Matrix const constant = values_.stop_gradient ? stop_gradient(x) : x;
         if (values_.dropout == 0) return constant;
-        return hadamard(constant,
-                        tape_.constant(this->noise_.dropout_rows(
-                            name, index, static_cast<std::size_t>(n), x.cols(), values_.dropout)));
+        return hadamard(constant, on.constant(on.noise().dropout_rows(name, index, n, x.cols(),
+                                                                      values_.dropout)));
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
+    std::size_t n_users_, n_items_;
     std::vector<Modality<T>> modalities_;
     Smoothing<B> graph_;  // R
-    Tape<B> tape_;
-    std::array<TermOf<Loss>, 7> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -24,16 +24,15 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <limits>
-#include <span>
 #include <string_view>
-#include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -44,77 +43,47 @@ struct BPRHyperParameters {
     int embedding_size = 64;
     double reg_weight = 0.01;  // the middle of the reference's grid, which has 1e-5 to 2
 
-    using Row = HyperParameter<BPRHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = BPRHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &BPRHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"reg_weight", &BPRHyperParameters::reg_weight, 0, unlimited,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of the batch's embeddings"},
     };
 };
 
 /// BPR on one data set.
 template <class B>
-class BPR final : public ModelOn<B> {
+class BPR {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = BPRHyperParameters;
     static constexpr std::string_view model_name = "bpr";
     static constexpr std::string_view source = "Rendle et al., UAI 2009";
 
-    BPR(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          tape_(B(threads)) {}
+    BPR(Dataset const&, HyperParameters const& values, int) : values_(values) {}
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        list.add_users("user_embedding", values_.embedding_size, xavier_normal);
+        list.add_items("item_embedding", values_.embedding_size, xavier_normal);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const p = on["user_embedding"], q = on["item_embedding"];
+        auto const p_u = gather(p, batch.users);
+        auto const q_p = gather(q, batch.positives), q_n = gather(q, batch.negatives);
+        auto const bpr = bpr_loss(p_u, q_p, q_n);
+        auto const norms = embedding_loss({p_u, q_p, q_n});
+        terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
+        return bpr + static_cast<T>(values_.reg_weight) * norms;
     }
 
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_normal(parameters, "user_embedding", seed);
-        xavier_normal(parameters, "item_embedding", seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        tape_.reset();
-        const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
-        const auto q = tape_.parameter(parameters["item_embedding"], gradient["item_embedding"]);
-        const auto p_u = gather(p, batch.users);
-        const auto q_p = gather(q, batch.positives), q_n = gather(q, batch.negatives);
-
-        const auto bpr = bpr_loss(row_dot(p_u, q_p), row_dot(p_u, q_n));
-        const auto norms = embedding_loss({p_u, q_p, q_n});
-        const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
-        tape_.backward(total);
-
-        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
-        return total.loss();
-    }
-
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        return {parameters["user_embedding"], parameters["item_embedding"]};
-    }
+    Sides<B> represent(OnTape<B> const& on) { return {on["user_embedding"], on["item_embedding"]}; }
 
 private:
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
-    Tape<B> tape_;
-    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

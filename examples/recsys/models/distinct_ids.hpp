@@ -1,4 +1,4 @@
-/// The ids of a batch without repetitions.
+/// The users and items of a batch without repetitions.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +7,30 @@
 #include <span>
 #include <vector>
 
+#include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/tape/rows.hpp"
 
 namespace polder::recsys {
+
+/// The users and the items of a batch, as rows of a matrix of all users and one of all items: what is computed in
+/// these rows only.
+class RowsOfBatch {
+public:
+    explicit RowsOfBatch(Dataset const& data)
+        : n_users_(static_cast<std::size_t>(data.n_users)),
+          n_items_(static_cast<std::size_t>(data.n_items)) {}
+
+    void assign(Triples const& batch) {
+        users.assign(n_users_, {batch.users});
+        items.assign(n_items_, {batch.positives, batch.negatives});
+    }
+
+    RowSet users, items;
+
+private:
+    std::size_t n_users_, n_items_;
+};
 
 /// The distinct ids in several lists, ascending, and for every entry of a list which of them it is: what
 /// costs much per id is computed once, and then gathered.

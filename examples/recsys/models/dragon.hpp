@@ -42,21 +42,22 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <numbers>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/convolution.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/feature_gcn.hpp"
 #include "recsys/models/hyper_parameters.hpp"
+#include "recsys/models/initialise.hpp"
 #include "recsys/models/item_graph.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/similar_items.hpp"
 #include "recsys/models/user_graph.hpp"
 #include "recsys/tape/operations.hpp"
@@ -76,25 +77,24 @@ struct DRAGONHyperParameters {
     std::string user_aggr_mode = "softmax";
     std::string aggr_mode = "add";
 
-    using Row = HyperParameter<DRAGONHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = DRAGONHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &DRAGONHyperParameters::embedding_size, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536,
             "d, numbers per user, item and modality"},
-        Row{"reg_weight", &DRAGONHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the squares of preferences and of modality weights"},
-        Row{"knn_k", &DRAGONHyperParameters::knn_k, 1, 65536,
+        Row{"knn_k", &Self::knn_k, 1, 65536,
             "neighbours of an item in the graph of items, itself included"},
-        Row{"n_mm_layers", &DRAGONHyperParameters::n_mm_layers, 0, 64,
-            "n, propagations over the graph of items"},
-        Row{"mm_image_weight", &DRAGONHyperParameters::mm_image_weight, 0, 1,
+        Row{"n_mm_layers", &Self::n_mm_layers, 0, 64, "n, propagations over the graph of items"},
+        Row{"mm_image_weight", &Self::mm_image_weight, 0, 1,
             "share of the visual modality in the graph of items"},
-        Row{"user_graph_k", &DRAGONHyperParameters::user_graph_k, 1, 200,
+        Row{"user_graph_k", &Self::user_graph_k, 1, 200,
             "k, neighbours of a user in the graph of users"},
-        Row::of("user_aggr_mode", &DRAGONHyperParameters::user_aggr_mode,
+        Row::of("user_aggr_mode", &Self::user_aggr_mode,
                 "weights of these neighbours: softmax of the items in common, or equal ones",
                 "softmax|mean"),
-        Row::of("aggr_mode", &DRAGONHyperParameters::aggr_mode,
+        Row::of("aggr_mode", &Self::aggr_mode,
                 "sum over neighbours in the graph of users and items: normalised by both degrees "
                 "(add), or the mean",
                 "add|mean"),
@@ -103,10 +103,9 @@ struct DRAGONHyperParameters {
 
 /// DRAGON on one data set.
 template <class B>
-class DRAGON final : public ModelOn<B> {
+class DRAGON {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = DRAGONHyperParameters;
@@ -119,123 +118,89 @@ public:
     };
 
     DRAGON(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          branches_(feature_branches<B>(data, values.embedding_size, model_name)),
+        : values_(values), branches_(feature_branches<B>(data, values.embedding_size, model_name)),
           convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
                                                  : Convolution<T>::mean(data)),
           with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),
                         values.n_mm_layers),
           user_graph_(data, values.user_graph_k, values.user_aggr_mode == "softmax", threads),
-          tape_(B(threads)) {
-        terms_ = {{"loss_value", {}}, {"reg_loss", {}}};
-        for (auto const& branch : branches_)
-            terms_.push_back(
-                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", {}});
-        prepare_epoch(0);
+          rows_(data) {}
+
+    void parameters(ParameterList<T>& list) const {
+        list.add_users("weight_u", 2, modality_weights);
+        for (auto const& branch : branches_) branch.gcn.parameters(list);
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void prepare_epoch(Noise<T, typename B::System> const& noise, int) {
+        user_graph_.sample(noise);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        parameters.add("weight_u", static_cast<std::size_t>(n_users_), 2);
-        for (auto const& branch : branches_) branch.gcn.declare(parameters);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        initialise_modality_weights(parameters, "weight_u", seed);
-        for (auto const& branch : branches_) branch.gcn.initialise(parameters, seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        batch_users_.assign(static_cast<std::size_t>(n_users_), {batch.users});
-        batch_items_.assign(static_cast<std::size_t>(n_items_), {batch.positives, batch.negatives});
-
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        const Matrix w = bound["weight_u"];
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        rows_.assign(batch);
+        Matrix const w = on["weight_u"];
         Matrix squares = mean_of_squares(w);
         preferences_.clear();
-        for (std::size_t m = 0; m < branches_.size(); ++m) {
-            preferences_.push_back(branches_[m].gcn.preference(bound));
-            const Matrix term = mean_of_squares(gather(preferences_[m], batch.users));
-            terms_[2 + m].value = term.loss();
-            squares = squares + term;
+        squares_.clear();
+        for (auto const& branch : branches_) {
+            preferences_.push_back(branch.gcn.preference(on));
+            squares_.push_back(mean_of_squares(gather(preferences_.back(), batch.users)));
+            squares = squares + squares_.back();
         }
 
         // An inner product of rows side by side is the sum of those of their parts.
         positive_scores_.clear();
         negative_scores_.clear();
         for (std::size_t m = 0; m < branches_.size(); ++m) {
-            const auto [users, items] = smoothed(bound, w, m);
-            const Matrix own = gather(users, batch.users);
-            const Matrix u = own + gather(user_graph_(users, batch_users_), batch.users);
-            const Matrix i = with_similar_(items, batch_items_);
+            auto const [users, items] = smoothed(on, w, m);
+            Matrix const own = gather(users, batch.users);
+            Matrix const u = own + gather(user_graph_(users, rows_.users), batch.users);
+            Matrix const i = with_similar_(items, rows_.items);
             positive_scores_.push_back(row_dot(u, gather(i, batch.positives)));
             negative_scores_.push_back(row_dot(u, gather(i, batch.negatives)));
         }
-        const Matrix ranking = softplus_bpr_loss(
-            sum(positive_scores_), sum(negative_scores_),
-            static_cast<T>(1 / (std::numbers::ln2 * static_cast<double>(batch.users.size()))));
-        const Matrix regulariser = static_cast<T>(values_.reg_weight) * squares;
-        const Matrix total = ranking + regulariser;
-        tape_.backward(total);
-
-        terms_[0].value = ranking.loss();
-        terms_[1].value = regulariser.loss();
-        return total.loss();
+        Matrix const ranking = softplus_bpr_loss(sum(positive_scores_), sum(negative_scores_),
+                                                 mean_to_base_2<T>(batch.size()));
+        Matrix const regulariser = static_cast<T>(values_.reg_weight) * squares;
+        terms = {{"loss_value", ranking}, {"reg_loss", regulariser}};
+        for (std::size_t m = 0; m < branches_.size(); ++m)
+            terms.add(branches_[m].name_of_regulariser(), squares_[m]);
+        return ranking + regulariser;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
-        const Matrix w = bound["weight_u"];
+    Sides<B> represent(OnTape<B> const& on) {
+        Matrix const w = on["weight_u"];
         preferences_.clear();
-        for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(bound));
+        for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(on));
         std::vector<Matrix> user_parts, item_parts;
         for (std::size_t m = 0; m < branches_.size(); ++m) {
-            const auto [users, items] = smoothed(bound, w, m);
+            auto const [users, items] = smoothed(on, w, m);
             user_parts.push_back(users + user_graph_(users));
             item_parts.push_back(with_similar_(items));
         }
-        return {concatenate_columns(user_parts).value(), concatenate_columns(item_parts).value()};
+        return {concatenate_columns(user_parts), concatenate_columns(item_parts)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"mm_adj", &with_similar_.graph()}};
     }
 
 private:
-    using Matrix = Value<B>;
-    using Smoothed = typename FeatureGcn<B>::Smoothed;
-
-    void prepare_epoch(int) override { user_graph_.sample(this->noise_); }
-
     // The columns of U' and I' that are those of modality m.
-    Smoothed smoothed(BoundParameters<B> const& bound, Matrix w, std::size_t m) {
+    Sides<B> smoothed(OnTape<B> const& on, Matrix w, std::size_t m) {
         auto const& gcn = branches_[m].gcn;
-        const Matrix features = tape_.constant(branches_[m].features);
-        const Smoothed x = gcn.smooth(gcn.layer_0(bound, preferences_[m], features), convolution_);
+        Matrix const features = on.constant(branches_[m].features);
+        Sides<B> const x = gcn.smooth(gcn.layer_0(on, preferences_[m], features), convolution_);
         if (branches_.size() == 1) return x;
         return {scale_rows(slice_columns(w, m, 1), x.users), x.items};
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     std::vector<FeatureBranch<B>> branches_;
     Convolution<T> convolution_;
     SimilarItems<T> with_similar_;
     UserGraph<T> user_graph_;
-    Tape<B> tape_;
-    RowSet batch_users_, batch_items_;
-    std::vector<Matrix> preferences_, positive_scores_, negative_scores_;
-    std::vector<TermOf<Loss>> terms_;
+    RowsOfBatch rows_;
+    std::vector<Matrix> preferences_, squares_, positive_scores_, negative_scores_;
 };
 
 }  // namespace polder::recsys

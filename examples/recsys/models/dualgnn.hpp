@@ -44,23 +44,21 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <numbers>
-#include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/convolution.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/feature_gcn.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/user_graph.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -77,23 +75,22 @@ struct DualGNNHyperParameters {
     std::string aggr_mode = "add";
     std::string user_modalities = "sum_and_textual";
 
-    using Row = HyperParameter<DualGNNHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = DualGNNHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &DualGNNHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"reg_weight", &DualGNNHyperParameters::reg_weight, 0, unlimited,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the squares of preferences and of modality weights"},
-        Row{"user_graph_k", &DualGNNHyperParameters::user_graph_k, 1, 200,
+        Row{"user_graph_k", &Self::user_graph_k, 1, 200,
             "k, neighbours of a user in the graph of users"},
-        Row::of("user_aggr_mode", &DualGNNHyperParameters::user_aggr_mode,
+        Row::of("user_aggr_mode", &Self::user_aggr_mode,
                 "weights of these neighbours: softmax of the items in common, or equal ones",
                 "softmax|mean"),
-        Row::of("aggr_mode", &DualGNNHyperParameters::aggr_mode,
+        Row::of("aggr_mode", &Self::aggr_mode,
                 "sum over neighbours in the graph of users and items: normalised by both degrees "
                 "(add), or the mean",
                 "add|mean"),
-        Row::of("user_modalities", &DualGNNHyperParameters::user_modalities,
+        Row::of("user_modalities", &Self::user_modalities,
                 "what a user's two weights multiply: the sum of both modalities and the textual "
                 "one, or each modality",
                 "sum_and_textual|visual_and_textual"),
@@ -102,10 +99,9 @@ struct DualGNNHyperParameters {
 
 /// DualGNN on one data set.
 template <class B>
-class DualGNN final : public ModelOn<B> {
+class DualGNN {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = DualGNNHyperParameters;
@@ -113,112 +109,77 @@ public:
     static constexpr std::string_view source = "Wang et al., IEEE TMM 2021";
 
     DualGNN(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
-                                                 : Convolution<T>::mean(data)),
+        : values_(values), convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
+                                                                  : Convolution<T>::mean(data)),
           user_graph_(data, values.user_graph_k, values.user_aggr_mode == "softmax", threads),
-          branches_(feature_branches<B>(data, values.embedding_size, model_name)),
-          tape_(B(threads)) {
-        terms_ = {{"loss_value", {}}, {"reg_loss", {}}};
-        for (auto const& branch : branches_)
-            terms_.push_back(
-                {branch.is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t", {}});
-        prepare_epoch(0);
+          branches_(feature_branches<B>(data, values.embedding_size, model_name)), rows_(data) {}
+
+    void parameters(ParameterList<T>& list) const {
+        list.add_users("weight_u", 2, modality_weights);
+        list.add_items("weight_i", 2, modality_weights);
+        for (auto const& branch : branches_) branch.gcn.parameters(list);
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void prepare_epoch(Noise<T, typename B::System> const& noise, int) {
+        user_graph_.sample(noise);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        parameters.add("weight_u", static_cast<std::size_t>(n_users_), 2);
-        parameters.add("weight_i", static_cast<std::size_t>(n_items_), 2);
-        for (auto const& branch : branches_) branch.gcn.declare(parameters);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        initialise_modality_weights(parameters, "weight_u", seed);
-        initialise_modality_weights(parameters, "weight_i", seed);
-        for (auto const& branch : branches_) branch.gcn.initialise(parameters, seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        batch_users_.assign(static_cast<std::size_t>(n_users_), {batch.users});
-        batch_items_.assign(static_cast<std::size_t>(n_items_), {batch.positives, batch.negatives});
-
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        const Matrix w = bound["weight_u"];
-        Matrix squares = mean_of_squares(w) + mean_of_squares(bound["weight_i"]);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        rows_.assign(batch);
+        Matrix const w = on["weight_u"];
+        Matrix squares = mean_of_squares(w) + mean_of_squares(on["weight_i"]);
         preferences_.clear();
-        for (std::size_t m = 0; m < branches_.size(); ++m) {
-            preferences_.push_back(branches_[m].gcn.preference(bound));
-            const Matrix term = mean_of_squares(gather(preferences_[m], batch.users));
-            terms_[2 + m].value = term.loss();
-            squares = squares + term;
+        squares_.clear();
+        for (auto const& branch : branches_) {
+            preferences_.push_back(branch.gcn.preference(on));
+            squares_.push_back(mean_of_squares(gather(preferences_.back(), batch.users)));
+            squares = squares + squares_.back();
         }
 
-        const auto [users, items] = fuse(bound, w, batch_items_);
-        const Matrix own = gather(users, batch.users);
-        const Matrix u = own + gather(user_graph_(users, batch_users_), batch.users);
-        const Matrix ranking = softplus_bpr_loss(
-            row_dot(u, gather(items, batch.positives)), row_dot(u, gather(items, batch.negatives)),
-            static_cast<T>(1 / (std::numbers::ln2 * static_cast<double>(batch.users.size()))));
-        const Matrix regulariser = static_cast<T>(values_.reg_weight) * squares;
-        const Matrix total = ranking + regulariser;
-        tape_.backward(total);
-
-        terms_[0].value = ranking.loss();
-        terms_[1].value = regulariser.loss();
-        return total.loss();
+        auto const [users, items] = fuse(on, w, rows_.items);
+        Matrix const own = gather(users, batch.users);
+        Matrix const u = own + gather(user_graph_(users, rows_.users), batch.users);
+        Matrix const ranking = softplus_bpr_loss(row_dot(u, gather(items, batch.positives)),
+                                                 row_dot(u, gather(items, batch.negatives)),
+                                                 mean_to_base_2<T>(batch.size()));
+        Matrix const regulariser = static_cast<T>(values_.reg_weight) * squares;
+        terms = {{"loss_value", ranking}, {"reg_loss", regulariser}};
+        for (std::size_t m = 0; m < branches_.size(); ++m)
+            terms.add(branches_[m].name_of_regulariser(), squares_[m]);
+        return ranking + regulariser;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
+    Sides<B> represent(OnTape<B> const& on) {
         preferences_.clear();
-        for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(bound));
-        const auto [users, items] = fuse(bound, bound["weight_u"], Rows::all());
-        return {(users + user_graph_(users)).value(), items.value()};
+        for (auto const& branch : branches_) preferences_.push_back(branch.gcn.preference(on));
+        auto const [users, items] = fuse(on, on["weight_u"], Rows::all());
+        return {users + user_graph_(users), items};
     }
 
 private:
-    using Matrix = Value<B>;
-    using Smoothed = typename FeatureGcn<B>::Smoothed;
-
-    void prepare_epoch(int) override { user_graph_.sample(this->noise_); }
-
     // U' and, in the rows asked for only, I.
-    Smoothed fuse(BoundParameters<B> const& bound, Matrix w, Rows item_rows) {
-        const auto smoothed = [&](std::size_t m) {
+    Sides<B> fuse(OnTape<B> const& on, Matrix w, Rows item_rows) {
+        auto const smoothed = [&](std::size_t m) {
             auto const& gcn = branches_[m].gcn;
-            const Matrix features = tape_.constant(branches_[m].features);
-            return gcn.smooth(gcn.layer_0(bound, preferences_[m], features), convolution_,
-                              Rows::all(), item_rows);
+            Matrix const features = on.constant(branches_[m].features);
+            return gcn.smooth(gcn.layer_0(on, preferences_[m], features), convolution_, Rows::all(),
+                              item_rows);
         };
-        const Smoothed v = smoothed(0);
+        Sides<B> const v = smoothed(0);
         if (branches_.size() == 1) return v;
-        const Smoothed t = smoothed(1);
-        const bool of_sum = values_.user_modalities == "sum_and_textual";
+        Sides<B> const t = smoothed(1);
+        bool const of_sum = values_.user_modalities == "sum_and_textual";
         return {scale_rows(slice_columns(w, 0, 1), of_sum ? v.users + t.users : v.users) +
                     scale_rows(slice_columns(w, 1, 1), t.users),
                 sum({v.items, t.items}, item_rows)};
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     Convolution<T> convolution_;
     UserGraph<T> user_graph_;
     std::vector<FeatureBranch<B>> branches_;
-    Tape<B> tape_;
-    RowSet batch_users_, batch_items_;
-    std::vector<Matrix> preferences_;
-    std::vector<TermOf<Loss>> terms_;
+    RowsOfBatch rows_;
+    std::vector<Matrix> preferences_, squares_;
 };
 
 }  // namespace polder::recsys

@@ -2,9 +2,7 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,10 +10,12 @@
 #include <polder/blocks/arena.hpp>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
 #include "recsys/models/convolution.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/initialise.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 
 namespace polder::recsys {
@@ -49,49 +49,34 @@ public:
           bias_2_(name + ".MLP_1.bias"), n_users_(n_users), inputs_(inputs),
           d_(static_cast<std::size_t>(d)) {}
 
-    void declare(ParameterArena<T>& parameters) const {
-        parameters.add(preference_, n_users_, d_);
-        parameters.add(weight_1_, 4 * d_, inputs_);
-        parameters.add(bias_1_, 1, 4 * d_);
-        parameters.add(weight_2_, d_, 4 * d_);
-        parameters.add(bias_2_, 1, d_);
-    }
-
     /// Preferences Xavier normal, layers as PyTorch draws them.
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const {
-        xavier_normal(parameters, preference_, seed);
-        linear_uniform(parameters, weight_1_, inputs_, seed);
-        linear_uniform(parameters, bias_1_, inputs_, seed);
-        linear_uniform(parameters, weight_2_, 4 * d_, seed);
-        linear_uniform(parameters, bias_2_, 4 * d_, seed);
+    void parameters(ParameterList<T>& list) const {
+        list.add(preference_, n_users_, d_, xavier_normal);
+        list.add(weight_1_, 4 * d_, inputs_, LinearUniform(inputs_));
+        list.add(bias_1_, 1, 4 * d_, LinearUniform(inputs_));
+        list.add(weight_2_, d_, 4 * d_, LinearUniform(4 * d_));
+        list.add(bias_2_, 1, d_, LinearUniform(4 * d_));
     }
 
     /// P. To be taken, and read by rows, before `layer_0`: so `backward` adds these rows to a gradient that
     /// is full.
-    [[nodiscard]] Matrix preference(BoundParameters<B> const& bound) const {
-        return bound[preference_];
-    }
-
-    struct Smoothed {
-        Matrix users, items;
-    };
+    [[nodiscard]] Matrix preference(OnTape<B> const& on) const { return on[preference_]; }
 
     /// x^(0) for `preference` = P.
-    [[nodiscard]] Smoothed layer_0(BoundParameters<B> const& bound, Matrix preference,
-                                   Matrix features) const {
-        const Matrix hidden = leaky_relu(linear(features, bound[weight_1_], bound[bias_1_]));
+    [[nodiscard]] Sides<B> layer_0(OnTape<B> const& on, Matrix preference, Matrix features) const {
+        const Matrix hidden = leaky_relu(linear(features, on[weight_1_], on[bias_1_]));
         return {normalise_rows(preference),
-                normalise_rows(linear(hidden, bound[weight_2_], bound[bias_2_]))};
+                normalise_rows(linear(hidden, on[weight_2_], on[bias_2_]))};
     }
 
     /// The branch takes no part in the loss: its gradient is 0.
-    void leave_out(BoundParameters<B> const& bound) const {
+    void leave_out(OnTape<B> const& on) const {
         for (auto const* name : {&preference_, &weight_1_, &bias_1_, &weight_2_, &bias_2_})
-            bound.leave_out(*name);
+            on.leave_out(*name);
     }
 
     /// X from x^(0), in the rows asked for only.
-    [[nodiscard]] static Smoothed smooth(Smoothed layer_0, Convolution<T> const& convolution,
+    [[nodiscard]] static Sides<B> smooth(Sides<B> layer_0, Convolution<T> const& convolution,
                                          Rows user_rows = Rows::all(),
                                          Rows item_rows = Rows::all()) {
         const auto [u0, i0] = layer_0;
@@ -104,7 +89,7 @@ public:
     using LayerNoise = std::array<MatrixView<T const>, 2>;
 
     /// X from x^(0), every layer perturbed.
-    [[nodiscard]] static Smoothed smooth(Smoothed layer_0, Convolution<T> const& convolution,
+    [[nodiscard]] static Sides<B> smooth(Sides<B> layer_0, Convolution<T> const& convolution,
                                          LayerNoise const& noise) {
         const auto [u0, i0] = layer_0;
         const auto [u1, i1] =
@@ -115,7 +100,7 @@ public:
     }
 
 private:
-    static Smoothed perturbed(Smoothed layer, MatrixView<T const> noise) {
+    static Sides<B> perturbed(Sides<B> layer, MatrixView<T const> noise) {
         const auto perturb = [&](Matrix x, std::size_t first) {
             const Matrix eta = x.tape().constant(row_range(noise, first, x.rows()));
             return add_signed(x, T(0.1) * normalise_rows(eta));
@@ -133,6 +118,11 @@ struct FeatureBranch {
     bool is_visual;
     Features<typename B::Scalar> features;
     FeatureGcn<B> gcn;
+
+    /// What the mean square of the batch's preferences is called among the terms of a loss.
+    [[nodiscard]] std::string_view name_of_regulariser() const {
+        return is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t";
+    }
 };
 
 /// The branches "v_gcn" of visual and "t_gcn" of textual features, as far as `data` has them.
@@ -151,21 +141,6 @@ std::vector<FeatureBranch<B>> feature_branches(Dataset const& data, int d, std::
     add(true, data.visual);
     add(false, data.textual);
     return result;
-}
-
-/// Weights of the modalities for every row: softmax of N(0, 2 / (rows + cols)), about 1/cols each. They are
-/// normalised here only, not in training.
-template <class T>
-void initialise_modality_weights(ParameterArena<T>& parameters, std::string_view name,
-                                 std::uint64_t seed) {
-    xavier_normal(parameters, name, seed);
-    const auto weights = parameters[name];
-    for (std::size_t row = 0; row < weights.rows; ++row) {
-        T total = 0;
-        for (std::size_t m = 0; m < weights.cols; ++m)
-            total += weights(row, m) = std::exp(weights(row, m));
-        for (std::size_t m = 0; m < weights.cols; ++m) weights(row, m) /= total;
-    }
 }
 
 }  // namespace polder::recsys

@@ -37,14 +37,12 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <span>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -52,7 +50,10 @@
 #include "recsys/models/item_graph.hpp"
 #include "recsys/models/modalities.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
 #include "recsys/models/pruning.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/smoothing.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -69,32 +70,29 @@ struct FREEDOMHyperParameters {
     double dropout = 0.8;      // of the reference's grid 0.8, 0.9
     double reg_weight = 1e-3;  // of the reference's grid 0, 1e-5, 1e-4, 1e-3
 
-    using Row = HyperParameter<FREEDOMHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = FREEDOMHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &FREEDOMHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"n_mm_layers", &FREEDOMHyperParameters::n_mm_layers, 0, 64,
-            "n, propagations over the item graph"},
-        Row{"n_ui_layers", &FREEDOMHyperParameters::n_ui_layers, 0, 64,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"n_mm_layers", &Self::n_mm_layers, 0, 64, "n, propagations over the item graph"},
+        Row{"n_ui_layers", &Self::n_ui_layers, 0, 64,
             "L, propagations over the graph of users and items"},
-        Row{"knn_k", &FREEDOMHyperParameters::knn_k, 1, 65536,
+        Row{"knn_k", &Self::knn_k, 1, 65536,
             "k, neighbours of an item in the item graph, itself included"},
-        Row{"mm_image_weight", &FREEDOMHyperParameters::mm_image_weight, 0, 1,
+        Row{"mm_image_weight", &Self::mm_image_weight, 0, 1,
             "share of the visual modality in the item graph"},
-        Row{"dropout", &FREEDOMHyperParameters::dropout, 0, 1,
+        Row{"dropout", &Self::dropout, 0, 1,
             "share of the edges between users and items that an epoch leaves out"},
-        Row{"reg_weight", &FREEDOMHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the ranking by projected features"},
     };
 };
 
 /// FREEDOM on one data set.
 template <class B>
-class FREEDOM final : public ModelOn<B> {
+class FREEDOM {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = FREEDOMHyperParameters;
@@ -102,92 +100,63 @@ public:
     static constexpr std::string_view source = "Zhou, Shen, MM 2023";
 
     FREEDOM(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          modalities_(modalities<T>(data, model_name)),
+        : values_(values), modalities_(modalities<T>(data, model_name)),
           item_graph_(frozen_item_graph<T>(data, values_.knn_k, values_.mm_image_weight, threads)),
           transposed_item_graph_(transpose(item_graph_)), pruning_(data),
-          graph_(normalised_interactions<T>(data)), pruned_(graph_), tape_(B(threads)) {
-        prepare_epoch(0);
+          graph_(normalised_interactions<T>(data)), pruned_(graph_) {}
+
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size;
+        list.add_users("user_embedding", d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        for (auto const& m : modalities_)
+            m.parameters(list, d, LinearUniform(m.features.columns()));
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void prepare_epoch(Noise<T, typename B::System> const& noise, int) {
+        if (values_.dropout > 0)
+            pruned_ = Smoothing<B>(
+                pruning_.prune(noise, values_.dropout, EdgePruning::Chance::by_weight));
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-        for (auto const& m : modalities_) m.declare(parameters, d);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-        for (auto const& m : modalities_) {
-            m.features.copy_to(parameters[m.table]);
-            linear_uniform(parameters, m.weight, m.features.columns(), seed);
-            linear_uniform(parameters, m.bias, m.features.columns(), seed);
-        }
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        batch_users_.assign(graph_.interactions().rows, {users});
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const& [users, positives, negatives, number] = batch;
+        users_.assign(graph_.interactions().rows, {users});
         items_.assign(graph_.interactions().cols, {positives, negatives});
 
-        tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.parameter(parameters[name], gradient[name]);
-        };
-        const auto p = parameter("user_embedding"), q = parameter("item_embedding");
-        const auto h = similar_items(q, items_.set());
-        const auto [u, i] =
-            pruned_.mean_of_layers({p, q}, values_.n_ui_layers, batch_users_, items_.set());
-        const auto u_b = gather(u, users);
-        const auto bpr = ranking_loss(u_b, gather(i, positives) + gather(h, positives),
+        auto const p = on["user_embedding"], q = on["item_embedding"];
+        auto const h = similar_items(q, items_.set());
+        auto const [u, i] =
+            pruned_.mean_of_layers({p, q}, values_.n_ui_layers, users_, items_.set());
+        auto const u_b = gather(u, users);
+        auto const bpr = ranking_loss(u_b, gather(i, positives) + gather(h, positives),
                                       gather(i, negatives) + gather(h, negatives));
 
         auto total = bpr;
-        terms_ = {{{"batch_mf_loss", bpr.loss()}, {"mf_v_loss", {}}, {"mf_t_loss", {}}}};
+        std::optional<Matrix> of_visual, of_textual;
         for (auto const& m : modalities_) {
-            const auto f = parameter(m.table), w = parameter(m.weight), b = parameter(m.bias);
-            const auto t = linear(gather(f, items_.ids()), w, b);
-            const auto by_features =
+            auto const f = on[m.table], w = on[m.weight], b = on[m.bias];
+            auto const t = linear(gather(f, items_.ids()), w, b);
+            auto const by_features =
                 ranking_loss(u_b, gather(t, items_.places(0)), gather(t, items_.places(1)));
             total = total + static_cast<T>(values_.reg_weight) * by_features;
-            terms_[m.is_visual ? 1 : 2].value = by_features.loss();
+            (m.is_visual ? of_visual : of_textual) = by_features;
         }
-        tape_.backward(total);
-        return total.loss();
+        terms = {{"batch_mf_loss", bpr}, {"mf_v_loss", of_visual}, {"mf_t_loss", of_textual}};
+        return total;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const auto p = tape_.constant(parameters["user_embedding"]);
-        const auto q = tape_.constant(parameters["item_embedding"]);
-        const auto [u, i] = graph_.mean_of_layers({p, q}, values_.n_ui_layers);
-        return {u.value(), (i + similar_items(q)).value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        auto const p = on["user_embedding"], q = on["item_embedding"];
+        auto const [u, i] = graph_.mean_of_layers({p, q}, values_.n_ui_layers);
+        return {u, i + similar_items(q)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}, {"mm_adj", &item_graph_}};
     }
 
 private:
-    using Matrix = Value<B>;
-
-    void prepare_epoch(int) override {
-        if (values_.dropout > 0)
-            pruned_ = Smoothing<B>(
-                pruning_.prune(this->noise_, values_.dropout, EdgePruning::Chance::by_weight));
-    }
-
     // H, in the rows asked for only.
     Matrix similar_items(Matrix q, Rows rows = Rows::all()) {
         Matrix h = q;
@@ -198,15 +167,12 @@ private:
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     std::vector<Modality<T>> modalities_;
     Csr<T> item_graph_, transposed_item_graph_;  // M and M^T
     EdgePruning pruning_;
     Smoothing<B> graph_, pruned_;  // R and R'
-    Tape<B> tape_;
-    RowSet batch_users_;
+    RowSet users_;                 // of the batch
     DistinctIds items_;
-    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -55,7 +55,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -63,12 +62,14 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/pattern.hpp"
 #include "recsys/tape/tape.hpp"
@@ -86,53 +87,50 @@ struct GRCNHyperParameters {
     bool route_to_users = false;
     bool edge_dropout_at_inference = false;
 
-    using Row = HyperParameter<GRCNHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = GRCNHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &GRCNHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per node of its own"},
-        Row{"latent_embedding", &GRCNHyperParameters::latent_embedding, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per node of its own"},
+        Row{"latent_embedding", &Self::latent_embedding, 1, 65536,
             "c, numbers per node and modality"},
-        Row{"n_layers", &GRCNHyperParameters::n_layers, 0, 64,
+        Row{"n_layers", &Self::n_layers, 0, 64,
             "rounds in which preferences are refined, with route_to_users only"},
-        Row{"reg_weight", &GRCNHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the squares of embeddings and preferences"},
-        Row{"edge_dropout", &GRCNHyperParameters::edge_dropout, 0, 0.99,
+        Row{"edge_dropout", &Self::edge_dropout, 0, 0.99,
             "share of the edges that a batch leaves out"},
         Row::of(
-            "route_to_users", &GRCNHyperParameters::route_to_users,
+            "route_to_users", &Self::route_to_users,
             "refine preferences by the items of a user, as in the paper; the reference does not"),
-        Row::of("edge_dropout_at_inference", &GRCNHyperParameters::edge_dropout_at_inference,
+        Row::of("edge_dropout_at_inference", &Self::edge_dropout_at_inference,
                 "score with the edges of the last batch instead of all"),
     };
 };
 
 /// GRCN on one data set.
 template <class B>
-class GRCN final : public ModelOn<B> {
+class GRCN {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = GRCNHyperParameters;
     static constexpr std::string_view model_name = "grcn";
     static constexpr std::string_view source = "Wei et al., MM 2020";
 
-    GRCN(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          tape_(B(threads)) {
+    GRCN(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), n_users_(data.n_users) {
         require_features(data, model_name);
         if (!data.visual.empty()) modalities_.emplace_back("v_gcn", data.visual);
         if (!data.textual.empty()) modalities_.emplace_back("t_gcn", data.textual);
-        const auto adjacency = bipartite_adjacency(binary_interactions<T>(data));
+        auto const adjacency = bipartite_adjacency(binary_interactions<T>(data));
         all_edges_ = Pattern(adjacency);
         if (values_.edge_dropout == 0) return;
-        const auto entry = [&](std::int32_t target, std::int32_t from) {
-            const auto row = static_cast<std::size_t>(target);
-            const auto begin = adjacency.columns.begin();
-            const auto first = begin + static_cast<std::ptrdiff_t>(adjacency.offsets[row]);
-            const auto last = begin + static_cast<std::ptrdiff_t>(adjacency.offsets[row + 1]);
+        auto const entry = [&](std::int32_t target, std::int32_t from) {
+            auto const row = static_cast<std::size_t>(target);
+            auto const begin = adjacency.columns.begin();
+            auto const first = begin + static_cast<std::ptrdiff_t>(adjacency.offsets[row]);
+            auto const last = begin + static_cast<std::ptrdiff_t>(adjacency.offsets[row + 1]);
             return static_cast<std::size_t>(std::lower_bound(first, last, from) - begin);
         };
         for (auto const& [user, item] : data.train)
@@ -141,96 +139,66 @@ public:
         numbers_.resize(all_edges_.size());
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
-
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto c = static_cast<std::size_t>(values_.latent_embedding);
-        parameters.add("id_embedding", n_nodes(), d);
-        parameters.add("confidence", n_nodes(), modalities_.size());
+    void parameters(ParameterList<T>& list) const {
+        auto const c = values_.latent_embedding;
+        list.add_nodes("id_embedding", values_.embedding_size, xavier_normal);
+        list.add_nodes("confidence", modalities_.size(), xavier_normal);
         for (auto const& m : modalities_) {
-            parameters.add(m.preference, static_cast<std::size_t>(n_users_), c);
-            parameters.add(m.weight, c, m.features.columns());
-            parameters.add(m.bias, 1, c);
+            auto const inputs = m.features.columns();
+            list.add_users(m.preference, c, xavier_normal);
+            list.add(m.weight, c, inputs, xavier_normal);
+            list.add(m.bias, 1, c, LinearUniform(inputs));
         }
     }
 
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_normal(parameters, "id_embedding", seed);
-        xavier_normal(parameters, "confidence", seed);
-        for (auto const& m : modalities_) {
-            xavier_normal(parameters, m.preference, seed);
-            xavier_normal(parameters, m.weight, seed);
-            linear_uniform(parameters, m.bias, m.features.columns(), seed);
-        }
-    }
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        assign_item_nodes(positives_, batch.positives, n_users_);
+        assign_item_nodes(negatives_, batch.negatives, n_users_);
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        this->noise_.begin_batch(batch.number);
-        check(batch, n_users_, n_items_);
-        assign_nodes(positives_, batch.positives);
-        assign_nodes(negatives_, batch.negatives);
-
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        const Matrix e = bound["id_embedding"], c = bound["confidence"];
+        Matrix const e = on["id_embedding"], c = on["confidence"];
         Matrix of_embeddings = mean_of_squares(gather(e, batch.users)) +
                                T(0.5) * mean_of_squares(gather(e, positives_)) +
                                T(0.5) * mean_of_squares(gather(e, negatives_));
         preferences_.clear();
         squares_.clear();
         for (auto const& m : modalities_) {
-            const Matrix p = bound[m.preference];
+            Matrix const p = on[m.preference];
             preferences_.push_back(p);
             squares_.push_back(mean_of_squares(gather(p, batch.users)));
             if (m.is_visual) of_embeddings = of_embeddings + mean_of_squares(p);
         }
-        const Matrix of_content = sum(squares_);
+        Matrix const of_content = sum(squares_);
 
-        refine(bound, e, c, edges(values_.edge_dropout > 0));
+        refine(on, e, c, edges(on.noise(), values_.edge_dropout > 0));
+        // An inner product of rows side by side is the sum of those of their parts.
         positive_scores_.clear();
         negative_scores_.clear();
-        for (const Matrix part : parts_) {
-            const Matrix u = gather(part, batch.users);
+        for (Matrix const part : parts_) {
+            Matrix const u = gather(part, batch.users);
             positive_scores_.push_back(row_dot(u, gather(part, positives_)));
             negative_scores_.push_back(row_dot(u, gather(part, negatives_)));
         }
-        const Matrix ranking = softplus_bpr_loss(sum(positive_scores_), sum(negative_scores_),
-                                                 T(1) / static_cast<T>(batch.users.size()));
-        const Matrix regulariser =
+        Matrix const ranking = softplus_bpr_loss(sum(positive_scores_), sum(negative_scores_),
+                                                 T(1) / static_cast<T>(batch.size()));
+        Matrix const regulariser =
             static_cast<T>(values_.reg_weight) * (of_embeddings + of_content);
-        const Matrix total = ranking + regulariser;
-        tape_.backward(total);
-
-        terms_ = {{{"loss", ranking.loss()},
-                   {"reg_embedding_loss", of_embeddings.loss()},
-                   {"reg_content_loss", of_content.loss()},
-                   {"reg_loss", regulariser.loss()},
-                   {"reg_confid_loss_unused", mean_of_squares(c).loss()}}};
-        return total.loss();
+        terms = {{"loss", ranking},
+                 {"reg_embedding_loss", of_embeddings},
+                 {"reg_content_loss", of_content},
+                 {"reg_loss", regulariser},
+                 {"reg_confid_loss_unused", mean_of_squares(c)}};
+        return ranking + regulariser;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
+    Sides<B> represent(OnTape<B> const& on) {
         preferences_.clear();
-        for (auto const& m : modalities_) preferences_.push_back(bound[m.preference]);
-        refine(bound, bound["id_embedding"], bound["confidence"],
-               edges(values_.edge_dropout > 0 && values_.edge_dropout_at_inference));
-        const auto r = concatenate_columns(parts_).value();
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        return {row_range(r, 0, n_users), row_range(r, n_users, r.rows - n_users)};
+        for (auto const& m : modalities_) preferences_.push_back(on[m.preference]);
+        refine(on, on["id_embedding"], on["confidence"],
+               edges(on.noise(), values_.edge_dropout > 0 && values_.edge_dropout_at_inference));
+        return sides(concatenate_columns(parts_), static_cast<std::size_t>(n_users_));
     }
 
 private:
-    using Matrix = Value<B>;
-
     struct Modality {
         Modality(std::string const& name, FeatureMatrix const& from)
             : preference(name + ".preference"), weight(name + ".MLP.weight"),
@@ -245,25 +213,16 @@ private:
         Matrix weights, output;  // alpha, Y
     };
 
-    [[nodiscard]] std::size_t n_nodes() const {
-        return static_cast<std::size_t>(n_users_) + static_cast<std::size_t>(n_items_);
-    }
-
-    void assign_nodes(std::vector<std::int32_t>& nodes, std::span<std::int32_t const> items) const {
-        nodes.assign(items.begin(), items.end());
-        for (std::int32_t& node : nodes) node += n_users_;
-    }
-
     // All edges, or those that the batch keeps.
-    Pattern const& edges(bool dropout) {
+    Pattern const& edges(Noise<T, typename B::System> const& noise, bool dropout) {
         if (!dropout) return all_edges_;
         constexpr std::string_view name = "edge_dropout";
         std::fill(numbers_.begin(), numbers_.end(), -1);
-        const auto keep = [&](std::size_t row) {
-            for (const std::size_t entry : entries_of_rows_[row]) numbers_[entry] = 0;
+        auto const keep = [&](std::size_t row) {
+            for (std::size_t const entry : entries_of_rows_[row]) numbers_[entry] = 0;
         };
-        if (auto const* kept = this->noise_.fixed(name)) {
-            for (const double row : *kept) {
+        if (auto const* kept = noise.fixed(name)) {
+            for (double const row : *kept) {
                 if (!(row >= 0 && row < static_cast<double>(entries_of_rows_.size())))
                     throw std::invalid_argument("noise: '" + std::string(name) + "' keeps edge " +
                                                 std::to_string(row) + ", expected less than " +
@@ -271,7 +230,7 @@ private:
                 keep(static_cast<std::size_t>(row));
             }
         } else {
-            Random random = this->noise_.of_batch(name);
+            Random random = noise.of_batch(name);
             for (std::size_t row = 0; row < entries_of_rows_.size(); ++row)
                 if (random.uniform() >= values_.edge_dropout) keep(row);
         }
@@ -283,46 +242,44 @@ private:
     }
 
     static Attention attention(Pattern const& edges, Matrix x) {
-        const Matrix alpha = edge_softmax(edges, edge_dot(edges, x, x), T(1e-16));
+        Matrix const alpha = edge_softmax(edges, edge_dot(edges, x, x), T(1e-16));
         return {alpha, propagate(edges, alpha, x)};
     }
 
     // H_id, H_visual and H_textual become `parts_`.
-    void refine(BoundParameters<B> const& bound, Matrix e, Matrix c, Pattern const& edges) {
+    void refine(OnTape<B> const& on, Matrix e, Matrix c, Pattern const& edges) {
         std::span<std::int32_t const> sources = edges.by_row.ends;
         contents_.clear();
         votes_.clear();
         for (std::size_t m = 0; m < modalities_.size(); ++m) {
-            const Matrix features = tape_.constant(modalities_[m].features);
-            const Matrix f = normalise_rows(leaky_relu(
-                linear(features, bound[modalities_[m].weight], bound[modalities_[m].bias])));
+            Matrix const features = on.constant(modalities_[m].features);
+            Matrix const f = normalise_rows(
+                leaky_relu(linear(features, on[modalities_[m].weight], on[modalities_[m].bias])));
             Matrix p = normalise_rows(preferences_[m]);
             for (int l = 0; values_.route_to_users && l < values_.n_layers; ++l) {
-                const Matrix y = attention(edges, concatenate_rows(p, f)).output;
+                Matrix const y = attention(edges, concatenate_rows(p, f)).output;
                 p = normalise_rows(p + slice_rows(y, 0, p.rows()));
             }
-            const Matrix x = concatenate_rows(p, f);
-            const auto [alpha, y] = attention(edges, x);
+            Matrix const x = concatenate_rows(p, f);
+            auto const [alpha, y] = attention(edges, x);
             contents_.push_back(x + y);
             votes_.push_back(hadamard(alpha, gather(slice_columns(c, m, 1), sources)));
         }
-        const Matrix w = relu(votes_.size() == 1 ? votes_[0] : maximum(votes_[0], votes_[1]));
-        const Matrix x_0 = normalise_rows(e), x_1 = propagate(edges, w, x_0);
+        Matrix const w = relu(votes_.size() == 1 ? votes_[0] : maximum(votes_[0], votes_[1]));
+        Matrix const x_0 = normalise_rows(e), x_1 = propagate(edges, w, x_0);
         parts_.assign(1, sum({x_0, x_1, propagate(edges, w, x_1)}));
         parts_.insert(parts_.end(), contents_.begin(), contents_.end());
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
+    std::int32_t n_users_;
     std::vector<Modality> modalities_;
     Pattern all_edges_, kept_edges_;                           // rows: targets, columns: sources
     std::vector<std::array<std::size_t, 2>> entries_of_rows_;  // of a train row, both directions
     std::vector<std::int32_t> numbers_;
-    Tape<B> tape_;
     std::vector<std::int32_t> positives_, negatives_;  // nodes
     std::vector<Matrix> preferences_, squares_, contents_, votes_, parts_, positive_scores_,
         negative_scores_;
-    std::array<TermOf<Loss>, 5> terms_{};
 };
 
 }  // namespace polder::recsys

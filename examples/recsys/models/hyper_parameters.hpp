@@ -41,6 +41,9 @@ struct PublishedSettings {
     std::string_view settings;
 };
 
+/// No upper end of a range.
+inline constexpr double unlimited = std::numeric_limits<double>::infinity();
+
 /// One row of the table that a struct H of hyper-parameters has as `H::table`: which member has the
 /// name, and the closed range [lowest, highest] of its values or of the numbers in its list. Infinite
 /// ends mean "any finite value". A text is one of `choices`, which are separated by "|".

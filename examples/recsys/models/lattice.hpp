@@ -51,12 +51,9 @@
 /// - The reference's learning rate is multiplied by 0.96^(1/50) after every epoch; that is the trainer's.
 #pragma once
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -66,7 +63,7 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -74,6 +71,9 @@
 #include "recsys/models/item_graph.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/node_graph.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -93,35 +93,31 @@ struct LATTICEHyperParameters {
     double reg_weight = 1e-5;
     int train_batch_size = 2048;
 
-    using Row = HyperParameter<LATTICEHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = LATTICEHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &LATTICEHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"feat_embed_dim", &LATTICEHyperParameters::feat_embed_dim, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"feat_embed_dim", &Self::feat_embed_dim, 1, 65536,
             "f, numbers that a projection of features has"},
-        Row::of("cf_model", &LATTICEHyperParameters::cf_model, "what E is", "lightgcn|mf|ngcf"),
-        Row{"weight_size", &LATTICEHyperParameters::weight_size, 1, 65536,
+        Row::of("cf_model", &Self::cf_model, "what E is", "lightgcn|mf|ngcf"),
+        Row{"weight_size", &Self::weight_size, 1, 65536,
             "its length: hops over the interactions; for ngcf, each is d"},
-        Row{"mess_dropout", &LATTICEHyperParameters::mess_dropout, 0, 0.99,
+        Row{"mess_dropout", &Self::mess_dropout, 0, 0.99,
             "ngcf: probability that an entry of a layer is left out, of each layer"},
-        Row{"n_layers", &LATTICEHyperParameters::n_layers, 0, 64, "hops over the item graph"},
-        Row{"knn_k", &LATTICEHyperParameters::knn_k, 1, 65536, "k, neighbours of an item"},
-        Row{"lambda_coeff", &LATTICEHyperParameters::lambda_coeff, 0, 1,
-            "share of the original graph"},
-        Row{"reg_weight", &LATTICEHyperParameters::reg_weight, 0, unlimited,
+        Row{"n_layers", &Self::n_layers, 0, 64, "hops over the item graph"},
+        Row{"knn_k", &Self::knn_k, 1, 65536, "k, neighbours of an item"},
+        Row{"lambda_coeff", &Self::lambda_coeff, 0, 1, "share of the original graph"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the squares of the batch's vectors"},
-        Row{"train_batch_size", &LATTICEHyperParameters::train_batch_size, 1, 1e9,
-            "what the squares are divided by"},
+        Row{"train_batch_size", &Self::train_batch_size, 1, 1e9, "what the squares are divided by"},
     };
 };
 
 /// LATTICE on one data set with visual or textual features.
 template <class B>
-class LATTICE final : public ModelOn<B> {
+class LATTICE {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = LATTICEHyperParameters;
@@ -129,126 +125,105 @@ public:
     static constexpr std::string_view source = "Zhang et al., MM 2021";
 
     LATTICE(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          threads_(threads),
+        : values_(values), n_users_(data.n_users), n_items_(data.n_items), threads_(threads),
           graph_(
-              normalised_rows(with_self_loops(bipartite_adjacency(binary_interactions<T>(data))))),
-          tape_(B(threads)) {
+              normalised_rows(with_self_loops(bipartite_adjacency(binary_interactions<T>(data))))) {
         require_features(data, model_name);
         if (!data.visual.empty()) modalities_.push_back(modality("image", data, data.visual));
         if (!data.textual.empty()) modalities_.push_back(modality("text", data, data.textual));
         if (values_.cf_model == "ngcf") add_ngcf_layers();
+    }
+
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size, f = values_.feat_embed_dim;
+        auto const add_layer = [&](Layer const& layer, auto outputs, auto inputs) {
+            list.add(layer.weight, outputs, inputs, LinearUniform(inputs));
+            list.add(layer.bias, 1, outputs, LinearUniform(inputs));
+        };
+        list.add_users("user_embedding", d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        for (auto const& layer : ngcf_layers_) {
+            add_layer(layer.sum, d, d);
+            add_layer(layer.product, d, d);
+        }
+        for (auto const& m : modalities_) {
+            list.add_items(m.embedding, m.features.columns(),
+                           [&](MatrixView<T> x, Random) { m.features.copy_to(x); });
+            add_layer(m.projection, f, m.features.columns());
+        }
+        if (mixes()) list.add("modal_weight", 1, modalities_.size(), Constant{0.5});
+    }
+
+    /// A graph that is fixed under the name "item_adj_used" is that of every epoch.
+    void prepare_epoch(Noise<T, typename B::System> const& noise, int) {
         forget_item_graph();
-    }
-
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
-
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto f = static_cast<std::size_t>(values_.feat_embed_dim);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-        for (auto const& layer : ngcf_layers_) {
-            for (auto const* of : {&layer.sum, &layer.product}) {
-                parameters.add(of->weight, d, d);
-                parameters.add(of->bias, 1, d);
+        auto const* const fixed = noise.fixed("item_adj_used");
+        if (fixed == nullptr) return;
+        auto const n = static_cast<std::size_t>(n_items_);
+        if (fixed->size() != n * n)
+            throw std::invalid_argument("lattice: 'item_adj_used' has " +
+                                        std::to_string(fixed->size()) + " values, expected " +
+                                        std::to_string(n * n));
+        Csr<T> graph{n, n, {0}, {}, {}};
+        for (std::size_t row = 0; row < n; ++row) {
+            for (std::size_t column = 0; column < n; ++column) {
+                if ((*fixed)[row * n + column] == 0) continue;
+                graph.columns.push_back(static_cast<std::int32_t>(column));
+                graph.values.push_back(static_cast<T>((*fixed)[row * n + column]));
             }
+            graph.offsets.push_back(graph.columns.size());
         }
-        for (auto const& m : modalities_) {
-            parameters.add(m.embedding, m.features.view().rows, m.features.columns());
-            parameters.add(m.projection.weight, f, m.features.columns());
-            parameters.add(m.projection.bias, 1, f);
-        }
-        if (mixes()) parameters.add("modal_weight", 1, modalities_.size());
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-        const auto initialise_layer = [&](Layer const& layer) {
-            const std::size_t inputs = parameters[layer.weight].cols;
-            linear_uniform(parameters, layer.weight, inputs, seed);
-            linear_uniform(parameters, layer.bias, inputs, seed);
-        };
-        for (auto const& layer : ngcf_layers_) {
-            initialise_layer(layer.sum);
-            initialise_layer(layer.product);
-        }
-        for (auto const& m : modalities_) {
-            m.features.copy_to(parameters[m.embedding]);
-            initialise_layer(m.projection);
-        }
-        if (mixes()) std::fill_n(parameters["modal_weight"].data, modalities_.size(), T(0.5));
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        this->noise_.begin_batch(batch.number);
-        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        positive_nodes_.assign(positives.begin(), positives.end());
-        negative_nodes_.assign(negatives.begin(), negatives.end());
-        for (auto* const nodes : {&positive_nodes_, &negative_nodes_})
-            for (auto& node : *nodes) node += n_users_;
-        batch_nodes_.assign(graph_.adjacency().rows, {users, positive_nodes_, negative_nodes_});
-        batch_items_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
-
-        const bool learns_graph = batch.number < 2;
-        if (!learns_graph && !is_kept()) {  // the first batch of the epoch was left out
-            tape_.reset();
-            build_item_graph(BoundParameters<B>(tape_, parameters));
-            keep_item_graph();
-        }
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        if (learns_graph)
-            build_item_graph(bound);
-        else
-            no_gradient_of_item_graph(bound);
-        if (!is_kept()) keep_item_graph();
-
-        const auto q = bound["item_embedding"];
-        const auto e =
-            interactions(bound, concatenate_rows(bound["user_embedding"], q), batch_nodes_, true);
-        const auto h = learns_graph ? over_built_graph(q) : over_kept_graph(q);
-        const auto item = [&](std::span<std::int32_t const> node,
-                              std::span<std::int32_t const> index) {
-            return gather(e, node) + normalise_rows(gather(h, index));
-        };
-        const auto u = gather(e, users), p = item(positive_nodes_, positives),
-                   n = item(negative_nodes_, negatives);
-        const auto bpr = ranking_loss(u, p, n);
-        const auto squares = static_cast<T>(values_.reg_weight / (2.0 * values_.train_batch_size)) *
-                             (sum_of_squares(u) + sum_of_squares(p) + sum_of_squares(n));
-        const auto total = bpr + squares;
-        tape_.backward(total);
-
-        terms_ = {{{"batch_mf_loss", bpr.loss()}, {"batch_emb_loss", squares.loss()}}};
-        return total.loss();
+        keep(std::move(graph));
     }
 
     /// "batch_emb_loss" has its weight already.
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const users = batch.users, positives = batch.positives, negatives = batch.negatives;
+        assign_item_nodes(positive_nodes_, positives, n_users_);
+        assign_item_nodes(negative_nodes_, negatives, n_users_);
+        batch_nodes_.assign(graph_.adjacency().rows, {users, positive_nodes_, negative_nodes_});
+        batch_items_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
 
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
-        build_item_graph(bound);
-        const auto q = bound["item_embedding"];
-        const auto e =
-            interactions(bound, concatenate_rows(bound["user_embedding"], q), Rows::all(), false);
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        const auto users = slice_rows(e, 0, n_users);
-        const auto items = slice_rows(e, n_users, static_cast<std::size_t>(n_items_)) +
-                           normalise_rows(over_built_graph(q));
-        return {users.value(), items.value()};
+        bool const learns_graph = batch.number < 2;
+        if (!learns_graph && !is_kept()) {  // the first batch of the epoch was left out
+            build_item_graph(on.without_gradient());
+            keep_item_graph(on.tape());
+            on.tape().reset();
+        }
+        if (learns_graph)
+            build_item_graph(on);
+        else
+            no_gradient_of_item_graph(on);
+        if (!is_kept()) keep_item_graph(on.tape());
+
+        auto const q = on["item_embedding"];
+        auto const e =
+            interactions(on, concatenate_rows(on["user_embedding"], q), batch_nodes_, true);
+        auto const h = learns_graph ? over_built_graph(q) : over_kept_graph(q);
+        auto const item = [&](std::span<std::int32_t const> node,
+                              std::span<std::int32_t const> index) {
+            return gather(e, node) + normalise_rows(gather(h, index));
+        };
+        auto const u = gather(e, users), p = item(positive_nodes_, positives),
+                   n = item(negative_nodes_, negatives);
+        auto const bpr = ranking_loss(u, p, n);
+        auto const squares = static_cast<T>(values_.reg_weight / (2.0 * values_.train_batch_size)) *
+                             (sum_of_squares(u) + sum_of_squares(p) + sum_of_squares(n));
+        terms = {{"batch_mf_loss", bpr}, {"batch_emb_loss", squares}};
+        return bpr + squares;
+    }
+
+    Sides<B> represent(OnTape<B> const& on) {
+        build_item_graph(on);
+        auto const q = on["item_embedding"];
+        auto const e =
+            interactions(on, concatenate_rows(on["user_embedding"], q), Rows::all(), false);
+        auto const [users, items] = sides(e, static_cast<std::size_t>(n_users_));
+        return {users, items + normalise_rows(over_built_graph(q))};
     }
 
     /// "item_adj_used" is the graph that the epoch keeps, after its first loss.
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         std::vector<NamedGraph<T>> all = {{"norm_adj", &graph_.adjacency()},
                                           {"item_adj_used", &kept_}};
         for (auto const& m : modalities_) all.push_back({m.graph_name, &m.original});
@@ -256,11 +231,9 @@ public:
     }
 
     /// G, which the epoch's first batch builds of its parameters.
-    [[nodiscard]] Csr<T>* carried_graph() override { return &kept_; }
+    [[nodiscard]] Csr<T>* carried_graph() { return &kept_; }
 
 private:
-    using Matrix = Value<B>;
-
     struct Layer {
         std::string weight, bias;
     };
@@ -303,73 +276,48 @@ private:
                     "lattice: cf_model = ngcf, expected weight_size of numbers that are "
                     "embedding_size (" +
                     std::to_string(values_.embedding_size) + ") and as many in mess_dropout");
-            const auto number = std::to_string(k);
+            auto const number = std::to_string(k);
             ngcf_layers_.push_back({layer("GC_Linear_list." + number),
                                     layer("Bi_Linear_list." + number),
                                     "message_dropout_layer" + number, values_.mess_dropout[k]});
         }
     }
 
-    // A graph that is fixed under the name "item_adj_used" is that of every epoch.
-    void prepare_epoch(int) override {
-        forget_item_graph();
-        auto const* const fixed = this->noise_.fixed("item_adj_used");
-        if (fixed == nullptr) return;
-        const auto n = static_cast<std::size_t>(n_items_);
-        if (fixed->size() != n * n)
-            throw std::invalid_argument("lattice: 'item_adj_used' has " +
-                                        std::to_string(fixed->size()) + " values, expected " +
-                                        std::to_string(n * n));
-        Csr<T> graph{n, n, {0}, {}, {}};
-        for (std::size_t row = 0; row < n; ++row) {
-            for (std::size_t column = 0; column < n; ++column) {
-                if ((*fixed)[row * n + column] == 0) continue;
-                graph.columns.push_back(static_cast<std::int32_t>(column));
-                graph.values.push_back(static_cast<T>((*fixed)[row * n + column]));
-            }
-            graph.offsets.push_back(graph.columns.size());
-        }
-        keep(std::move(graph));
-    }
-
     // E in these rows.
-    Matrix interactions(BoundParameters<B> const& bound, Matrix e, Rows rows, bool training) {
+    Matrix interactions(OnTape<B> const& on, Matrix e, Rows rows, bool training) {
         if (values_.cf_model == "mf") return e;
         if (values_.cf_model == "lightgcn")
             return graph_.mean_of_layers(e, static_cast<int>(values_.weight_size.size()), rows);
         layers_.assign(1, e);
         for (auto const& l : ngcf_layers_) {
-            const auto s = graph_.next_layer(e);
-            const auto apply_layer = [&](Layer const& of, Matrix x) {
-                return leaky_relu(linear(x, bound[of.weight], bound[of.bias]));
+            auto const s = graph_.next_layer(e);
+            auto const apply_layer = [&](Layer const& of, Matrix x) {
+                return leaky_relu(linear(x, on[of.weight], on[of.bias]));
             };
             e = apply_layer(l.sum, s) + apply_layer(l.product, hadamard(e, s));
-            if (training && l.rate > 0)
-                e = hadamard(
-                    e, tape_.constant(this->noise_.dropout(l.dropout, e.rows(), e.cols(), l.rate)));
+            if (training && l.rate > 0) e = on.dropout(l.dropout, e, l.rate);
             layers_.push_back(normalise_rows(e));
         }
         return mean(layers_, rows);
     }
 
     // Puts on the tape what G is made of: w, the cosines of near, and D^(-1/2) of their mixture.
-    void build_item_graph(BoundParameters<B> const& bound) {
+    void build_item_graph(OnTape<B> const& on) {
         weights_.clear();
         if (mixes()) {
-            const auto w = softmax_rows(bound["modal_weight"]);
+            auto const w = softmax_rows(on["modal_weight"]);
             for (std::size_t m = 0; m < modalities_.size(); ++m)
                 weights_.push_back(slice_columns(w, m, 1));
         }
         cosines_.clear();
         for (auto& m : modalities_) {
-            const auto x =
-                linear(bound[m.embedding], bound[m.projection.weight], bound[m.projection.bias]);
-            m.neighbours = Pattern(
-                nearest_neighbours(tape_.backend().on_host(x.value()), values_.knn_k, threads_));
-            const auto unit = normalise_rows(x);
+            auto const x = linear(on[m.embedding], on[m.projection.weight], on[m.projection.bias]);
+            m.neighbours = Pattern(nearest_neighbours(on.tape().backend().on_host(x.value()),
+                                                      values_.knn_k, threads_));
+            auto const unit = normalise_rows(x);
             cosines_.push_back(edge_dot(m.neighbours, unit, unit));
         }
-        const auto row_sums = mixed(
+        auto const row_sums = mixed(
             [&](std::size_t m) { return edge_row_sum(modalities_[m].neighbours, cosines_[m]); });
         scaling_ = inverse_square_root(row_sums);
     }
@@ -384,11 +332,11 @@ private:
     // H
     Matrix over_built_graph(Matrix h) {
         for (int hop = 0; hop < values_.n_layers; ++hop) {
-            const auto scaled = scale_rows(*scaling_, h);
-            const auto learned = scale_rows(*scaling_, mixed([&](std::size_t m) {
+            auto const scaled = scale_rows(*scaling_, h);
+            auto const learned = scale_rows(*scaling_, mixed([&](std::size_t m) {
                 return propagate(modalities_[m].neighbours, cosines_[m], scaled);
             }));
-            const auto original = mixed([&](std::size_t m) {
+            auto const original = mixed([&](std::size_t m) {
                 return propagate(modalities_[m].original, modalities_[m].original_transposed, h);
             });
             h = static_cast<T>(1 - values_.lambda_coeff) * learned +
@@ -406,17 +354,17 @@ private:
     }
 
     // G of the values that build_item_graph left on the tape.
-    void keep_item_graph() {
-        const auto learned = [&](std::size_t m) {
+    void keep_item_graph(Tape<B>& tape) {
+        auto const learned = [&](std::size_t m) {
             auto const& neighbours = modalities_[m].neighbours;
-            const auto values = tape_.backend().on_host(cosines_[m].value());
+            auto const values = tape.backend().on_host(cosines_[m].value());
             return Csr<T>{neighbours.rows,
                           neighbours.cols,
                           neighbours.by_row.offsets,
                           neighbours.by_row.ends,
                           {values.data, values.data + values.size()}};
         };
-        const auto mix = [&](Csr<T> const& first, auto second) {
+        auto const mix = [&](Csr<T> const& first, auto second) {
             return mixes()
                        ? weighted_sum(weights_[0].scalar(), first, weights_[1].scalar(), second())
                        : first;
@@ -432,16 +380,16 @@ private:
         kept_transposed_ = {};
     }
     void forget_item_graph() {
-        const auto n = static_cast<std::size_t>(n_items_);
+        auto const n = static_cast<std::size_t>(n_items_);
         keep({n, n, {0}, {}, {}});
     }
     [[nodiscard]] bool is_kept() const { return kept_.offsets.size() > 1; }
 
-    void no_gradient_of_item_graph(BoundParameters<B> const& bound) const {
-        if (mixes()) bound.leave_out("modal_weight");
+    void no_gradient_of_item_graph(OnTape<B> const& on) const {
+        if (mixes()) on.leave_out("modal_weight");
         for (auto const& m : modalities_)
             for (auto const* name : {&m.embedding, &m.projection.weight, &m.projection.bias})
-                bound.leave_out(*name);
+                on.leave_out(*name);
     }
 
     HyperParameters values_;
@@ -451,12 +399,10 @@ private:
     std::vector<Modality> modalities_;
     std::vector<NgcfLayer> ngcf_layers_;
     Csr<T> kept_, kept_transposed_;  // G of this epoch, and G^T where it was asked for
-    Tape<B> tape_;
     RowSet batch_nodes_, batch_items_;
     std::vector<std::int32_t> positive_nodes_, negative_nodes_;
     std::vector<Matrix> layers_, weights_, cosines_;
     std::optional<Matrix> scaling_;
-    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -29,19 +29,20 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <span>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
 #include "recsys/models/pruning.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/smoothing.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -55,26 +56,22 @@ struct LayerGCNHyperParameters {
     double dropout = 0.1;  // with reg_weight the best that its authors found for several data sets
     double reg_weight = 1e-3;
 
-    using Row = HyperParameter<LayerGCNHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = LayerGCNHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &LayerGCNHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"n_layers", &LayerGCNHyperParameters::n_layers, 1, 64,
-            "L, propagations over the graph"},
-        Row{"dropout", &LayerGCNHyperParameters::dropout, 0, 1,
-            "share of the edges that an epoch leaves out"},
-        Row{"reg_weight", &LayerGCNHyperParameters::reg_weight, 0, unlimited,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"n_layers", &Self::n_layers, 1, 64, "L, propagations over the graph"},
+        Row{"dropout", &Self::dropout, 0, 1, "share of the edges that an epoch leaves out"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of half the squares of the batch's embeddings"},
     };
 };
 
 /// LayerGCN on one data set.
 template <class B>
-class LayerGCN final : public ModelOn<B> {
+class LayerGCN {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = LayerGCNHyperParameters;
@@ -87,93 +84,61 @@ public:
         {"yelp", "dropout=0.2:reg_weight=1e-3"},
     };
 
-    LayerGCN(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          pruning_(data), graph_(normalised_interactions<T>(data)), pruned_(graph_),
-          tape_(B(threads)) {
-        prepare_epoch(0);
+    LayerGCN(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), pruning_(data), graph_(normalised_interactions<T>(data)),
+          pruned_(graph_), rows_(data) {}
+
+    void parameters(ParameterList<T>& list) const {
+        list.add_users("user_embedding", values_.embedding_size, xavier_uniform);
+        list.add_items("item_embedding", values_.embedding_size, xavier_uniform);
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void prepare_epoch(Noise<T, typename B::System> const& noise, int epoch) {
+        using Chance = EdgePruning::Chance;
+        auto const chance = epoch % 2 == 0 ? Chance::by_weight : Chance::uniform;
+        if (values_.dropout > 0)
+            pruned_ = Smoothing<B>(pruning_.prune(noise, values_.dropout, chance));
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        batch_users_.assign(graph_.interactions().rows, {users});
-        batch_items_.assign(graph_.interactions().cols, {positives, negatives});
-
-        tape_.reset();
-        const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
-        const auto q = tape_.parameter(parameters["item_embedding"], gradient["item_embedding"]);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const& [users, positives, negatives, number] = batch;
+        rows_.assign(batch);
+        auto const p = on["user_embedding"], q = on["item_embedding"];
         // Taken first, so that `backward` adds these few rows to a gradient that is already full.
-        const auto p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
+        auto const p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
 
-        const auto [u, i] = refine(pruned_, p, q, batch_users_, batch_items_);
-        const auto u_b = sum_of_layers(gather(u, users));
-        const auto i_p = sum_of_layers(gather(i, positives));
-        const auto i_n = sum_of_layers(gather(i, negatives));
-        const auto bpr = softplus_bpr_loss(row_dot(u_b, i_p), row_dot(u_b, i_n), T(1));
-        const auto squares =
+        auto const [u, i] = refine(pruned_, p, q, rows_.users, rows_.items);
+        auto const u_b = sum_of_layers(gather(u, users));
+        auto const i_p = sum_of_layers(gather(i, positives));
+        auto const i_n = sum_of_layers(gather(i, negatives));
+        auto const bpr = softplus_bpr_loss(row_dot(u_b, i_p), row_dot(u_b, i_n), T(1));
+        auto const squares =
             T(0.5) * (sum_of_squares(p_u) + sum_of_squares(q_p) + sum_of_squares(q_n));
-        const auto total = bpr + static_cast<T>(values_.reg_weight) * squares;
-        tape_.backward(total);
-
-        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", squares.loss()}}};
-        return total.loss();
+        terms = {{"mf_loss", bpr}, {"reg_loss", squares}};
+        return bpr + static_cast<T>(values_.reg_weight) * squares;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const auto [u, i] =
-            refine(graph_, tape_.constant(parameters["user_embedding"]),
-                   tape_.constant(parameters["item_embedding"]), Rows::all(), Rows::all());
-        return {sum_of_layers(u).value(), sum_of_layers(i).value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        auto const [u, i] =
+            refine(graph_, on["user_embedding"], on["item_embedding"], Rows::all(), Rows::all());
+        return {sum_of_layers(u), sum_of_layers(i)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}};
     }
 
 private:
-    using Matrix = Value<B>;
-
-    using Sides = typename Smoothing<B>::Sides;
-
-    void prepare_epoch(int epoch) override {
-        using Chance = EdgePruning::Chance;
-        if (values_.dropout > 0)
-            pruned_ =
-                Smoothing<B>(pruning_.prune(this->noise_, values_.dropout,
-                                            epoch % 2 == 0 ? Chance::by_weight : Chance::uniform));
-    }
-
     // The means over l = 1..L of U^(l) and I^(l), in the rows asked for only.
-    Sides refine(Smoothing<B> const& graph, Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
+    Sides<B> refine(Smoothing<B> const& graph, Matrix p, Matrix q, Rows user_rows, Rows item_rows) {
         user_layers_.clear();
         item_layers_.clear();
         Matrix u = p, i = q;
         for (int l = 1; l <= values_.n_layers; ++l) {
-            const bool last = l == values_.n_layers;
-            const auto to_users = propagate(graph.interactions(), graph.transposed(), i,
+            bool const last = l == values_.n_layers;
+            auto const to_users = propagate(graph.interactions(), graph.transposed(), i,
                                             last ? user_rows : Rows::all());
-            const auto to_items = propagate(graph.transposed(), graph.interactions(), u,
+            auto const to_items = propagate(graph.transposed(), graph.interactions(), u,
                                             last ? item_rows : Rows::all());
             u = weight_by_cosine(to_users, p);
             i = weight_by_cosine(to_items, q);
@@ -187,13 +152,10 @@ private:
     Matrix sum_of_layers(Matrix mean) const { return static_cast<T>(values_.n_layers) * mean; }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     EdgePruning pruning_;
     Smoothing<B> graph_, pruned_;  // R and R'
-    Tape<B> tape_;
-    RowSet batch_users_, batch_items_;
+    RowsOfBatch rows_;
     std::vector<Matrix> user_layers_, item_layers_;
-    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -52,19 +52,22 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/smoothing.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -87,41 +90,33 @@ struct LGMRecHyperParameters {
     double reg_weight = 1e-6;
     bool inference_noise = true;
 
-    using Row = HyperParameter<LGMRecHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = LGMRecHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &LGMRecHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row::of("cf_model", &LGMRecHyperParameters::cf_model,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row::of("cf_model", &Self::cf_model,
                 "C: embeddings smoothed over the graph, or as they are", "lightgcn|mf"),
-        Row{"n_ui_layers", &LGMRecHyperParameters::n_ui_layers, 0, 64,
-            "L, propagations of the collaborative part"},
-        Row{"n_mm_layers", &LGMRecHyperParameters::n_mm_layers, 0, 64,
-            "L', propagations of the modality part"},
-        Row{"n_hyper_layer", &LGMRecHyperParameters::n_hyper_layer, 1, 64,
-            "J, passes over the hypergraphs"},
-        Row{"hyper_num", &LGMRecHyperParameters::hyper_num, 1, 4096,
-            "K, hyperedges of each modality"},
-        Row{"keep_rate", &LGMRecHyperParameters::keep_rate, 0.01, 1,
+        Row{"n_ui_layers", &Self::n_ui_layers, 0, 64, "L, propagations of the collaborative part"},
+        Row{"n_mm_layers", &Self::n_mm_layers, 0, 64, "L', propagations of the modality part"},
+        Row{"n_hyper_layer", &Self::n_hyper_layer, 1, 64, "J, passes over the hypergraphs"},
+        Row{"hyper_num", &Self::hyper_num, 1, 4096, "K, hyperedges of each modality"},
+        Row{"keep_rate", &Self::keep_rate, 0.01, 1,
             "probability that an entry of a hypergraph is kept in training"},
-        Row{"alpha", &LGMRecHyperParameters::alpha, 0, unlimited, "weight of the global part"},
-        Row{"tau", &LGMRecHyperParameters::tau, 1e-3, unlimited,
-            "temperature of hyperedges and contrast"},
-        Row{"cl_weight", &LGMRecHyperParameters::cl_weight, 0, unlimited,
+        Row{"alpha", &Self::alpha, 0, unlimited, "weight of the global part"},
+        Row{"tau", &Self::tau, 1e-3, unlimited, "temperature of hyperedges and contrast"},
+        Row{"cl_weight", &Self::cl_weight, 0, unlimited,
             "weight of the contrast, a sum over the batch"},
-        Row{"reg_weight", &LGMRecHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of the batch's vectors"},
-        Row::of("inference_noise", &LGMRecHyperParameters::inference_noise,
-                "Gumbel noise in scores, as published"),
+        Row::of("inference_noise", &Self::inference_noise, "Gumbel noise in scores, as published"),
     };
 };
 
 /// LGMRec on one data set with visual and textual features.
 template <class B>
-class LGMRec final : public ModelOn<B> {
+class LGMRec {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = LGMRecHyperParameters;
@@ -133,93 +128,63 @@ public:
         {"clothing", "n_hyper_layer=2:hyper_num=64:keep_rate=0.2:alpha=0.2"},
     };
 
-    LGMRec(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          interactions_(binary_interactions<T>(data)), transposed_(transpose(interactions_)),
-          graph_(normalised_interactions<T>(data)), tape_(B(threads)) {
+    LGMRec(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), interactions_(binary_interactions<T>(data)),
+          transposed_(transpose(interactions_)), graph_(normalised_interactions<T>(data)),
+          rows_(data) {
         require_both_features(data, model_name);
         features_ = {Features<T>(data.visual), Features<T>(data.textual)};
-        const auto inverse = inverse_degrees(interactions_);
+        auto const inverse = inverse_degrees(interactions_);
         inverse_user_degree_ = {interactions_.rows, 1};
-        std::transform(inverse.begin(), inverse.begin() + n_users_,
+        std::transform(inverse.begin(), inverse.begin() + data.n_users,
                        inverse_user_degree_.values.begin(),
                        [](double value) { return static_cast<T>(value); });
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
-
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto k = static_cast<std::size_t>(values_.hyper_num);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-        for (const std::size_t m : {image, text}) {
-            parameters.add(std::string(names[m].projection), features_[m].columns(), d);
-            parameters.add(std::string(names[m].hyperedges), features_[m].columns(), k);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size;
+        list.add_users("user_embedding", d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        for (std::size_t const m : {image, text}) {
+            list.add(names[m].projection, features_[m].columns(), d, xavier_uniform);
+            list.add(names[m].hyperedges, features_[m].columns(), values_.hyper_num,
+                     xavier_uniform);
         }
     }
 
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        for (auto const& entry : parameters.entries()) xavier_uniform(parameters, entry.name, seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        this->noise_.begin_batch(batch.number);
-        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        batch_users_.assign(interactions_.rows, {users});
-        batch_items_.assign(interactions_.cols, {positives, negatives});
-
-        tape_.reset();
-        const auto parts = forward(BoundParameters<B>(tape_, parameters, &gradient), batch_users_,
-                                   batch_items_, true);
-        const auto rows = [&](std::span<std::int32_t const> index) {
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const users = batch.users, positives = batch.positives, negatives = batch.negatives;
+        rows_.assign(batch);
+        auto const parts = forward(on, rows_.users, rows_.items, true);
+        auto const rows = [&](std::span<std::int32_t const> index) {
             return [index](Matrix x) { return gather(x, index); };
         };
-        const auto v_u = combined(parts, &Sides::users, rows(users));
-        const auto v_p = combined(parts, &Sides::items, rows(positives));
-        const auto v_n = combined(parts, &Sides::items, rows(negatives));
+        auto const v_u = combined(parts, &Sides<B>::users, rows(users));
+        auto const v_p = combined(parts, &Sides<B>::items, rows(positives));
+        auto const v_n = combined(parts, &Sides<B>::items, rows(negatives));
 
-        const auto bpr = ranking_loss(v_u, v_p, v_n);
-        const auto contrast =
-            contrastive(parts, &Sides::users, users) + contrastive(parts, &Sides::items, positives);
-        const auto norms = T(1) / static_cast<T>(users.size()) *
-                           (frobenius_norm(v_u) + frobenius_norm(v_p) + frobenius_norm(v_n));
-        const auto total = bpr + static_cast<T>(values_.cl_weight) * contrast +
-                           static_cast<T>(values_.reg_weight) * norms;
-        tape_.backward(total);
-
-        terms_ = {{{"batch_bpr_loss", bpr.loss()},
-                   {"batch_hcl_loss", contrast.loss()},
-                   {"batch_reg_loss", norms.loss()}}};
-        return total.loss();
+        auto const bpr = ranking_loss(v_u, v_p, v_n);
+        auto const contrast = contrastive(parts, &Sides<B>::users, users) +
+                              contrastive(parts, &Sides<B>::items, positives);
+        auto const norms = embedding_loss({v_u, v_p, v_n});
+        terms = {{"batch_bpr_loss", bpr}, {"batch_hcl_loss", contrast}, {"batch_reg_loss", norms}};
+        return bpr + static_cast<T>(values_.cl_weight) * contrast +
+               static_cast<T>(values_.reg_weight) * norms;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        this->noise_.begin_inference();
-        tape_.reset();
-        const auto parts =
-            forward(BoundParameters<B>(tape_, parameters), Rows::all(), Rows::all(), false);
-        const auto all = [](Matrix x) { return x; };
-        const auto users = combined(parts, &Sides::users, all);
-        const auto items = combined(parts, &Sides::items, all);
-        return {users.value(), items.value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        on.noise().begin_inference();
+        auto const parts = forward(on, Rows::all(), Rows::all(), false);
+        auto const all = [](Matrix x) { return x; };
+        auto const users = combined(parts, &Sides<B>::users, all);
+        return {users, combined(parts, &Sides<B>::items, all)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}, {"interaction_matrix", &interactions_}};
     }
 
 private:
-    using Matrix = Value<B>;
-    using Sides = typename Smoothing<B>::Sides;
-
     static constexpr std::size_t image = 0, text = 1;
 
     // Random objects of one side of a hypergraph.
@@ -242,69 +207,68 @@ private:
 
     // T_m, (B_m, A_m) and e_m of the last layer.
     struct Modality {
-        Sides smoothed, memberships;
+        Sides<B> smoothed, memberships;
         Matrix hyperedges;
     };
     struct Parts {
-        Sides collaborative;
+        Sides<B> collaborative;
         std::array<Modality, 2> modalities;
     };
 
     // C and T_m in these rows; C of the items in all.
-    Parts forward(BoundParameters<B> const& bound, Rows user_rows, Rows item_rows, bool training) {
-        const Sides embeddings{bound["user_embedding"], bound["item_embedding"]};
-        const Sides collaborative =
+    Parts forward(OnTape<B> const& on, Rows user_rows, Rows item_rows, bool training) {
+        Sides<B> const embeddings{on["user_embedding"], on["item_embedding"]};
+        Sides<B> const collaborative =
             values_.cf_model == "mf"
                 ? embeddings
                 : graph_.mean_of_layers(embeddings, values_.n_ui_layers, user_rows);
-        const auto modality = [&](std::size_t m) {
-            return forward(m, bound[names[m].projection], bound[names[m].hyperedges],
+        auto const modality = [&](std::size_t m) {
+            return forward(on, m, on[names[m].projection], on[names[m].hyperedges],
                            collaborative.items, user_rows, item_rows, training);
         };
         return {collaborative, {modality(image), modality(text)}};
     }
 
-    Modality forward(std::size_t m, Matrix projection, Matrix hyperedges, Matrix x, Rows user_rows,
-                     Rows item_rows, bool training) {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto k = static_cast<std::size_t>(values_.hyper_num);
+    Modality forward(OnTape<B> const& on, std::size_t m, Matrix projection, Matrix hyperedges,
+                     Matrix x, Rows user_rows, Rows item_rows, bool training) {
+        auto const d = static_cast<std::size_t>(values_.embedding_size);
+        auto const k = static_cast<std::size_t>(values_.hyper_num);
         // The features are large: one walk through them serves F W and F H.
-        const auto both =
-            product(tape_.constant(features_[m]), concatenate_columns({projection, hyperedges}));
-        const auto summed = propagate(interactions_, transposed_, both);
+        auto const both =
+            product(on.constant(features_[m]), concatenate_columns({projection, hyperedges}));
+        auto const summed = propagate(interactions_, transposed_, both);
 
-        const auto inverse = tape_.constant(inverse_user_degree_);
-        const Sides smoothed = graph_.last(
+        auto const inverse = on.constant(inverse_user_degree_);
+        Sides<B> const smoothed = graph_.last(
             {scale_rows(inverse, slice_columns(summed, 0, d)), slice_columns(both, 0, d)},
             values_.n_mm_layers, user_rows, item_rows);
 
-        const Sides memberships{membership(slice_columns(summed, d, k), names[m].users, training),
-                                membership(slice_columns(both, d, k), names[m].items, training)};
+        Sides<B> const memberships{
+            membership(on, slice_columns(summed, d, k), names[m].users, training),
+            membership(on, slice_columns(both, d, k), names[m].items, training)};
         for (int j = 1;; ++j) {
-            const auto e = product(memberships.items, Form::transposed, x, Form::plain);
+            auto const e = product(memberships.items, Form::transposed, x, Form::plain);
             if (j == values_.n_hyper_layer) return {smoothed, memberships, e};
             x = product(memberships.items, e);
         }
     }
 
     // How much the nodes belong to the hyperedges.
-    Matrix membership(Matrix logits, NoiseNames const& of, bool training) {
-        auto& noise = this->noise_;
+    Matrix membership(OnTape<B> const& on, Matrix logits, NoiseNames const& of, bool training) {
         if (training || values_.inference_noise)
             logits =
-                logits + tape_.constant(noise.gumbel(training ? of.gumbel : of.inference_gumbel,
-                                                     logits.rows(), logits.cols()));
-        const auto soft = softmax_rows(logits, static_cast<T>(values_.tau));
+                logits + on.constant(on.noise().gumbel(training ? of.gumbel : of.inference_gumbel,
+                                                       logits.rows(), logits.cols()));
+        auto const soft = softmax_rows(logits, static_cast<T>(values_.tau));
         if (!training || values_.keep_rate == 1) return soft;
-        return hadamard(soft, tape_.constant(noise.dropout(of.dropout, soft.rows(), soft.cols(),
-                                                           1 - values_.keep_rate)));
+        return on.dropout(of.dropout, soft, 1 - values_.keep_rate);
     }
 
     // V of one side, in the rows that `take` takes.
     template <class Take>
-    Matrix combined(Parts const& parts, Matrix Sides::*side, Take take) {
+    Matrix combined(Parts const& parts, Matrix Sides<B>::*side, Take take) {
         auto const& [v, t] = parts.modalities;
-        const auto global = product(take(v.memberships.*side), v.hyperedges) +
+        auto const global = product(take(v.memberships.*side), v.hyperedges) +
                             product(take(t.memberships.*side), t.hyperedges);
         return take(parts.collaborative.*side) + normalise_rows(take(v.smoothed.*side)) +
                normalise_rows(take(t.smoothed.*side)) +
@@ -313,26 +277,23 @@ private:
 
     // hcl of one side. The cosine of y = a e_image and z = b e_text is a (e_image e_text^T) b^T / (|y| |z|),
     // K products in place of d.
-    Matrix contrastive(Parts const& parts, Matrix Sides::*side,
+    Matrix contrastive(Parts const& parts, Matrix Sides<B>::*side,
                        std::span<std::int32_t const> index) {
         auto const& [v, t] = parts.modalities;
-        const auto a = gather(v.memberships.*side, index), b = t.memberships.*side;
-        const auto inner = product(v.hyperedges, Form::plain, t.hyperedges, Form::transposed);
-        const auto queries =
+        auto const a = gather(v.memberships.*side, index), b = t.memberships.*side;
+        auto const inner = product(v.hyperedges, Form::plain, t.hyperedges, Form::transposed);
+        auto const queries =
             scale_rows(inverse_row_norms(product(a, v.hyperedges)), product(a, inner));
-        const auto keys = scale_rows(inverse_row_norms(product(b, t.hyperedges)), b);
+        auto const keys = scale_rows(inverse_row_norms(product(b, t.hyperedges)), b);
         return info_nce(queries, keys, index, static_cast<T>(values_.tau), T(1));
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     Csr<T> interactions_, transposed_;  // R and R^T
     Smoothing<B> graph_;                // R_hat
     HostMatrix<T> inverse_user_degree_;
     std::array<Features<T>, 2> features_;
-    Tape<B> tape_;
-    RowSet batch_users_, batch_items_;
-    std::array<TermOf<Loss>, 3> terms_{};
+    RowsOfBatch rows_;
 };
 
 }  // namespace polder::recsys

@@ -27,17 +27,19 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <limits>
-#include <span>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/smoothing.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -50,97 +52,63 @@ struct LightGCNHyperParameters {
     int n_layers = 3;
     double reg_weight = 1e-4;
 
-    using Row = HyperParameter<LightGCNHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = LightGCNHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &LightGCNHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"n_layers", &LightGCNHyperParameters::n_layers, 0, 64,
-            "L, propagations over the graph"},
-        Row{"reg_weight", &LightGCNHyperParameters::reg_weight, 0, unlimited,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"n_layers", &Self::n_layers, 0, 64, "L, propagations over the graph"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of the batch's embeddings"},
     };
 };
 
 /// LightGCN on one data set.
 template <class B>
-class LightGCN final : public ModelOn<B> {
+class LightGCN {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = LightGCNHyperParameters;
     static constexpr std::string_view model_name = "lightgcn";
     static constexpr std::string_view source = "He et al., SIGIR 2020";
 
-    LightGCN(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          graph_(normalised_interactions<T>(data)), tape_(B(threads)) {}
+    LightGCN(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), graph_(normalised_interactions<T>(data)), rows_(data) {}
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        list.add_users("user_embedding", values_.embedding_size, xavier_uniform);
+        list.add_items("item_embedding", values_.embedding_size, xavier_uniform);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        batch_users_.assign(graph_.interactions().rows, {users});
-        batch_items_.assign(graph_.interactions().cols, {positives, negatives});
-
-        tape_.reset();
-        const auto p = tape_.parameter(parameters["user_embedding"], gradient["user_embedding"]);
-        const auto q = tape_.parameter(parameters["item_embedding"], gradient["item_embedding"]);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const& [users, positives, negatives, number] = batch;
+        rows_.assign(batch);
+        auto const p = on["user_embedding"], q = on["item_embedding"];
         // Taken first, so that `backward` adds these few rows to a gradient that is already full.
-        const auto p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
+        auto const p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
 
-        const auto [u, i] =
-            graph_.mean_of_layers({p, q}, values_.n_layers, batch_users_, batch_items_);
-        const auto u_b = gather(u, users);
-        const auto bpr =
-            bpr_loss(row_dot(u_b, gather(i, positives)), row_dot(u_b, gather(i, negatives)));
-        const auto norms = embedding_loss({p_u, q_p, q_n});
-        const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
-        tape_.backward(total);
-
-        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
-        return total.loss();
+        auto const [u, i] =
+            graph_.mean_of_layers({p, q}, values_.n_layers, rows_.users, rows_.items);
+        auto const bpr = bpr_loss(gather(u, users), gather(i, positives), gather(i, negatives));
+        auto const norms = embedding_loss({p_u, q_p, q_n});
+        terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
+        return bpr + static_cast<T>(values_.reg_weight) * norms;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const auto [u, i] = graph_.mean_of_layers({tape_.constant(parameters["user_embedding"]),
-                                                   tape_.constant(parameters["item_embedding"])},
-                                                  values_.n_layers);
-        return {u.value(), i.value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        return graph_.mean_of_layers({on["user_embedding"], on["item_embedding"]},
+                                     values_.n_layers);
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}};
     }
 
 private:
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     Smoothing<B> graph_;  // R
-    Tape<B> tape_;
-    RowSet batch_users_, batch_items_;
-    std::array<TermOf<Loss>, 2> terms_{};
+    RowsOfBatch rows_;
 };
 
 }  // namespace polder::recsys

@@ -66,16 +66,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
-#include <numbers>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/convolution.hpp"
 #include "recsys/models/feature_gcn.hpp"
 #include "recsys/models/features.hpp"
@@ -83,6 +82,9 @@
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/item_graph.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/similar_items.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -105,41 +107,38 @@ struct MENTORHyperParameters {
     bool mask_gradient = false;
     bool shared_encoders = false;
 
-    using Row = HyperParameter<MENTORHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = MENTORHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &MENTORHyperParameters::embedding_size, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536,
             "d, numbers per user, item and modality"},
-        Row{"reg_weight", &MENTORHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the squares of preferences and of modality weights"},
-        Row{"knn_k", &MENTORHyperParameters::knn_k, 1, 65536,
+        Row{"knn_k", &Self::knn_k, 1, 65536,
             "neighbours of an item in the graph of items, itself included"},
-        Row{"n_mm_layers", &MENTORHyperParameters::n_mm_layers, 0, 64,
-            "n, propagations over the graph of items"},
-        Row{"mm_image_weight", &MENTORHyperParameters::mm_image_weight, 0, 1,
+        Row{"n_mm_layers", &Self::n_mm_layers, 0, 64, "n, propagations over the graph of items"},
+        Row{"mm_image_weight", &Self::mm_image_weight, 0, 1,
             "share of the visual modality in the graph of items"},
-        Row{"align_weight", &MENTORHyperParameters::align_weight, 0, unlimited,
+        Row{"align_weight", &Self::align_weight, 0, unlimited,
             "weight of the differences of means and variances of modalities"},
-        Row{"mask_weight_f", &MENTORHyperParameters::mask_weight_f, 0, unlimited,
+        Row{"mask_weight_f", &Self::mask_weight_f, 0, unlimited,
             "weight of the prediction of vectors with dropout"},
-        Row{"mask_weight_g", &MENTORHyperParameters::mask_weight_g, 0, unlimited,
+        Row{"mask_weight_g", &Self::mask_weight_g, 0, unlimited,
             "weight of the contrast of perturbed branches"},
-        Row{"dropout", &MENTORHyperParameters::dropout, 0, 0.99,
-            "share of entries dropped in what is predicted"},
-        Row{"temp", &MENTORHyperParameters::temp, 1e-3, unlimited, "temperature of the contrast"},
-        Row::of("mask_gradient", &MENTORHyperParameters::mask_gradient,
+        Row{"dropout", &Self::dropout, 0, 0.99, "share of entries dropped in what is predicted"},
+        Row{"temp", &Self::temp, 1e-3, unlimited, "temperature of the contrast"},
+        Row::of("mask_gradient", &Self::mask_gradient,
                 "differentiate the prediction of vectors with dropout; the reference does not"),
-        Row::of("shared_encoders", &MENTORHyperParameters::shared_encoders,
+        Row::of("shared_encoders", &Self::shared_encoders,
                 "perturb the branches that the scores come from; the reference has copies"),
     };
 };
 
 /// MENTOR on one data set.
 template <class B>
-class MENTOR final : public ModelOn<B> {
+class MENTOR {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = MENTORHyperParameters;
@@ -147,126 +146,99 @@ public:
     static constexpr std::string_view source = "Xu et al., AAAI 2025";
 
     MENTOR(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
+        : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
+          n_items_(static_cast<std::size_t>(data.n_items)),
           visual_(with_both_features(data).visual), textual_(data.textual),
           v_(branch("v_gcn", visual_.columns())), t_(branch("t_gcn", textual_.columns())),
           id_(branch("id_gcn", d())), convolution_(Convolution<T>::symmetric(data)),
           with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),
                         values.n_mm_layers),
-          every_row_(static_cast<std::size_t>(std::max(n_users_, n_items_))), tape_(B(threads)) {
+          every_row_(std::max(n_users_, n_items_)) {
         std::iota(every_row_.begin(), every_row_.end(), 0);
         if (values_.shared_encoders) return;
-        for (const std::string copy : {"_n1", "_n2"}) {
+        for (std::string const copy : {"_n1", "_n2"}) {
             copies_.push_back(branch("v_gcn" + copy, visual_.columns()));
             copies_.push_back(branch("t_gcn" + copy, textual_.columns()));
         }
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        list.add_users("weight_u", 2, modality_weights);
+        list.add_items("id_feat", d(), xavier_normal);
+        list.add("mlp.weight", 2 * d(), 2 * d(), LinearUniform(2 * d()));
+        list.add("mlp.bias", 1, 2 * d(), LinearUniform(2 * d()));
+        for (auto const* branch : {&v_, &t_, &id_}) branch->parameters(list);
+        for (auto const& copy : copies_) copy.parameters(list);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        parameters.add("weight_u", static_cast<std::size_t>(n_users_), 2);
-        parameters.add("id_feat", static_cast<std::size_t>(n_items_), d());
-        parameters.add("mlp.weight", 2 * d(), 2 * d());
-        parameters.add("mlp.bias", 1, 2 * d());
-        for (auto const* branch : {&v_, &t_, &id_}) branch->declare(parameters);
-        for (auto const& copy : copies_) copy.declare(parameters);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        initialise_modality_weights(parameters, "weight_u", seed);
-        xavier_normal(parameters, "id_feat", seed);
-        linear_uniform(parameters, "mlp.weight", 2 * d(), seed);
-        linear_uniform(parameters, "mlp.bias", 2 * d(), seed);
-        for (auto const* branch : {&v_, &t_, &id_}) branch->initialise(parameters, seed);
-        for (auto const& copy : copies_) copy.initialise(parameters, seed);
-    }
-
-    [[nodiscard]] std::vector<std::string> frozen() const override {
+    [[nodiscard]] std::vector<std::string> frozen() const {
         if (values_.mask_gradient) return {};
         return {"mlp.weight", "mlp.bias"};
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        this->noise_.begin_batch(batch.number);
-        check(batch, n_users_, n_items_);
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        const Matrix w = bound["weight_u"];
-        const Matrix p_v = v_.preference(bound), p_t = t_.preference(bound);
-        const Matrix regulariser = static_cast<T>(values_.reg_weight) *
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        Matrix const w = on["weight_u"];
+        Matrix const p_v = v_.preference(on), p_t = t_.preference(on);
+        Matrix const regulariser = static_cast<T>(values_.reg_weight) *
                                    (mean_of_squares(gather(p_v, batch.users)) +
                                     mean_of_squares(gather(p_t, batch.users)) + mean_of_squares(w));
 
-        const Matrix f_v = tape_.constant(visual_), f_t = tape_.constant(textual_);
-        const Sides v_0 = v_.layer_0(bound, p_v, f_v), t_0 = t_.layer_0(bound, p_t, f_t);
-        const Sides id_0 = id_.layer_0(bound, id_.preference(bound), bound["id_feat"]);
-        const Sides v = smooth(v_0), t = smooth(t_0), id = smooth(id_0);
-        const Table r = side_by_side(w, v, t);
+        Matrix const f_v = on.constant(visual_), f_t = on.constant(textual_);
+        Sides<B> const v_0 = v_.layer_0(on, p_v, f_v), t_0 = t_.layer_0(on, p_t, f_t);
+        Sides<B> const id_0 = id_.layer_0(on, id_.preference(on), on["id_feat"]);
+        Sides<B> const v = smooth(v_0), t = smooth(t_0), id = smooth(id_0);
+        Table const r = side_by_side(w, v, t);
 
-        const Matrix ranking = ranking_loss_of(r, batch);
-        const Matrix alignment =
+        Matrix const ranking = ranking_loss_of(r, batch);
+        Matrix const alignment =
             static_cast<T>(values_.align_weight) *
             differences({moments({id.users, id.items}, 2),
                          moments({r.users_v, r.users_t, r.items_v, r.items_t}, 1),
                          moments({v.users, v.items}, 2), moments({t.users, t.items}, 2)});
-        const Matrix masking = mask_loss(bound, r);
+        Matrix const masking = mask_loss(on, r);
         Matrix total = ranking + regulariser + alignment + masking;
-        terms_ = {{{"loss_value", ranking.loss()},
-                   {"reg_loss", regulariser.loss()},
-                   {"align_loss", alignment.loss()},
-                   {"mask_f_loss", masking.loss()},
-                   {"mask_g_loss", {}}}};
-
+        std::optional<Matrix> contrast;
         if (values_.mask_weight_g > 0) {
-            const auto copy = [&](std::size_t k) {
+            auto const copy = [&](std::size_t k) {
                 if (values_.shared_encoders)
-                    return side_by_side(w, perturbed(v_0, 2 * k), perturbed(t_0, 2 * k + 1));
+                    return side_by_side(w, perturbed(on, v_0, 2 * k),
+                                        perturbed(on, t_0, 2 * k + 1));
                 FeatureGcn<B> const &v_k = copies_[2 * k], &t_k = copies_[2 * k + 1];
-                const Sides of_v = v_k.layer_0(bound, v_k.preference(bound), f_v);
-                const Sides of_t = t_k.layer_0(bound, t_k.preference(bound), f_t);
-                return side_by_side(w, perturbed(of_v, 2 * k), perturbed(of_t, 2 * k + 1));
+                Sides<B> const of_v = v_k.layer_0(on, v_k.preference(on), f_v);
+                Sides<B> const of_t = t_k.layer_0(on, t_k.preference(on), f_t);
+                return side_by_side(w, perturbed(on, of_v, 2 * k), perturbed(on, of_t, 2 * k + 1));
             };
-            const Table n_1 = copy(0), n_2 = copy(1);
-            const Matrix contrast =
-                static_cast<T>(values_.mask_weight_g) *
-                (contrast_of(n_1.users_v, n_1.users_t, n_2.users_v, n_2.users_t) +
-                 contrast_of(n_1.items_v, n_1.items_t, n_2.items_v, n_2.items_t));
-            total = total + contrast;
-            terms_[4].value = contrast.loss();
+            Table const n_1 = copy(0), n_2 = copy(1);
+            contrast = static_cast<T>(values_.mask_weight_g) *
+                       (contrast_of(n_1.users_v, n_1.users_t, n_2.users_v, n_2.users_t) +
+                        contrast_of(n_1.items_v, n_1.items_t, n_2.items_v, n_2.items_t));
+            total = total + *contrast;
         } else {
-            for (auto const& copy : copies_) copy.leave_out(bound);
+            for (auto const& copy : copies_) copy.leave_out(on);
         }
-        tape_.backward(total);
-        return total.loss();
+        terms = {{"loss_value", ranking},
+                 {"reg_loss", regulariser},
+                 {"align_loss", alignment},
+                 {"mask_f_loss", masking},
+                 {"mask_g_loss", contrast}};
+        return total;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
-        const auto layer_0 = [&](FeatureGcn<B> const& branch, Features<T> const& features) {
-            return branch.layer_0(bound, branch.preference(bound), tape_.constant(features));
+    Sides<B> represent(OnTape<B> const& on) {
+        auto const layer_0 = [&](FeatureGcn<B> const& branch, Features<T> const& features) {
+            return branch.layer_0(on, branch.preference(on), on.constant(features));
         };
-        const Table r = side_by_side(bound["weight_u"], smooth(layer_0(v_, visual_)),
+        Table const r = side_by_side(on["weight_u"], smooth(layer_0(v_, visual_)),
                                      smooth(layer_0(t_, textual_)));
-        return {concatenate_columns({r.users_v, r.users_t}).value(),
-                concatenate_columns({r.items_v, r.items_t}).value()};
+        return {concatenate_columns({r.users_v, r.users_t}),
+                concatenate_columns({r.items_v, r.items_t})};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"mm_adj", &with_similar_.graph()}};
     }
 
 private:
-    using Matrix = Value<B>;
-    using Sides = typename FeatureGcn<B>::Smoothed;
-
     // A table of 2 d columns by its halves.
     struct Table {
         Matrix users_v, users_t, items_v, items_t;
@@ -284,51 +256,48 @@ private:
     [[nodiscard]] std::size_t d() const { return static_cast<std::size_t>(values_.embedding_size); }
 
     [[nodiscard]] FeatureGcn<B> branch(std::string const& name, std::size_t inputs) const {
-        return FeatureGcn<B>(name, static_cast<std::size_t>(n_users_), inputs,
-                             values_.embedding_size);
+        return FeatureGcn<B>(name, n_users_, inputs, values_.embedding_size);
     }
 
     // X of users, S(X) of items.
-    Sides smooth(Sides layer_0) {
-        const Sides x = FeatureGcn<B>::smooth(layer_0, convolution_);
+    Sides<B> smooth(Sides<B> layer_0) {
+        Sides<B> const x = FeatureGcn<B>::smooth(layer_0, convolution_);
         return {x.users, with_similar_(x.items)};
     }
 
     // The same with the noise of copy 1 or 2 of the visual or the textual branch: `copy` is 0 to 3.
-    Sides perturbed(Sides layer_0, std::size_t copy) {
+    Sides<B> perturbed(OnTape<B> const& on, Sides<B> layer_0, std::size_t copy) {
         static constexpr std::array<std::array<std::string_view, 2>, 4> names{
             {{"noise_v_gcn_n1_layer1", "noise_v_gcn_n1_layer2"},
              {"noise_t_gcn_n1_layer1", "noise_t_gcn_n1_layer2"},
              {"noise_v_gcn_n2_layer1", "noise_v_gcn_n2_layer2"},
              {"noise_t_gcn_n2_layer1", "noise_t_gcn_n2_layer2"}}};
-        const auto n = static_cast<std::size_t>(n_users_) + static_cast<std::size_t>(n_items_);
-        const Sides x = FeatureGcn<B>::smooth(layer_0, convolution_,
-                                              {this->noise_.uniform(names[copy][0], n, d()),
-                                               this->noise_.uniform(names[copy][1], n, d())});
+        std::size_t const n = n_users_ + n_items_;
+        Sides<B> const x = FeatureGcn<B>::smooth(layer_0, convolution_,
+                                                 {on.noise().uniform(names[copy][0], n, d()),
+                                                  on.noise().uniform(names[copy][1], n, d())});
         return {x.users, with_similar_(x.items)};
     }
 
-    static Table side_by_side(Matrix w, Sides v, Sides t) {
+    static Table side_by_side(Matrix w, Sides<B> v, Sides<B> t) {
         return {scale_rows(slice_columns(w, 0, 1), v.users),
                 scale_rows(slice_columns(w, 1, 1), t.users), v.items, t.items};
     }
 
-    static Matrix ranking_loss_of(Table const& r, Batch const& batch) {
-        const Matrix u_v = gather(r.users_v, batch.users), u_t = gather(r.users_t, batch.users);
-        const auto scores = [&](std::span<std::int32_t const> items) {
+    static Matrix ranking_loss_of(Table const& r, Triples const& batch) {
+        Matrix const u_v = gather(r.users_v, batch.users), u_t = gather(r.users_t, batch.users);
+        auto const scores = [&](std::span<std::int32_t const> items) {
             return row_dot(u_v, gather(r.items_v, items)) + row_dot(u_t, gather(r.items_t, items));
         };
-        const Matrix positive = scores(batch.positives), negative = scores(batch.negatives);
-        return softplus_bpr_loss(
-            positive, negative,
-            static_cast<T>(1 / (std::numbers::ln2 * static_cast<double>(batch.users.size()))));
+        Matrix const positive = scores(batch.positives), negative = scores(batch.negatives);
+        return softplus_bpr_loss(positive, negative, mean_to_base_2<T>(batch.size()));
     }
 
     // Of all entries of the parts, each of which stands in the table `times` times.
     static Moments moments(std::initializer_list<Matrix> parts, double times) {
         double n = 0;
-        for (const Matrix part : parts) n += times * static_cast<double>(part.value().size());
-        const auto of_mean = static_cast<T>(times / n),
+        for (Matrix const part : parts) n += times * static_cast<double>(part.value().size());
+        auto const of_mean = static_cast<T>(times / n),
                    of_variance = static_cast<T>(times / (n - 1));
         Matrix mean = sum(*parts.begin(), of_mean);
         for (auto part = parts.begin() + 1; part != parts.end(); ++part)
@@ -350,49 +319,44 @@ private:
         return sum(differences_);
     }
 
-    Matrix mask_loss(BoundParameters<B> const& bound, Table const& r) {
-        const bool learns = values_.mask_gradient;
-        const Matrix weight = learns ? bound["mlp.weight"] : bound.constant("mlp.weight");
-        const Matrix bias = learns ? bound["mlp.bias"] : bound.constant("mlp.bias");
-        const auto mean_cosine = [&](Matrix half_v, Matrix half_t, std::string_view noise) {
+    Matrix mask_loss(OnTape<B> const& on, Table const& r) {
+        bool const learns = values_.mask_gradient;
+        Matrix const weight = learns ? on["mlp.weight"] : on.frozen("mlp.weight");
+        Matrix const bias = learns ? on["mlp.bias"] : on.frozen("mlp.bias");
+        auto const mean_cosine = [&](Matrix half_v, Matrix half_t, std::string_view noise) {
             if (!learns) {
                 half_v = stop_gradient(half_v);
                 half_t = stop_gradient(half_t);
             }
-            const Matrix rows = concatenate_columns({half_v, half_t});
+            Matrix const rows = concatenate_columns({half_v, half_t});
             Matrix target = stop_gradient(rows);
-            if (values_.dropout > 0)
-                target =
-                    hadamard(target, tape_.constant(this->noise_.dropout(
-                                         noise, target.rows(), target.cols(), values_.dropout)));
+            if (values_.dropout > 0) target = on.dropout(noise, target, values_.dropout);
             constexpr T floor = T(1e-8);
             return mean_of(row_dot(normalise_rows(target, floor),
                                    normalise_rows(linear(rows, weight, bias), floor)));
         };
-        const Matrix cosines = mean_cosine(r.users_v, r.users_t, "mask_dropout_user") +
+        Matrix const cosines = mean_cosine(r.users_v, r.users_t, "mask_dropout_user") +
                                mean_cosine(r.items_v, r.items_t, "mask_dropout_item");
         return static_cast<T>(values_.mask_weight_f) * (T(2) - cosines);
     }
 
     // The mean over rows of the contrast of [a_v, a_t] with [b_v, b_t].
     Matrix contrast_of(Matrix a_v, Matrix a_t, Matrix b_v, Matrix b_t) {
-        const Matrix a = normalise_rows(concatenate_columns({a_v, a_t}));
-        const Matrix b = normalise_rows(concatenate_columns({b_v, b_t}));
+        Matrix const a = normalise_rows(concatenate_columns({a_v, a_t}));
+        Matrix const b = normalise_rows(concatenate_columns({b_v, b_t}));
         return info_nce(a, b, std::span<std::int32_t const>(every_row_).first(a.rows()),
                         static_cast<T>(values_.temp), T(1) / static_cast<T>(a.rows()));
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
+    std::size_t n_users_, n_items_;
     Features<T> visual_, textual_;
     FeatureGcn<B> v_, t_, id_;
-    std::vector<FeatureGcn<B>> copies_;  // v 1, t 1, v 2, t 2; none where the encoders are shared
+    std::vector<FeatureGcn<B>> copies_;  // v 1, t 1, v 2, t 2; none where encoders are shared
     Convolution<T> convolution_;
     SimilarItems<T> with_similar_;
     std::vector<std::int32_t> every_row_;  // 0, 1, 2, ...
-    Tape<B> tape_;
     std::vector<Matrix> differences_;
-    std::array<TermOf<Loss>, 5> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -50,19 +50,21 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/convolution.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -76,151 +78,105 @@ struct MMGCNHyperParameters {
     bool concatenate = true;
     bool train_embeddings = false;
 
-    using Row = HyperParameter<MMGCNHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = MMGCNHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &MMGCNHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"dim_latent", &MMGCNHyperParameters::dim_latent, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"dim_latent", &Self::dim_latent, 1, 65536,
             "columns that visual features are projected to"},
-        Row{"reg_weight", &MMGCNHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the squares of identities and visual preferences"},
-        Row::of("concatenate", &MMGCNHyperParameters::concatenate,
+        Row::of("concatenate", &Self::concatenate,
                 "put messages and the node's own vector side by side in a layer, or else add them"),
-        Row::of("train_embeddings", &MMGCNHyperParameters::train_embeddings,
+        Row::of("train_embeddings", &Self::train_embeddings,
                 "train identities and preferences, as in the paper; the reference does not"),
     };
 };
 
 /// MMGCN on one data set.
 template <class B>
-class MMGCN final : public ModelOn<B> {
+class MMGCN {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = MMGCNHyperParameters;
     static constexpr std::string_view model_name = "mmgcn";
     static constexpr std::string_view source = "Wei et al., MM 2019";
 
-    MMGCN(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          convolution_(Convolution<T>::mean(data)), tape_(B(threads)) {
+    MMGCN(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
+          convolution_(Convolution<T>::mean(data)), rows_(data) {
         require_features(data, model_name);
-        const auto latent = static_cast<std::size_t>(values_.dim_latent);
+        auto const latent = static_cast<std::size_t>(values_.dim_latent);
         if (!data.visual.empty()) modalities_.emplace_back("v_gcn", data.visual, latent);
         if (!data.textual.empty())
             modalities_.emplace_back("t_gcn", data.textual, data.textual.columns);
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
-
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        parameters.add("id_embedding", n_users + static_cast<std::size_t>(n_items_), d);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = static_cast<std::size_t>(values_.embedding_size);
+        list.add_nodes("id_embedding", d, xavier_normal);
         for (auto const& m : modalities_) {
-            parameters.add(m.preference, n_users, m.columns);
+            list.add_users(m.preference, m.columns, xavier_normal);
             if (m.is_projected()) {
-                parameters.add(m.weight, m.columns, m.features.columns());
-                parameters.add(m.bias, 1, m.columns);
+                auto const inputs = m.features.columns();
+                list.add(m.weight, m.columns, inputs, LinearUniform(inputs));
+                list.add(m.bias, 1, m.columns, LinearUniform(inputs));
             }
             for (auto const& layer : m.layers) {
-                const std::size_t in = &layer == m.layers.data() ? m.columns : d;
-                parameters.add(layer.convolution, in, in);
-                parameters.add(layer.own_weight, d, in);
-                parameters.add(layer.own_bias, 1, d);
-                parameters.add(layer.joint_weight, d, values_.concatenate ? in + d : in);
-                parameters.add(layer.joint_bias, 1, d);
-            }
-        }
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        const auto inputs = [&](std::string const& weight) { return parameters[weight].cols; };
-        xavier_normal(parameters, "id_embedding", seed);
-        for (auto const& m : modalities_) {
-            xavier_normal(parameters, m.preference, seed);
-            if (m.is_projected()) {
-                linear_uniform(parameters, m.weight, inputs(m.weight), seed);
-                linear_uniform(parameters, m.bias, inputs(m.weight), seed);
-            }
-            for (auto const& layer : m.layers) {
-                xavier_normal(parameters, layer.convolution, seed);
-                xavier_normal(parameters, layer.own_weight, seed);
-                linear_uniform(parameters, layer.own_bias, inputs(layer.own_weight), seed);
-                if (&layer == m.layers.data())
-                    xavier_normal(parameters, layer.joint_weight, seed);
+                bool const first = &layer == m.layers.data();
+                auto const inputs = first ? m.columns : d;
+                auto const joint = values_.concatenate ? inputs + d : inputs;
+                list.add(layer.convolution, inputs, inputs, xavier_normal);
+                list.add(layer.own_weight, d, inputs, xavier_normal);
+                list.add(layer.own_bias, 1, d, LinearUniform(inputs));
+                if (first)
+                    list.add(layer.joint_weight, d, joint, xavier_normal);
                 else
-                    linear_uniform(parameters, layer.joint_weight, inputs(layer.joint_weight),
-                                   seed);
-                linear_uniform(parameters, layer.joint_bias, inputs(layer.joint_weight), seed);
+                    list.add(layer.joint_weight, d, joint, LinearUniform(joint));
+                list.add(layer.joint_bias, 1, d, LinearUniform(joint));
             }
         }
     }
 
-    [[nodiscard]] std::vector<std::string> frozen() const override {
+    [[nodiscard]] std::vector<std::string> frozen() const {
         if (values_.train_embeddings) return {};
         std::vector<std::string> names = {"id_embedding"};
         for (auto const& m : modalities_) names.push_back(m.preference);
         return names;
     }
 
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        const auto users = batch.users, positives = batch.positives, negatives = batch.negatives;
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const users = batch.users, positives = batch.positives, negatives = batch.negatives;
         items_of_batch_.assign(positives.begin(), positives.end());
         items_of_batch_.insert(items_of_batch_.end(), negatives.begin(), negatives.end());
-        user_rows_.assign(static_cast<std::size_t>(n_users_), {users});
-        item_rows_.assign(static_cast<std::size_t>(n_items_), {positives, negatives});
+        rows_.assign(batch);
 
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        const Sides id = identities(bound);
+        Sides<B> const id = identities(on);
         Matrix squares = mean_of_squares(gather(id.users, users)) +
                          mean_of_squares(gather(id.items, items_of_batch_));
         preferences_.clear();
         for (auto const& m : modalities_) {
-            preferences_.push_back(embedding(bound, m.preference));
+            preferences_.push_back(embedding(on, m.preference));
             if (m.is_visual) squares = squares + mean_of_squares(preferences_.back());
         }
 
-        const auto [u, i] = convolve(bound, id, {user_rows_, users}, {item_rows_, items_of_batch_});
-        const std::size_t n = users.size();
-        const Matrix ranking = ranking_loss(u, slice_rows(i, 0, n), slice_rows(i, n, n));
-        const Matrix regulariser = static_cast<T>(values_.reg_weight) * squares;
-        const Matrix total = ranking + regulariser;
-        tape_.backward(total);
-
-        terms_ = {{{"loss", ranking.loss()},
-                   {"reg_embedding_loss", squares.loss()},
-                   {"reg_loss", regulariser.loss()}}};
-        return total.loss();
+        auto const [u, i] = convolve(on, id, {rows_.users, users}, {rows_.items, items_of_batch_});
+        std::size_t const n = users.size();
+        Matrix const ranking = ranking_loss(u, slice_rows(i, 0, n), slice_rows(i, n, n));
+        Matrix const regulariser = static_cast<T>(values_.reg_weight) * squares;
+        terms = {{"loss", ranking}, {"reg_embedding_loss", squares}, {"reg_loss", regulariser}};
+        return ranking + regulariser;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
+    Sides<B> represent(OnTape<B> const& on) {
         preferences_.clear();
-        for (auto const& m : modalities_) preferences_.push_back(embedding(bound, m.preference));
-        const auto [users, items] = convolve(bound, identities(bound), {}, {});
-        return {users.value(), items.value()};
+        for (auto const& m : modalities_) preferences_.push_back(embedding(on, m.preference));
+        return convolve(on, identities(on), {}, {});
     }
 
 private:
-    using Matrix = Value<B>;
-
-    struct Sides {
-        Matrix users, items;
-    };
-
     // Names of the parameters of a layer: V, L and b, G and c.
     struct Layer {
         Layer(std::string const& branch, std::string const& l)
@@ -261,28 +217,26 @@ private:
         [[nodiscard]] Matrix of(Matrix x) const { return index.empty() ? x : gather(x, index); }
     };
 
-    [[nodiscard]] Matrix embedding(BoundParameters<B> const& bound, std::string_view name) const {
-        return values_.train_embeddings ? bound[name] : bound.constant(name);
+    [[nodiscard]] Matrix embedding(OnTape<B> const& on, std::string_view name) const {
+        return values_.train_embeddings ? on[name] : on.frozen(name);
     }
 
-    [[nodiscard]] Sides identities(BoundParameters<B> const& bound) const {
-        const Matrix e = embedding(bound, "id_embedding");
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        return {slice_rows(e, 0, n_users), slice_rows(e, n_users, e.rows() - n_users)};
+    [[nodiscard]] Sides<B> identities(OnTape<B> const& on) const {
+        return sides(embedding(on, "id_embedding"), n_users_);
     }
 
     // R, of the nodes asked for.
-    Sides convolve(BoundParameters<B> const& bound, Sides id, Wanted users, Wanted items) {
+    Sides<B> convolve(OnTape<B> const& on, Sides<B> id, Wanted users, Wanted items) {
         of_users_.clear();
         of_items_.clear();
         for (std::size_t k = 0; k < modalities_.size(); ++k) {
             auto const& m = modalities_[k];
-            Matrix z = tape_.constant(m.features);
-            if (m.is_projected()) z = linear(z, bound[m.weight], bound[m.bias]);
-            Sides x{normalise_rows(preferences_[k]), normalise_rows(z)};
+            Matrix z = on.constant(m.features);
+            if (m.is_projected()) z = linear(z, on[m.weight], on[m.bias]);
+            Sides<B> x{normalise_rows(preferences_[k]), normalise_rows(z)};
             for (auto const& layer : m.layers) {
-                const bool last = &layer == &m.layers.back();
-                x = next(bound, layer, x, id, last ? users : Wanted{}, last ? items : Wanted{});
+                bool const last = &layer == &m.layers.back();
+                x = next(on, layer, x, id, last ? users : Wanted{}, last ? items : Wanted{});
             }
             of_users_.push_back(x.users);
             of_items_.push_back(x.items);
@@ -291,26 +245,26 @@ private:
     }
 
     // X^(l) of X^(l-1), of the nodes asked for.
-    Sides next(BoundParameters<B> const& bound, Layer const& layer, Sides x, Sides id, Wanted users,
-               Wanted items) const {
-        const Matrix v = bound[layer.convolution];
-        const Matrix own = bound[layer.own_weight], b = bound[layer.own_bias];
-        const Matrix joint = bound[layer.joint_weight], c = bound[layer.joint_bias];
-        const auto to_users = [&](Matrix y) {
+    Sides<B> next(OnTape<B> const& on, Layer const& layer, Sides<B> x, Sides<B> id, Wanted users,
+                  Wanted items) const {
+        Matrix const v = on[layer.convolution];
+        Matrix const own = on[layer.own_weight], b = on[layer.own_bias];
+        Matrix const joint = on[layer.joint_weight], c = on[layer.joint_bias];
+        auto const to_users = [&](Matrix y) {
             return users.of(convolution_.to_users(y, users.rows));
         };
-        const auto to_items = [&](Matrix y) {
+        auto const to_items = [&](Matrix y) {
             return items.of(convolution_.to_items(y, items.rows));
         };
-        const Matrix h_u = x.items.rows() <= users.count(x.users.rows())
+        Matrix const h_u = x.items.rows() <= users.count(x.users.rows())
                                ? to_users(product(x.items, v))
                                : product(to_users(x.items), v);
-        const Matrix h_i = x.users.rows() <= items.count(x.items.rows())
+        Matrix const h_i = x.users.rows() <= items.count(x.items.rows())
                                ? to_items(product(x.users, v))
                                : product(to_items(x.users), v);
-        const auto join = [&](Matrix messages, Matrix before, Matrix e) {
-            const Matrix h = leaky_relu(messages);
-            const Matrix s = leaky_relu(linear(before, own, b)) + e;
+        auto const join = [&](Matrix messages, Matrix before, Matrix e) {
+            Matrix const h = leaky_relu(messages);
+            Matrix const s = leaky_relu(linear(before, own, b)) + e;
             return leaky_relu(values_.concatenate ? linear(concatenate_columns({h, s}), joint, c)
                                                   : linear(h, joint, c) + s);
         };
@@ -319,14 +273,12 @@ private:
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
+    std::size_t n_users_;
     Convolution<T> convolution_;
     std::vector<Modality> modalities_;
-    Tape<B> tape_;
     std::vector<std::int32_t> items_of_batch_;  // positives, then negatives
-    RowSet user_rows_, item_rows_;
+    RowsOfBatch rows_;
     std::vector<Matrix> preferences_, of_users_, of_items_;
-    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

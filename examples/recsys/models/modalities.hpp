@@ -10,6 +10,8 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/models/features.hpp"
+#include "recsys/models/initialise.hpp"
+#include "recsys/models/parameter_list.hpp"
 
 namespace polder::recsys {
 
@@ -24,10 +26,13 @@ struct Modality {
         : table(name + "_embedding"), weight(name + "_trs.weight"), bias(name + "_trs.bias"),
           features(from) {}
 
-    void declare(ParameterArena<T>& parameters, std::size_t d) const {
-        parameters.add(table, features.view().rows, features.columns());
-        parameters.add(weight, d, features.columns());
-        parameters.add(bias, 1, d);
+    /// F_m starts from the features; the initial values of W_m are the model's.
+    template <class Initial>
+    void parameters(ParameterList<T>& list, int d, Initial const& of_weight) const {
+        list.add(table, features.view().rows, features.columns(),
+                 [this](MatrixView<T> x, Random) { features.copy_to(x); });
+        list.add(weight, d, features.columns(), of_weight);
+        list.add(bias, 1, d, LinearUniform(features.columns()));
     }
 
     std::string table, weight, bias;

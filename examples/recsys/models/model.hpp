@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,41 +10,13 @@
 #include <polder/blocks/memory_space.hpp>
 #include <polder/closure/pass.hpp>
 
+#include "recsys/data/triples.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/noise.hpp"
 #include "recsys/place.hpp"
 #include "recsys/tape/csr.hpp"
 
 namespace polder::recsys {
-
-/// One training batch: row b says that user `users[b]` chose item `positives[b]`, and that item
-/// `negatives[b]` was drawn against it. Equal lengths; ids start at 0 and may repeat.
-/// `number` tells the batches of an epoch apart, 2 k for the k-th and 2 k + 1 for the one that a "+"
-/// method adds to it: what a model draws at random for a batch depends on it.
-struct Batch {
-    std::span<std::int32_t const> users, positives, negatives;
-    std::uint64_t number = 0;
-};
-
-/// Throws std::invalid_argument for lists of unequal length or none, and std::out_of_range for an id
-/// outside of a data set of that size.
-inline void check(Batch const& batch, std::int32_t n_users, std::int32_t n_items) {
-    if (batch.users.empty() || batch.positives.size() != batch.users.size() ||
-        batch.negatives.size() != batch.users.size())
-        throw std::invalid_argument("batch: " + std::to_string(batch.users.size()) + " users, " +
-                                    std::to_string(batch.positives.size()) + " positives, " +
-                                    std::to_string(batch.negatives.size()) +
-                                    " negatives, expected equal numbers, at least 1");
-    const auto check_ids = [](std::string_view what, auto ids, std::int32_t n) {
-        for (const std::int32_t id : ids)
-            if (id < 0 || id >= n)
-                throw std::out_of_range("batch: " + std::string(what) + " " + std::to_string(id) +
-                                        ", expected 0 to " + std::to_string(n - 1));
-    };
-    check_ids("user", batch.users, n_users);
-    check_ids("positive item", batch.positives, n_items);
-    check_ids("negative item", batch.negatives, n_items);
-}
 
 /// One named part of a loss, before its weight. Loss: double, or what points to one on a device.
 template <class Loss>
@@ -55,14 +25,6 @@ struct TermOf {
     Loss value{};
 };
 using LossTerm = TermOf<double>;
-
-/// The terms as numbers. On a device this waits for them.
-template <class B, class Terms>
-std::vector<LossTerm> read_terms(Terms const& terms) {
-    std::vector<LossTerm> result;
-    for (auto const& [name, value] : terms) result.push_back({name, B::read(value)});
-    return result;
-}
 
 /// A sparse matrix that a model has built, by name.
 template <class T>
@@ -127,7 +89,8 @@ public:
     /// its gradient. After the first call on batches of that size it allocates nothing, unless a
     /// model that works on the distinct ids of a batch meets more of them than ever before.
     /// Throws what `check` throws for the batch.
-    virtual Loss loss(Arena const& parameters, Batch const& batch, Pass pass, Arena& gradient) = 0;
+    virtual Loss loss(Arena const& parameters, Triples const& batch, Pass pass,
+                      Arena& gradient) = 0;
 
     /// The parts of the loss that the last call of `loss` returned; on a device, which waits for them, until the
     /// next call for anything else.

@@ -39,21 +39,22 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -67,142 +68,103 @@ struct NGCFHyperParameters {
     double message_dropout = 0.1;
     double reg_weight = 1e-5;
 
-    using Row = HyperParameter<NGCFHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = NGCFHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &NGCFHyperParameters::embedding_size, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536,
             "d_0, numbers per user and item in layer 0"},
-        Row{"hidden_size_list", &NGCFHyperParameters::hidden_size_list, 1, 65536,
+        Row{"hidden_size_list", &Self::hidden_size_list, 1, 65536,
             "d_1, d_2, ..., numbers per user and item in the other layers"},
-        Row{"node_dropout", &NGCFHyperParameters::node_dropout, 0, 0.99,
+        Row{"node_dropout", &Self::node_dropout, 0, 0.99,
             "share of the graph's entries that a batch does without"},
-        Row{"message_dropout", &NGCFHyperParameters::message_dropout, 0, 0.99,
+        Row{"message_dropout", &Self::message_dropout, 0, 0.99,
             "share of every layer's entries that a batch does without"},
-        Row{"reg_weight", &NGCFHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of the batch's users and items"},
     };
 };
 
 /// NGCF on one data set.
 template <class B>
-class NGCF final : public ModelOn<B> {
+class NGCF {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = NGCFHyperParameters;
     static constexpr std::string_view model_name = "ngcf";
     static constexpr std::string_view source = "Wang et al., SIGIR 2019";
 
-    NGCF(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          adjacency_(bipartite_adjacency(normalised_interactions<T>(data))), tape_(B(threads)) {
+    NGCF(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), n_users_(data.n_users),
+          adjacency_(bipartite_adjacency(normalised_interactions<T>(data))) {
         if (values_.node_dropout > 0) {
             pattern_ = Pattern(adjacency_);
             edges_ = {adjacency_.values.size(), 1, adjacency_.values};
             thinned_ = {adjacency_.values.size(), 1};
         }
         for (std::size_t l = 0; l < values_.hidden_size_list.size(); ++l) {
-            const auto layer = "layers." + std::to_string(l);
+            auto const layer = "layers." + std::to_string(l);
             names_.push_back({layer + ".linear.weight", layer + ".linear.bias",
                               layer + ".interaction.weight", layer + ".interaction.bias",
                               "message_dropout_layer" + std::to_string(l)});
         }
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
-
-    void declare(ParameterArena<T>& parameters) const override {
-        auto inputs = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), inputs);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), inputs);
+    void parameters(ParameterList<T>& list) const {
+        auto inputs = values_.embedding_size;
+        list.add_users("user_embedding", inputs, xavier_normal);
+        list.add_items("item_embedding", inputs, xavier_normal);
         for (std::size_t l = 0; l < names_.size(); ++l) {
-            const auto outputs = static_cast<std::size_t>(values_.hidden_size_list[l]);
-            parameters.add(names_[l].w1, outputs, inputs);
-            parameters.add(names_[l].b1, 1, outputs);
-            parameters.add(names_[l].w2, outputs, inputs);
-            parameters.add(names_[l].b2, 1, outputs);
+            auto const outputs = values_.hidden_size_list[l];
+            list.add(names_[l].w1, outputs, inputs, xavier_normal);
+            list.add(names_[l].b1, 1, outputs, zeros);
+            list.add(names_[l].w2, outputs, inputs, xavier_normal);
+            list.add(names_[l].b2, 1, outputs, zeros);
             inputs = outputs;
         }
     }
 
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_normal(parameters, "user_embedding", seed);
-        xavier_normal(parameters, "item_embedding", seed);
-        for (auto const& layer : names_) {
-            xavier_normal(parameters, layer.w1, seed);
-            zeros(parameters, layer.b1);
-            xavier_normal(parameters, layer.w2, seed);
-            zeros(parameters, layer.b2);
-        }
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        this->noise_.begin_batch(batch.number);
-        check(batch, n_users_, n_items_);
-        const auto to_nodes = [this](std::span<std::int32_t const> items, auto& nodes) {
-            nodes.resize(items.size());
-            for (std::size_t b = 0; b < items.size(); ++b) nodes[b] = n_users_ + items[b];
-        };
-        to_nodes(batch.positives, positives_);
-        to_nodes(batch.negatives, negatives_);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        assign_item_nodes(positives_, batch.positives, n_users_);
+        assign_item_nodes(negatives_, batch.negatives, n_users_);
         nodes_.assign(adjacency_.rows, {batch.users, positives_, negatives_});
 
-        tape_.reset();
-        const auto e = training(BoundParameters<B>(tape_, parameters, &gradient));
-        const auto e_u = gather(e, nodes_.places(0));
-        const auto e_p = gather(e, nodes_.places(1)), e_n = gather(e, nodes_.places(2));
-
-        const auto bpr = bpr_loss(row_dot(e_u, e_p), row_dot(e_u, e_n));
-        const auto norms = embedding_loss({e_u, e_p, e_n});
-        const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
-        tape_.backward(total);
-
-        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
-        return total.loss();
+        auto const e = training(on);
+        auto const e_u = gather(e, nodes_.places(0));
+        auto const e_p = gather(e, nodes_.places(1)), e_n = gather(e, nodes_.places(2));
+        auto const bpr = bpr_loss(e_u, e_p, e_n);
+        auto const norms = embedding_loss({e_u, e_p, e_n});
+        terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
+        return bpr + static_cast<T>(values_.reg_weight) * norms;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> of(tape_, parameters);
-        auto x = concatenate_rows(of["user_embedding"], of["item_embedding"]);
+    Sides<B> represent(OnTape<B> const& on) {
+        auto x = concatenate_rows(on["user_embedding"], on["item_embedding"]);
         layers_.assign(1, x);
         for (auto const& layer : names_) {
-            x = normalise_rows(message(of, layer, x, propagate(adjacency_, adjacency_, x)));
+            x = normalise_rows(message(on, layer, x, propagate(adjacency_, adjacency_, x)));
             layers_.push_back(x);
         }
-        const auto e = concatenate_columns(layers_).value();
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        return {row_range(e, 0, n_users), row_range(e, n_users, e.rows - n_users)};
+        return sides(concatenate_columns(layers_), static_cast<std::size_t>(n_users_));
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
-        return {{"norm_adj", &adjacency_}};
-    }
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const { return {{"norm_adj", &adjacency_}}; }
 
 private:
-    using Matrix = Value<B>;
-
     struct LayerNames {
         std::string w1, b1, w2, b2, dropout;
     };
 
     // E in training, of the batch's distinct nodes only: so the last layer is computed for them alone.
-    Matrix training(BoundParameters<B> const& of) {
-        const auto ids = nodes_.ids();
+    Matrix training(OnTape<B> const& on) {
+        auto const ids = nodes_.ids();
         std::optional<Matrix> edges;
-        if (values_.node_dropout > 0) edges = thinned_edges();
-        auto x = concatenate_rows(of["user_embedding"], of["item_embedding"]);
+        if (values_.node_dropout > 0) edges = thinned_edges(on);
+        auto x = concatenate_rows(on["user_embedding"], on["item_embedding"]);
         layers_.assign(1, gather(x, ids));
         for (auto const& layer : names_) {
-            const bool is_last = &layer == &names_.back();
+            bool const is_last = &layer == &names_.back();
             auto s = edges ? propagate(pattern_, *edges, x)
                            : propagate(adjacency_, adjacency_, x,
                                        is_last ? Rows(nodes_.set()) : Rows::all());
@@ -210,14 +172,13 @@ private:
                 x = gather(x, ids);
                 s = gather(s, ids);
             }
-            x = message(of, layer, x, s);
+            x = message(on, layer, x, s);
             if (values_.message_dropout > 0) {
-                const std::size_t n = adjacency_.rows, d = x.cols();
-                const double rate = values_.message_dropout;
-                const auto mask = is_last
-                                      ? this->noise_.dropout_rows(layer.dropout, ids, n, d, rate)
-                                      : this->noise_.dropout(layer.dropout, n, d, rate);
-                x = hadamard(x, tape_.constant(mask));
+                std::size_t const n = adjacency_.rows, d = x.cols();
+                double const rate = values_.message_dropout;
+                auto const mask = is_last ? on.noise().dropout_rows(layer.dropout, ids, n, d, rate)
+                                          : on.noise().dropout(layer.dropout, n, d, rate);
+                x = hadamard(x, on.constant(mask));
             }
             x = normalise_rows(x);
             layers_.push_back(is_last ? x : gather(x, ids));
@@ -226,16 +187,16 @@ private:
     }
 
     // LeakyReLU(Z)
-    Matrix message(BoundParameters<B> const& of, LayerNames const& layer, Matrix x, Matrix s) {
-        return leaky_relu(linear(x + s, of[layer.w1], of[layer.b1]) +
-                              linear(hadamard(x, s), of[layer.w2], of[layer.b2]),
+    Matrix message(OnTape<B> const& on, LayerNames const& layer, Matrix x, Matrix s) {
+        return leaky_relu(linear(x + s, on[layer.w1], on[layer.b1]) +
+                              linear(hadamard(x, s), on[layer.w2], on[layer.b2]),
                           T(0.2));
     }
 
     // The entries of A in the order of `pattern_`, some of them 0. A fixed object is the matrix itself.
-    Matrix thinned_edges() {
-        const std::size_t n = edges_.rows;
-        if (auto const* const fixed = this->noise_.fixed("node_dropout_adj")) {
+    Matrix thinned_edges(OnTape<B> const& on) {
+        std::size_t const n = edges_.rows;
+        if (auto const* const fixed = on.noise().fixed("node_dropout_adj")) {
             if (fixed->size() != adjacency_.rows * adjacency_.cols)
                 throw std::invalid_argument("noise: 'node_dropout_adj' has " +
                                             std::to_string(fixed->size()) + " values, expected " +
@@ -246,23 +207,21 @@ private:
                         static_cast<T>((*fixed)[row * adjacency_.cols +
                                                 static_cast<std::size_t>(adjacency_.columns[k])]);
             thinned_.mirror.forget();
-            return tape_.constant(thinned_);
+            return on.constant(thinned_);
         }
-        const auto mask = this->noise_.dropout("node_dropout_adj", n, 1, values_.node_dropout);
-        return hadamard(tape_.constant(mask), tape_.constant(edges_));
+        auto const mask = on.noise().dropout("node_dropout_adj", n, 1, values_.node_dropout);
+        return hadamard(on.constant(mask), on.constant(edges_));
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
+    std::int32_t n_users_;
     Csr<T> adjacency_;               // A, its own transpose
     Pattern pattern_;                // of A, where entries are dropped
     HostMatrix<T> edges_, thinned_;  // its entries, and those of a fixed object
     std::vector<LayerNames> names_;
-    Tape<B> tape_;
     DistinctIds nodes_;  // of the batch
     std::vector<std::int32_t> positives_, negatives_;
     std::vector<Matrix> layers_;
-    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

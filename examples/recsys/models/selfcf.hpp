@@ -35,19 +35,20 @@
 #pragma once
 
 #include <array>
-#include <cstddef>
-#include <cstdint>
-#include <limits>
-#include <span>
 #include <string_view>
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/triples.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/edge_dropout.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/models/smoothing.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -64,161 +65,116 @@ struct SelfCFHyperParameters {
     bool edge_dropout = true;
     bool stop_gradient = true;
 
-    using Row = HyperParameter<SelfCFHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = SelfCFHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &SelfCFHyperParameters::embedding_size, 1, 65536,
-            "d, numbers per user and item"},
-        Row{"n_layers", &SelfCFHyperParameters::n_layers, 0, 64, "L, propagations over the graph"},
-        Row{"dropout", &SelfCFHyperParameters::dropout, 0, 0.999,
-            "share of a target's numbers that are set to 0"},
-        Row{"reg_weight", &SelfCFHyperParameters::reg_weight, 0, unlimited,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536, "d, numbers per user and item"},
+        Row{"n_layers", &Self::n_layers, 0, 64, "L, propagations over the graph"},
+        Row{"dropout", &Self::dropout, 0, 0.999, "share of a target's numbers that are set to 0"},
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of half the squares of the batch's users and items"},
-        Row::of("edge_dropout", &SelfCFHyperParameters::edge_dropout,
+        Row::of("edge_dropout", &Self::edge_dropout,
                 "whether each batch drops a random share of the graph's entries"),
-        Row::of("stop_gradient", &SelfCFHyperParameters::stop_gradient,
-                "whether targets are constants"),
+        Row::of("stop_gradient", &Self::stop_gradient, "whether targets are constants"),
     };
 };
 
 /// SelfCF on one data set.
 template <class B>
-class SelfCF final : public ModelOn<B> {
+class SelfCF {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = SelfCFHyperParameters;
     static constexpr std::string_view model_name = "selfcf";
     static constexpr std::string_view source = "Zhou et al., TORS 2023";
 
-    SelfCF(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          graph_(normalised_interactions<T>(data)), thinned_(graph_.interactions()),
-          tape_(B(threads)) {}
+    SelfCF(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), graph_(normalised_interactions<T>(data)),
+          thinned_(graph_.interactions()), rows_(data) {}
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size;
+        list.add_users("user_embedding", d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        list.add("predictor.weight", d, d, LinearUniform(d));
+        list.add("predictor.bias", 1, d, LinearUniform(d));
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-        parameters.add("predictor.weight", d, d);
-        parameters.add("predictor.bias", 1, d);
-    }
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const users = batch.users, items = batch.positives;
+        rows_.users.assign(graph_.interactions().rows, {users});
+        rows_.items.assign(graph_.interactions().cols, {items});
 
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-        linear_uniform(parameters, "predictor.weight", d, seed);
-        linear_uniform(parameters, "predictor.bias", d, seed);
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        this->noise_.begin_batch(batch.number);
-        const auto users = batch.users, items = batch.positives;
-        batch_users_.assign(graph_.interactions().rows, {users});
-        batch_items_.assign(graph_.interactions().cols, {items});
-
-        tape_.reset();
-        const auto parameter = [&](std::string_view name) {
-            return tape_.parameter(parameters[name], gradient[name]);
-        };
-        const auto p = parameter("user_embedding"), q = parameter("item_embedding");
-        const auto w_h = parameter("predictor.weight"), b_h = parameter("predictor.bias");
-        const auto [u, i] = smooth({p, q});
-        const auto u_b = gather(u, users), i_b = gather(i, items);
-        const auto similarity = [&](Matrix x, Matrix target) {
+        auto const p = on["user_embedding"], q = on["item_embedding"];
+        auto const w_h = on["predictor.weight"], b_h = on["predictor.bias"];
+        auto const [u, i] = smooth(on, {p, q});
+        auto const u_b = gather(u, users), i_b = gather(i, items);
+        auto const similarity = [&](Matrix x, Matrix target) {
             return mean_cosine(linear(x, w_h, b_h), target);
         };
 
-        const auto loss_ui = T(-0.5) * similarity(u_b, target("target_dropout_item", i_b));
-        const auto loss_iu = T(-0.5) * similarity(i_b, target("target_dropout_user", u_b));
-        const auto squares = T(0.5) * (sum_of_squares(u_b) + sum_of_squares(i_b));
-        const auto total = loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * squares;
-        tape_.backward(total);
-
-        terms_ = {{{"loss_ui", loss_ui.loss()},
-                   {"loss_iu", loss_iu.loss()},
-                   {"reg_loss", squares.loss()}}};
-        return total.loss();
+        auto const loss_ui = T(-0.5) * similarity(u_b, target(on, "target_dropout_item", i_b));
+        auto const loss_iu = T(-0.5) * similarity(i_b, target(on, "target_dropout_user", u_b));
+        auto const squares = T(0.5) * (sum_of_squares(u_b) + sum_of_squares(i_b));
+        terms = {{"loss_ui", loss_ui}, {"loss_iu", loss_iu}, {"reg_loss", squares}};
+        return loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * squares;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const auto constant = [&](std::string_view name) {
-            return tape_.constant(parameters[name]);
-        };
-        const auto w_h = constant("predictor.weight"), b_h = constant("predictor.bias");
-        const auto [u, i] = graph_.mean_of_layers(
-            {constant("user_embedding"), constant("item_embedding")}, values_.n_layers);
+    Sides<B> represent(OnTape<B> const& on) {
+        auto const w_h = on["predictor.weight"], b_h = on["predictor.bias"];
+        auto const [u, i] =
+            graph_.mean_of_layers({on["user_embedding"], on["item_embedding"]}, values_.n_layers);
         // h(U_u) . I_i + U_u . h(I_i) = [h(U_u) | U_u] . [I_i | h(I_i)]
-        return {concatenate_columns({linear(u, w_h, b_h), u}).value(),
-                concatenate_columns({i, linear(i, w_h, b_h)}).value()};
+        return {concatenate_columns({linear(u, w_h, b_h), u}),
+                concatenate_columns({i, linear(i, w_h, b_h)})};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}};
     }
 
 private:
-    using Matrix = Value<B>;
-    using Sides = typename Smoothing<B>::Sides;
-
     // U and I of training, in the rows of the batch only.
-    Sides smooth(Sides layer_0) {
+    Sides<B> smooth(OnTape<B> const& on, Sides<B> layer_0) {
         if (!values_.edge_dropout)
-            return graph_.mean_of_layers(layer_0, values_.n_layers, batch_users_, batch_items_);
-        thin();
+            return graph_.mean_of_layers(layer_0, values_.n_layers, rows_.users, rows_.items);
+        thin(on.noise());
         user_layers_.assign(1, layer_0.users);
         item_layers_.assign(1, layer_0.items);
         for (int l = 1; l <= values_.n_layers; ++l) {
-            const bool last = l == values_.n_layers;
-            const Matrix u = user_layers_.back(), i = item_layers_.back();
-            user_layers_.push_back(thinned_.to_users(i, last ? Rows(batch_users_) : Rows::all()));
-            item_layers_.push_back(thinned_.to_items(u, last ? Rows(batch_items_) : Rows::all()));
+            bool const last = l == values_.n_layers;
+            Matrix const u = user_layers_.back(), i = item_layers_.back();
+            user_layers_.push_back(thinned_.to_users(i, last ? Rows(rows_.users) : Rows::all()));
+            item_layers_.push_back(thinned_.to_items(u, last ? Rows(rows_.items) : Rows::all()));
         }
-        return {mean(user_layers_, batch_users_), mean(item_layers_, batch_items_)};
+        return {mean(user_layers_, rows_.users), mean(item_layers_, rows_.items)};
     }
 
-    void thin() {
-        auto& noise = this->noise_;
+    void thin(Noise<T, typename B::System> const& noise) {
         auto const* const graph = noise.fixed("edge_dropout_adj");
         auto const* const rate = noise.fixed("edge_dropout_adj.rate");
         if (graph != nullptr && rate != nullptr) {
             thinned_.fix(*graph, rate->at(0));
         } else {
             Random random = noise.of_batch("edge_dropout_adj");
-            const double r = random.uniform();
+            double const r = random.uniform();
             thinned_.draw(random, r);
         }
     }
 
     // X~ for the rows X_b of a batch.
-    Matrix target(std::string_view name, Matrix x) {
-        const Matrix constant = values_.stop_gradient ? stop_gradient(x) : x;
-        if (values_.dropout == 0) return constant;
-        return hadamard(constant, tape_.constant(this->noise_.dropout(name, x.rows(), x.cols(),
-                                                                      values_.dropout)));
+    Matrix target(OnTape<B> const& on, std::string_view name, Matrix x) const {
+        Matrix const constant = values_.stop_gradient ? stop_gradient(x) : x;
+        return values_.dropout == 0 ? constant : on.dropout(name, constant, values_.dropout);
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     Smoothing<B> graph_;      // R
     EdgeDropout<T> thinned_;  // R_1 and R_2
-    Tape<B> tape_;
-    RowSet batch_users_, batch_items_;
+    RowsOfBatch rows_;        // without negatives
     std::vector<Matrix> user_layers_, item_layers_;
-    std::array<TermOf<Loss>, 3> terms_{};
 };
 
 }  // namespace polder::recsys

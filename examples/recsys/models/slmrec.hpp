@@ -44,7 +44,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -54,13 +53,16 @@
 #include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/models/node_graph.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -76,28 +78,24 @@ struct SLMRecHyperParameters {
     double ssl_temp = 0.2;
     double ssl_alpha = 0.1;
 
-    using Row = HyperParameter<SLMRecHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = SLMRecHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"recdim", &SLMRecHyperParameters::recdim, 2, 65536, "d, numbers per user and item"},
-        Row{"layer_num", &SLMRecHyperParameters::layer_num, 0, 64,
-            "L, propagations over the graph"},
-        Row::of("adj_type", &SLMRecHyperParameters::adj_type, "how the graph is normalised",
+        Row{"recdim", &Self::recdim, 2, 65536, "d, numbers per user and item"},
+        Row{"layer_num", &Self::layer_num, 0, 64, "L, propagations over the graph"},
+        Row::of("adj_type", &Self::adj_type, "how the graph is normalised",
                 "pre|plain|norm|gcmc|mean"),
-        Row{"temp", &SLMRecHyperParameters::temp, 1e-3, unlimited, "temperature of the main loss"},
-        Row{"ssl_temp", &SLMRecHyperParameters::ssl_temp, 1e-3, unlimited,
-            "temperature of the alignment"},
-        Row{"ssl_alpha", &SLMRecHyperParameters::ssl_alpha, 0, unlimited,
-            "weight of the alignment"},
+        Row{"temp", &Self::temp, 1e-3, unlimited, "temperature of the main loss"},
+        Row{"ssl_temp", &Self::ssl_temp, 1e-3, unlimited, "temperature of the alignment"},
+        Row{"ssl_alpha", &Self::ssl_alpha, 0, unlimited, "weight of the alignment"},
     };
 };
 
 /// SLMRec on one data set with visual or textual features.
 template <class B>
-class SLMRec final : public ModelOn<B> {
+class SLMRec {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = SLMRecHyperParameters;
@@ -105,100 +103,81 @@ public:
     static constexpr std::string_view source = "Tao et al., IEEE TMM 2022";
     static constexpr double weight_decay = 1e-4;
 
-    SLMRec(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          visual_(data.visual), textual_(data.textual), graph_(adjacency(data, values.adj_type)),
-          tape_(B(threads)) {
+    SLMRec(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), n_users_(data.n_users), visual_(data.visual), textual_(data.textual),
+          graph_(adjacency(data, values.adj_type)) {
         require_features(data, model_name);
         visual_.normalise_rows();
         textual_.normalise_rows();
     }
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.recdim;
+        auto const layer = [&](Layer of, auto inputs, auto outputs) {
+            list.add(of.weight, outputs, inputs, xavier_uniform);
+            list.add(of.bias, 1, outputs, LinearUniform(inputs));
+        };
+        auto const n_parts = 1 + int(!visual_.empty()) + int(!textual_.empty());
+        list.add_users("user_embedding", d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        layer(user_fusion, n_parts * d, d);
+        layer(item_fusion, n_parts * d, d);
+        layer(g_i_iv, d, d);
+        if (!visual_.empty()) {
+            layer(v_dense, visual_.columns(), d);
+            layer(g_v_iv, d, d);
+        }
+        if (!textual_.empty()) {
+            layer(t_dense, textual_.columns(), d);
+            layer(g_iv_iva, d, d);
+            layer(g_iva_ivat, d, d / 2);
+            layer(g_t_ivat, d, d / 2);
+        }
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), d());
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d());
-        for_each_layer([&](Layer layer, std::size_t inputs, std::size_t outputs) {
-            parameters.add(std::string(layer.weight), outputs, inputs);
-            parameters.add(std::string(layer.bias), 1, outputs);
-        });
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-        for_each_layer([&](Layer layer, std::size_t inputs, std::size_t) {
-            xavier_uniform(parameters, layer.weight, seed);
-            linear_uniform(parameters, layer.bias, inputs, seed);
-        });
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
-        const auto users = batch.users;
-        item_nodes_.assign(batch.positives.begin(), batch.positives.end());
-        for (auto& node : item_nodes_) node += n_users_;
-        const std::span<std::int32_t const> items = item_nodes_;
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        auto const users = batch.users;
+        assign_item_nodes(item_nodes_, batch.positives, n_users_);
+        std::span<std::int32_t const> const items = item_nodes_;
         batch_nodes_.assign(graph_.adjacency().rows, {users, items});
         diagonal_.resize(users.size());
         std::iota(diagonal_.begin(), diagonal_.end(), 0);
 
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters, &gradient);
-        smooth(bound, batch_nodes_);
-        const auto u =
-            apply(bound, user_fusion, concatenated([&](Matrix x) { return gather(x, users); }));
-        const auto j =
-            apply(bound, item_fusion, concatenated([&](Matrix x) { return gather(x, items); }));
-        const auto main = cross_entropy(normalise_rows(u), normalise_rows(j), values_.temp);
+        smooth(on, batch_nodes_);
+        auto const u =
+            apply(on, user_fusion, concatenated([&](Matrix x) { return gather(x, users); }));
+        auto const j =
+            apply(on, item_fusion, concatenated([&](Matrix x) { return gather(x, items); }));
+        auto const main = cross_entropy(normalise_rows(u), normalise_rows(j), values_.temp);
 
         // What `concatenated` left: I, V and T of the batch's items.
-        const auto a = apply(bound, g_i_iv, pieces_.front());
+        auto const a = apply(on, g_i_iv, pieces_.front());
         std::optional<Matrix> v, t;
-        if (!visual_.empty())
-            v = cross_entropy(a, apply(bound, g_v_iv, pieces_[1]), values_.ssl_temp);
+        if (!visual_.empty()) v = cross_entropy(a, apply(on, g_v_iv, pieces_[1]), values_.ssl_temp);
         if (!textual_.empty())
-            t = cross_entropy(apply(bound, g_iva_ivat, apply(bound, g_iv_iva, a)),
-                              apply(bound, g_t_ivat, pieces_.back()), values_.ssl_temp);
-        const auto ssl = v && t ? *v + *t : v ? *v : *t;
-        const auto total = main + static_cast<T>(values_.ssl_alpha) * ssl;
-        tape_.backward(total);
-
-        terms_ = {{{"main_loss", main.loss()},
-                   {"ssl_loss", ssl.loss()},
-                   {"v_loss", v ? v->loss() : Loss{}},
-                   {"t_loss", t ? t->loss() : Loss{}}}};
-        return total.loss();
+            t = cross_entropy(apply(on, g_iva_ivat, apply(on, g_iv_iva, a)),
+                              apply(on, g_t_ivat, pieces_.back()), values_.ssl_temp);
+        auto const ssl = v && t ? *v + *t : v ? *v : *t;
+        terms = {{"main_loss", main}, {"ssl_loss", ssl}, {"v_loss", v}, {"t_loss", t}};
+        return main + static_cast<T>(values_.ssl_alpha) * ssl;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> bound(tape_, parameters);
-        smooth(bound, Rows::all());
-        const auto n_users = static_cast<std::size_t>(n_users_);
-        const auto n_items = static_cast<std::size_t>(n_items_);
-        const auto users = apply(bound, user_fusion,
+    Sides<B> represent(OnTape<B> const& on) {
+        smooth(on, Rows::all());
+        auto const n_users = static_cast<std::size_t>(n_users_);
+        auto const users = apply(on, user_fusion,
                                  concatenated([&](Matrix x) { return slice_rows(x, 0, n_users); }));
-        const auto items =
-            apply(bound, item_fusion,
-                  concatenated([&](Matrix x) { return slice_rows(x, n_users, n_items); }));
-        return {users.value(), items.value()};
+        auto const items = apply(on, item_fusion, concatenated([&](Matrix x) {
+                                     return slice_rows(x, n_users, x.rows() - n_users);
+                                 }));
+        return {users, items};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
         return {{"norm_adj", &graph_.adjacency()}};
     }
 
 private:
-    using Matrix = Value<B>;
-
     struct Layer {
         std::string_view weight, bias;
     };
@@ -212,28 +191,6 @@ private:
     static constexpr Layer g_iva_ivat{"g_iva_ivat.weight", "g_iva_ivat.bias"};
     static constexpr Layer g_t_ivat{"g_t_ivat.weight", "g_t_ivat.bias"};
 
-    [[nodiscard]] std::size_t d() const { return static_cast<std::size_t>(values_.recdim); }
-
-    // f(layer, inputs, outputs) for the layers that are in use.
-    template <class F>
-    void for_each_layer(F f) const {
-        const std::size_t modalities = static_cast<std::size_t>(!visual_.empty()) +
-                                       static_cast<std::size_t>(!textual_.empty());
-        f(user_fusion, (1 + modalities) * d(), d());
-        f(item_fusion, (1 + modalities) * d(), d());
-        f(g_i_iv, d(), d());
-        if (!visual_.empty()) {
-            f(v_dense, visual_.columns(), d());
-            f(g_v_iv, d(), d());
-        }
-        if (!textual_.empty()) {
-            f(t_dense, textual_.columns(), d());
-            f(g_iv_iva, d(), d());
-            f(g_iva_ivat, d(), d() / 2);
-            f(g_t_ivat, d(), d() / 2);
-        }
-    }
-
     static Csr<T> adjacency(Dataset const& data, std::string const& type) {
         if (type == "pre") return bipartite_adjacency(normalised_interactions<T>(data, 1e-8));
         auto plain = bipartite_adjacency(binary_interactions<T>(data));
@@ -243,28 +200,26 @@ private:
         return type == "gcmc" ? by_degree : with_self_loops(by_degree);
     }
 
-    Matrix apply(BoundParameters<B> const& bound, Layer layer, Matrix x) const {
-        return linear(x, bound[layer.weight], bound[layer.bias]);
+    Matrix apply(OnTape<B> const& on, Layer layer, Matrix x) const {
+        return linear(x, on[layer.weight], on[layer.bias]);
     }
 
     // I, V and T in these rows.
-    void smooth(BoundParameters<B> const& bound, Rows rows) {
-        const auto p = bound["user_embedding"];
-        const auto from = [&](Matrix items) {
+    void smooth(OnTape<B> const& on, Rows rows) {
+        auto const p = on["user_embedding"];
+        auto const from = [&](Matrix items) {
             return graph_.mean_of_layers(concatenate_rows(p, items), values_.layer_num, rows);
         };
-        smoothed_.assign(1, from(bound["item_embedding"]));
-        if (!visual_.empty())
-            smoothed_.push_back(from(apply(bound, v_dense, tape_.constant(visual_))));
-        if (!textual_.empty())
-            smoothed_.push_back(from(apply(bound, t_dense, tape_.constant(textual_))));
+        smoothed_.assign(1, from(on["item_embedding"]));
+        if (!visual_.empty()) smoothed_.push_back(from(apply(on, v_dense, on.constant(visual_))));
+        if (!textual_.empty()) smoothed_.push_back(from(apply(on, t_dense, on.constant(textual_))));
     }
 
     // [I, V, T] of the rows that `take` takes.
     template <class Take>
     Matrix concatenated(Take take) {
         pieces_.clear();
-        for (const auto x : smoothed_) pieces_.push_back(take(x));
+        for (auto const x : smoothed_) pieces_.push_back(take(x));
         return concatenate_columns(pieces_);
     }
 
@@ -274,14 +229,12 @@ private:
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
+    std::int32_t n_users_;
     Features<T> visual_, textual_;
     NodeGraph<B> graph_;  // A
-    Tape<B> tape_;
     RowSet batch_nodes_;
     std::vector<std::int32_t> item_nodes_, diagonal_;
     std::vector<Matrix> smoothed_, pieces_;
-    std::array<TermOf<Loss>, 4> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/csr.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
@@ -22,12 +23,6 @@ class Smoothing {
 public:
     using Matrix = Value<B>;
 
-    /// One matrix of all users and one of all items, side by side in the graph.
-    struct Sides {
-        Matrix users;  ///< (n_users, d)
-        Matrix items;  ///< (n_items, d)
-    };
-
     explicit Smoothing(Csr<T> interactions)
         : interactions_(std::move(interactions)), transposed_(transpose(interactions_)) {}
 
@@ -35,21 +30,21 @@ public:
     [[nodiscard]] Csr<T> const& transposed() const { return transposed_; }      ///< R^T
 
     /// U^(L) and I^(L).
-    Sides last(Sides layer_0, int n_layers, Rows user_rows = Rows::all(),
-               Rows item_rows = Rows::all()) {
+    Sides<B> last(Sides<B> layer_0, int n_layers, Rows user_rows = Rows::all(),
+                  Rows item_rows = Rows::all()) {
         propagate_all(layer_0, n_layers, user_rows, item_rows);
         return {user_layers_.back(), item_layers_.back()};
     }
 
     /// The means over l = 0..L of U^(l) and I^(l).
-    Sides mean_of_layers(Sides layer_0, int n_layers, Rows user_rows = Rows::all(),
-                         Rows item_rows = Rows::all()) {
+    Sides<B> mean_of_layers(Sides<B> layer_0, int n_layers, Rows user_rows = Rows::all(),
+                            Rows item_rows = Rows::all()) {
         propagate_all(layer_0, n_layers, user_rows, item_rows);
         return {mean(user_layers_, user_rows), mean(item_layers_, item_rows)};
     }
 
 private:
-    void propagate_all(Sides layer_0, int n_layers, Rows user_rows, Rows item_rows) {
+    void propagate_all(Sides<B> layer_0, int n_layers, Rows user_rows, Rows item_rows) {
         user_layers_.assign(1, layer_0.users);
         item_layers_.assign(1, layer_0.items);
         for (int l = 1; l <= n_layers; ++l) {

@@ -27,19 +27,17 @@
 #pragma once
 
 #include <array>
-#include <cstdint>
-#include <limits>
-#include <span>
 #include <string_view>
-#include <vector>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/bound_parameters.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/initialise.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/models/on_tape.hpp"
+#include "recsys/models/parameter_list.hpp"
+#include "recsys/models/sides.hpp"
 #include "recsys/tape/operations.hpp"
 #include "recsys/tape/tape.hpp"
 
@@ -50,97 +48,64 @@ struct VBPRHyperParameters {
     int embedding_size = 64;
     double reg_weight = 0.01;  // the middle of the reference's grid, which has 1e-5 to 2
 
-    using Row = HyperParameter<VBPRHyperParameters>;
-    static constexpr double unlimited = std::numeric_limits<double>::infinity();
+    using Self = VBPRHyperParameters;
+    using Row = HyperParameter<Self>;
     static constexpr std::array table{
-        Row{"embedding_size", &VBPRHyperParameters::embedding_size, 1, 65536,
+        Row{"embedding_size", &Self::embedding_size, 1, 65536,
             "d, numbers per item; users have twice as many"},
-        Row{"reg_weight", &VBPRHyperParameters::reg_weight, 0, unlimited,
+        Row{"reg_weight", &Self::reg_weight, 0, unlimited,
             "weight of the norms of the batch's users and items"},
     };
 };
 
 /// VBPR on one data set with features.
 template <class B>
-class VBPR final : public ModelOn<B> {
+class VBPR {
     using T = typename B::Scalar;
-    using typename ModelOn<B>::Arena;
-    using typename ModelOn<B>::Loss;
+    using Matrix = Value<B>;
 
 public:
     using HyperParameters = VBPRHyperParameters;
     static constexpr std::string_view model_name = "vbpr";
     static constexpr std::string_view source = "He and McAuley, AAAI 2016";
 
-    VBPR(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(check(values, model_name)), n_users_(data.n_users), n_items_(data.n_items),
-          features_(textual_and_visual<T>(data, model_name)), tape_(B(threads)) {}
+    VBPR(Dataset const& data, HyperParameters const& values, int)
+        : values_(values), features_(textual_and_visual<T>(data, model_name)) {}
 
-    [[nodiscard]] std::string_view name() const override { return model_name; }
-
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
+    void parameters(ParameterList<T>& list) const {
+        auto const d = values_.embedding_size;
+        list.add_users("user_embedding", 2 * d, xavier_uniform);
+        list.add_items("item_embedding", d, xavier_uniform);
+        list.add("item_linear.weight", d, features_.columns(), xavier_normal);
+        list.add("item_linear.bias", 1, d, zeros);
     }
 
-    void declare(ParameterArena<T>& parameters) const override {
-        const auto d = static_cast<std::size_t>(values_.embedding_size);
-        parameters.add("user_embedding", static_cast<std::size_t>(n_users_), 2 * d);
-        parameters.add("item_embedding", static_cast<std::size_t>(n_items_), d);
-        parameters.add("item_linear.weight", d, features_.columns());
-        parameters.add("item_linear.bias", 1, d);
-    }
-
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        xavier_uniform(parameters, "user_embedding", seed);
-        xavier_uniform(parameters, "item_embedding", seed);
-        xavier_normal(parameters, "item_linear.weight", seed);
-        zeros(parameters, "item_linear.bias");
-    }
-
-    Loss loss(Arena const& parameters, Batch const& batch, Pass, Arena& gradient) override {
-        check(batch, n_users_, n_items_);
+    Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
         items_.assign(features_.view().rows, {batch.positives, batch.negatives});
-        tape_.reset();
-        const BoundParameters<B> of(tape_, parameters, &gradient);
-        const auto p_u = gather(of["user_embedding"], batch.users);
-        const auto e = compose(of, gather(of["item_embedding"], items_.ids()),
-                               gather(tape_.constant(features_), items_.ids()));
-        const auto e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
-
-        const auto bpr = bpr_loss(row_dot(p_u, e_p), row_dot(p_u, e_n));
-        const auto norms = embedding_loss({p_u, e_p, e_n});
-        const auto total = bpr + static_cast<T>(values_.reg_weight) * norms;
-        tape_.backward(total);
-
-        terms_ = {{{"mf_loss", bpr.loss()}, {"reg_loss", norms.loss()}}};
-        return total.loss();
+        auto const p_u = gather(on["user_embedding"], batch.users);
+        auto const e = compose(on, gather(on["item_embedding"], items_.ids()),
+                               gather(on.constant(features_), items_.ids()));
+        auto const e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
+        auto const bpr = bpr_loss(p_u, e_p, e_n);
+        auto const norms = embedding_loss({p_u, e_p, e_n});
+        terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
+        return bpr + static_cast<T>(values_.reg_weight) * norms;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return read_terms<B>(terms_); }
-
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
-        tape_.reset();
-        const BoundParameters<B> of(tape_, parameters);
-        const auto e = compose(of, of["item_embedding"], tape_.constant(features_));
-        return {parameters["user_embedding"], e.value()};
+    Sides<B> represent(OnTape<B> const& on) {
+        return {on["user_embedding"], compose(on, on["item_embedding"], on.constant(features_))};
     }
 
 private:
-    using Matrix = Value<B>;
-
     // e_i for rows of Q and F that belong to the same items.
-    Matrix compose(BoundParameters<B> const& of, Matrix q, Matrix f) {
-        parts_.assign({q, linear(f, of["item_linear.weight"], of["item_linear.bias"])});
-        return concatenate_columns(parts_);
+    static Matrix compose(OnTape<B> const& on, Matrix q, Matrix f) {
+        return concatenate_columns(
+            {q, linear(f, on["item_linear.weight"], on["item_linear.bias"])});
     }
 
     HyperParameters values_;
-    std::int32_t n_users_, n_items_;
     Features<T> features_;  // F
-    Tape<B> tape_;
     DistinctIds items_;
-    std::vector<Matrix> parts_;
-    std::array<TermOf<Loss>, 2> terms_{};
 };
 
 }  // namespace polder::recsys

@@ -37,7 +37,7 @@ public:
     }
     [[nodiscard]] std::vector<std::string> frozen() const override { return model_->frozen(); }
 
-    double loss(ParameterArena<T> const& parameters, Batch const& batch, Pass pass,
+    double loss(ParameterArena<T> const& parameters, Triples const& batch, Pass pass,
                 ParameterArena<T>& gradient) override {
         const typename Model::Arena there(parameters);
         typename Model::Arena gradient_there(gradient);

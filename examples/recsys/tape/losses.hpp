@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <numbers>
 #include <span>
 
 #include "recsys/tape/dense.hpp"
@@ -48,6 +49,13 @@ Value<B> bpr_loss(Value<B> positive, Value<B> negative) {
     });
 }
 
+/// The same for rows of users, positive and negative items, x_b = u_b . p_b - u_b . n_b:
+///     L = -(1/B) sum_b log(1e-10 + sigma(x_b))
+template <class B>
+Value<B> bpr_loss(Value<B> users, Value<B> positives, Value<B> negatives) {
+    return bpr_loss(row_dot(users, positives), row_dot(users, negatives));
+}
+
 /// The same without a guard, weighted: L = -w sum_b log s_b, computed as w softplus(n - p), which neither
 /// overflows nor flattens out.
 ///     dp_b -= w (1 - s_b) dL,     dn_b += w (1 - s_b) dL
@@ -76,6 +84,12 @@ Value<B> softplus_bpr_loss(Value<B> positive, Value<B> negative, typename B::Sca
             positive.gradient_sum(), negative.gradient_sum(), single(y.gradient()),
             positive.value(), negative.value());
     });
+}
+
+/// w = 1/(B ln 2), for a batch of B rows.
+template <class T>
+T mean_to_base_2(std::size_t rows) {
+    return static_cast<T>(1 / (std::numbers::ln2 * static_cast<double>(rows)));
 }
 
 /// Ranking of rows (u_b, p_b, n_b) of embeddings by inner products, the mean over the batch:

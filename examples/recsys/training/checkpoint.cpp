@@ -149,7 +149,7 @@ void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& r
     SafetensorsWriter writer;
     add_parameters(writer, trainer.parameters());
     add_parameters(writer, trainer.best_parameters(), best_prefix);
-    trainer.optimizer().add_state(writer, trainer.parameters());
+    trainer.learner().add_state(writer, trainer.parameters());
     if (auto const* const graph = trainer.carried_graph()) {
         writer.add("carried.offsets", {graph->offsets.size()}, graph->offsets);
         writer.add("carried.columns", {graph->columns.size()}, graph->columns);
@@ -194,9 +194,10 @@ void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
         read_parameters(file, best, best_prefix);
     }
     Csr<float> carried;
-    if (auto const* const graph = trainer.model().carried_graph(); graph && state.batch > 0)
+    if (auto const* const graph = trainer.learner().model().carried_graph();
+        graph && state.batch > 0)
         carried = read_carried(file, *graph);
-    trainer.optimizer().load_state(file, trainer.parameters());
+    trainer.learner().load_state(file, trainer.parameters());
     trainer.restore(std::move(parameters), std::move(best), std::move(state), std::move(carried));
 }
 

@@ -1,18 +1,14 @@
 // Training on Thrust's C++ system.
-#define POLDER_METHODS_SYSTEM ThrustCpp
-
 #include <polder/device/thrust_system.hpp>
 
-#include <polder/device/engine.hpp>
-
-#include "recsys/training/tables_on_device.hpp"
+#include "recsys/training/make_device_learner.hpp"
 
 namespace polder::recsys {
 
-std::unique_ptr<DeviceTraining> make_training_on_thrust(Dataset const& data, std::string_view model,
-                                                        Settings const& settings,
-                                                        OptimizerOptions const& optimizer) {
-    return detail::make_training<DeviceBackend<float, ThrustCpp>>(data, model, settings, optimizer);
+std::unique_ptr<Learner> make_learner_on_thrust(Dataset const& data, std::string_view model,
+                                                Settings const& settings,
+                                                OptimizerOptions const& optimizer) {
+    return detail::make_learner<DeviceBackend<float, ThrustCpp>>(data, model, settings, optimizer);
 }
 
 }  // namespace polder::recsys

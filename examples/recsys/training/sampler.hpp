@@ -14,7 +14,7 @@
 #include <polder/closure/pass.hpp>
 
 #include "recsys/data/dataset.hpp"
-#include "recsys/models/model.hpp"
+#include "recsys/data/triples.hpp"
 #include "recsys/random.hpp"
 
 namespace polder::recsys {
@@ -56,7 +56,7 @@ public:
     std::size_t n_batches() const { return (rows_.size() + batch_size_ - 1) / batch_size_; }
 
     /// Batch k of `epoch` in the given role. The views are valid until the next call for that role.
-    Batch batch(polder::Batch role, int epoch, std::size_t k) {
+    Triples batch(polder::Batch role, int epoch, std::size_t k) {
         auto& stream = streams_[static_cast<std::size_t>(role)];
         auto const number = static_cast<int>(role);
         if (stream.epoch != epoch) {

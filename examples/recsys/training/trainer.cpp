@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t batches_between_looks = 64;
 
 // The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
-void keep_row(Batch& batch, std::size_t sample) {
+void keep_row(Triples& batch, std::size_t sample) {
     auto const row = sample % batch.users.size();
     for (auto* ids : {&batch.users, &batch.positives, &batch.negatives})
         if (!ids->empty()) *ids = ids->subspan(row, 1);
@@ -49,8 +49,6 @@ void TrainingOptions::validate() const {
     require(eval_step >= 1, "evaluation step", eval_step, "at least 1");
     require(stopping_step >= 0, "stopping step", stopping_step, "at least 0");
     require(threads >= 1, "threads", threads, "at least 1");
-    require(std::isfinite(learning_rate) && learning_rate >= 0, "learning rate", learning_rate,
-            "a finite number >= 0");
     require(std::isfinite(decay_factor) && decay_factor > 0, "learning rate decay", decay_factor,
             "a number > 0");
     require(std::isfinite(decay_epochs) && decay_epochs > 0, "epochs of learning rate decay",
@@ -58,37 +56,33 @@ void TrainingOptions::validate() const {
     static_cast<void>(Metrics{}[valid_metric]);
 }
 
-Trainer::Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
-                 TrainingOptions options, Evaluation evaluation)
-    : model_(model), optimizer_(optimizer), options_(valid(std::move(options))),
+Trainer::Trainer(Dataset const& data, Learner& learner, TrainingOptions options)
+    : learner_(learner), options_(valid(std::move(options))),
       sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed),
-      full_sort_(data), evaluation_(std::move(evaluation)) {
+      full_sort_(data) {
     if (data.valid.empty())
         throw std::runtime_error("data set '" + data.name +
                                  "' has no validation rows (x_label 1) to choose an epoch by");
-    model_.declare(parameters_);
-    model_.initialise(parameters_, options_.seed);
-    optimizer_.set_threads(options_.threads);
-    optimizer_.freeze(model_.frozen());
-    optimizer_.bind(parameters_);
+    learner_.model().declare(parameters_);
+    learner_.model().initialise(parameters_, options_.seed);
+    learner_.bind(parameters_, options_.threads);
 }
 
 Ending Trainer::run(TrainingObserver& observer) {
-    Closure const closure = [this](ParameterArena<float> const& x, ParameterArena<float>& gradient,
-                                   Pass pass) {
+    Learner::RowsOf const rows_of = [this](Pass pass) {
         auto batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
         if (pass.sample >= 0) keep_row(batch, static_cast<std::size_t>(pass.sample));
-        return model_.loss(x, batch, pass, gradient);
+        return batch;
     };
     while (state_.epoch < options_.epochs && !is_stopped_early()) {
-        optimizer_.set_learning_rate(learning_rate(state_.epoch));
+        learner_.scale_learning_rate(decay(state_.epoch));
         enter_epoch(state_.epoch);
-        if (state_.batch == 0) optimizer_.begin_epoch();
+        if (state_.batch == 0) learner_.begin_epoch();
         while (state_.batch < sampler_.n_batches()) {
             auto const start = now();
             Report report;
             try {
-                report = optimizer_.step(parameters_, closure);
+                report = learner_.step(parameters_, rows_of);
             } catch (NonFiniteError const& error) {
                 message_ = error.what();
                 return Ending::not_finite;
@@ -106,10 +100,10 @@ Ending Trainer::run(TrainingObserver& observer) {
                 state_.batch == sampler_.n_batches())
                 if (!take_losses()) return Ending::not_finite;
             if (!stops) continue;
-            optimizer_.fetch(parameters_);
+            learner_.fetch(parameters_);
             return Ending::interrupted;
         }
-        optimizer_.fetch(parameters_);
+        learner_.fetch(parameters_);
         finish_epoch();
         observer.after_epoch(*this);
     }
@@ -122,24 +116,24 @@ Ending Trainer::run() {
 }
 
 Representations<float> Trainer::best_representations() {
-    if (state_.best_epoch < 0) return model_.representations(parameters_);
+    auto& model = learner_.model();
+    if (state_.best_epoch < 0) return model.representations(parameters_);
     enter_epoch(state_.best_epoch);
-    return model_.representations(best_parameters_);
+    return model.representations(best_parameters_);
 }
 
 std::vector<UserHits> Trainer::best_test_hits() {
     return full_sort_.test_hits(best_representations(), options_.threads);
 }
 
-double Trainer::learning_rate(int epoch) const {
-    return options_.learning_rate *
-           std::pow(options_.decay_factor, static_cast<double>(epoch) / options_.decay_epochs);
+double Trainer::decay(int epoch) const {
+    return std::pow(options_.decay_factor, static_cast<double>(epoch) / options_.decay_epochs);
 }
 
 // Once for each epoch: a run that was interrupted goes on with the graphs that it has.
 void Trainer::enter_epoch(int epoch) {
     if (epoch == model_epoch_) return;
-    model_.begin_epoch(options_.seed, epoch);
+    learner_.model().begin_epoch(options_.seed, epoch);
     model_epoch_ = epoch;
 }
 
@@ -148,10 +142,10 @@ void Trainer::restore(ParameterArena<float> parameters, ParameterArena<float> be
     model_epoch_ = -1;
     if (carried.offsets.size() > 1) {
         enter_epoch(state.epoch);
-        *model_.carried_graph() = std::move(carried);
+        *learner_.model().carried_graph() = std::move(carried);
     }
     parameters_ = std::move(parameters);
-    optimizer_.give(parameters_);
+    learner_.give(parameters_);
     best_parameters_ = std::move(best_parameters);
     state_ = std::move(state);
 }
@@ -160,13 +154,13 @@ void Trainer::restore(ParameterArena<float> parameters, ParameterArena<float> be
 bool Trainer::take_losses() {
     auto const start = now();
     try {
-        auto const sums = optimizer_.take_losses();
+        auto const sums = learner_.take_losses();
         state_.loss_sum += sums.loss;
         state_.sharpness_sum += sums.sharpness;
         state_.sharpness_batches += sums.sharpness_steps;
     } catch (NonFiniteError const& error) {
         message_ = error.what();
-        optimizer_.fetch(parameters_);
+        learner_.fetch(parameters_);
     }
     state_.seconds += now() - start;
     return message_.empty();
@@ -181,9 +175,7 @@ void Trainer::finish_epoch() {
     record.train_seconds = state_.seconds;
     if ((state_.epoch + 1) % options_.eval_step == 0) {
         auto const start = now();
-        record.metrics = evaluation_
-                             ? evaluation_(parameters_)
-                             : full_sort_(model_.representations(parameters_), options_.threads);
+        record.metrics = learner_.evaluate(full_sort_, parameters_, options_.threads);
         record.evaluation_seconds = now() - start;
         compare_with_best(*record.metrics);
     }

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -18,7 +17,7 @@
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/tape/csr.hpp"
-#include "recsys/training/optimizer.hpp"
+#include "recsys/training/learner.hpp"
 #include "recsys/training/sampler.hpp"
 
 namespace polder::recsys {
@@ -31,8 +30,7 @@ struct TrainingOptions {
     int eval_step = 1;         ///< epochs from one evaluation to the next
     int stopping_step = 20;    ///< evaluations without a gain that are tolerated
     std::string valid_metric = "recall@20";
-    double learning_rate = 1e-3;
-    /// In epoch e (from 0) the learning rate is learning_rate * decay_factor^(e / decay_epochs).
+    /// In epoch e (from 0) the learning rate is the optimizer's, times decay_factor^(e / decay_epochs).
     double decay_factor = 1;
     double decay_epochs = 50;
     int threads =
@@ -77,9 +75,6 @@ enum class Ending {
     not_finite  ///< a loss or gradient was infinite or not-a-number; the last step is not taken
 };
 
-/// Metrics of a model at given parameters.
-using Evaluation = std::function<FullSort::Result(ParameterArena<float> const&)>;
-
 class Trainer;
 
 /// Is told how training goes, and may end it.
@@ -109,11 +104,9 @@ public:
 /// being interrupted and continued.
 class Trainer {
 public:
-    /// `data`, `model` and `optimizer` must outlive the trainer. Sets initial values. `evaluation`: instead of
-    /// the one on the host, of the parameters that the optimizer has. Throws std::runtime_error for data without
-    /// validation rows.
-    Trainer(Dataset const& data, AnyModel<float>& model, AnyOptimizer& optimizer,
-            TrainingOptions options, Evaluation evaluation = {});
+    /// `data` and `learner` must outlive the trainer. Sets initial values. Throws std::runtime_error for data
+    /// without validation rows.
+    Trainer(Dataset const& data, Learner& learner, TrainingOptions options);
 
     Trainer(Trainer const&) = delete;
     Trainer& operator=(Trainer const&) = delete;
@@ -146,11 +139,11 @@ public:
     std::string const& message() const { return message_; }
 
     /// The graph that the epoch under way hands on from batch to batch, or null.
-    Csr<float>* carried_graph() { return state_.batch == 0 ? nullptr : model_.carried_graph(); }
+    Csr<float>* carried_graph() {
+        return state_.batch == 0 ? nullptr : learner_.model().carried_graph();
+    }
 
-    AnyModel<float> const& model() const { return model_; }
-    AnyModel<float>& model() { return model_; }
-    AnyOptimizer& optimizer() { return optimizer_; }
+    Learner& learner() { return learner_; }
 
     /// Goes on from elsewhere: parameters of the layout of parameters(), those of the best epoch
     /// (or empty), the state that belongs to them, and the graph that its epoch carries (or one without
@@ -160,18 +153,16 @@ public:
 
 private:
     bool is_stopped_early() const { return state_.n_without_gain > options_.stopping_step; }
-    double learning_rate(int epoch) const;
+    double decay(int epoch) const;
     void enter_epoch(int epoch);
     bool take_losses();
     void finish_epoch();
     void compare_with_best(FullSort::Result const& metrics);
 
-    AnyModel<float>& model_;
-    AnyOptimizer& optimizer_;
+    Learner& learner_;
     TrainingOptions options_;
     Sampler sampler_;
     FullSort full_sort_;
-    Evaluation evaluation_;
     ParameterArena<float> parameters_, best_parameters_;
     TrainingState state_;
     int model_epoch_ = -1;  // the one that the model was told of last
