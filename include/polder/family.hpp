@@ -53,9 +53,6 @@ auto blend(R& run, Mix const& mix, Gradient s, [[maybe_unused]] Gradient g) {
         return mix.blend(run, std::move(s));
     }
 }
-template <class Tuple>
-inline constexpr std::size_t count_of = std::tuple_size_v<std::remove_cvref_t<Tuple>>;
-
 template <class P>
 inline constexpr bool takes_samples = requires {
     requires P::samples;
@@ -113,15 +110,10 @@ struct Family {
     template <class R>
     Placed place(R& run, State const& state) const {
         auto const before = detail::before_of(run, perturb, state.perturb);
-        auto g = run.gradient(B1, run.x());
+        auto g = run.gradient(B1, run.x());  // g = grad L_B1(x)
         auto const reads = detail::reads_of(run, perturb, state.perturb, before, run.x(), g);
-        static_assert(
-            detail::weights_fit<Perturb, typename R::T, detail::count_of<decltype(reads)>>(),
-            "polder: the weights of a ball, a(...) and b(...), take as many values as its "
-            "reads(run, "
-            "state, before, x, g) lists arrays");
-        auto const v = distance.direction(run, state.distance, g, perturb, reads);
-        detail::place(run, run.x(), state.y, perturb, v, reads);
+        auto const v = distance.direction(run, state.distance, g, perturb, reads);  // v = g - d e
+        detail::place(run, run.x(), state.y, perturb, v, reads);                    // y = x + eps
         detail::after(run, perturb, state.perturb, before, state.y, g);
         return {std::move(g), state.y};
     }
@@ -135,8 +127,8 @@ struct Family {
     template <class R>
     auto update(R& run, State const& state) const {
         auto [g, y] = place(run, state);
-        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));
-        return detail::blend(run, mix, std::move(s), std::move(g));
+        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));      // s = grad L_B1(y)
+        return detail::blend(run, mix, std::move(s), std::move(g));  // u = Mix(s, g, ...)
     }
 };
 

@@ -57,7 +57,7 @@ public:
                                 "'; known: " + (known.empty() ? "none" : detail::listed(known)));
     }
 
-    /// On which steps the method is itself; default: on all. Throws std::invalid_argument where it is not valid.
+    /// Which steps are the method's; default: all. Throws std::invalid_argument where it is not valid.
     void set_interval(Interval const& interval) {
         interval.validate();
         interval_ = interval;

@@ -120,12 +120,11 @@ void add_optimizer_options(CLI::App& command, OptimizerOptions& options) {
                 .add_flag_function(
                     option_name(each.name),
                     [take](std::int64_t count) { take(count > 0 ? "true" : "false"); },
-                    std::string(each.meaning))
+                    meaning_of(each))
                 ->group(group);
         else
             command
-                .add_option_function<std::string>(option_name(each.name), take,
-                                                  std::string(each.meaning))
+                .add_option_function<std::string>(option_name(each.name), take, meaning_of(each))
                 ->type_name(each.kind == Kind::text ? "TEXT" : "NUMBER")
                 ->group(group);
     }

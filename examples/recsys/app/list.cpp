@@ -144,7 +144,7 @@ int list_optimizers(Arguments const& a) {
                    options_text(optimizer_values({"sam", "adam", {}}), Part::common));
         Table meanings{{"option", "meaning"}, {}, 2};
         for (auto const& each : describe_optimizer_options())
-            meanings.rows.push_back({std::string(each.name), std::string(each.meaning)});
+            meanings.rows.push_back({std::string(each.name), meaning_of(each)});
         fmt::print("{}", indented(aligned(meanings)));
     }
     write_json(a, json);

@@ -103,7 +103,8 @@ Json hyper_parameters(RunOptions const& options) {
     for (auto const& [name, text] : options.model.settings) json[name] = json_of_text(text);
     json["base"] = options.optimizer.base;
     for (auto const& each : optimizer_values(optimizer_of(options)))
-        json[(json.contains(each.name) ? "optimizer." : "") + each.name] = json_of(each.value);
+        json[(json.contains(each.name) ? "optimizer." : "") + each.name] =
+            std::visit([](auto const& value) { return json_of(AnyValue(value)); }, each.value);
     auto const& t = options.training;
     json["batch_size"] = t.batch_size;
     json["max_epochs"] = t.epochs;

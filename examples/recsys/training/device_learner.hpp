@@ -81,7 +81,7 @@ public:
 
     void bind(ParameterArena<float>& parameters, int) override {
         x_.emplace(parameters);
-        optimizer_->freeze(model_.frozen());
+        freeze(*optimizer_, model_.frozen());
         optimizer_->bind(*x_);
     }
     void scale_learning_rate(double factor) override {
@@ -114,17 +114,17 @@ public:
     }
 
     void add_state(SafetensorsWriter& writer, ParameterArena<float>&) override {
-        optimizer_->add_state(writer, *x_);
+        polder::add_state(writer, *optimizer_, *x_);
     }
     void load_state(SafetensorsFile& file, ParameterArena<float>&) override {
-        optimizer_->load_state(file, *x_);
+        *optimizer_ = read_state(file, *optimizer_, *x_);
     }
 
 private:
     // Of the first batch, at x and, if the method perturbs, at the last point that is not x.
     void note(DeviceLoss loss, Pass pass) {
         if (pass.batch != Batch::first || pass.sample >= 0 ||
-            (pass.perturbed && !optimizer_->perturbs()))
+            (pass.perturbed && !optimizer_->has_perturbation()))
             return;
         run(detail::NoteLoss<float>{losses_.data(), static_cast<float const*>(loss.at()),
                                     pass.perturbed});

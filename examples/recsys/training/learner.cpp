@@ -3,6 +3,8 @@
 #include <utility>
 #include <variant>
 
+#include <polder/state/state.hpp>
+
 namespace polder::recsys {
 
 double learning_rate_of(OptimizerOptions const& options) {
@@ -18,7 +20,7 @@ HostLearner::HostLearner(std::unique_ptr<AnyModel<float>> model, OptimizerOption
 
 void HostLearner::bind(ParameterArena<float>& parameters, int threads) {
     optimizer_->set_threads(threads);
-    optimizer_->freeze(model_->frozen());
+    freeze(*optimizer_, model_->frozen());
     optimizer_->bind(parameters);
 }
 
@@ -38,11 +40,11 @@ FullSort::Result HostLearner::evaluate(FullSort const& full_sort,
 }
 
 void HostLearner::add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) {
-    optimizer_->add_state(writer, parameters);
+    polder::add_state(writer, *optimizer_, parameters);
 }
 
 void HostLearner::load_state(SafetensorsFile& file, ParameterArena<float>& parameters) {
-    optimizer_->load_state(file, parameters);
+    *optimizer_ = read_state(file, *optimizer_, parameters);
 }
 
 }  // namespace polder::recsys

@@ -1,4 +1,4 @@
-/// How a learner on a device is made. For one file for each device, which is compiled with POLDER_METHODS_SYSTEM.
+/// How a learner on a device is made. For one file for each device.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,9 @@ namespace polder::recsys::detail {
 template <class B>
 std::unique_ptr<Learner> make_learner(Dataset const& data, std::string_view model,
                                       Settings const& settings, OptimizerOptions const& options) {
-    OptionReader reader(options);
-    auto optimizer = on_device::make(options, reader);
+    registry::OptionReader reader(options.values);
+    auto optimizer = std::make_unique<AnyOptimizerOn<typename B::System>>(
+        make_optimizer_on<typename B::System>(options, reader));
     return std::make_unique<DeviceLearner<B>>(data, make_model_on<B>(model, data, settings),
                                               std::move(optimizer), learning_rate_of(options));
 }

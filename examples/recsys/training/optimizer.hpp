@@ -2,17 +2,14 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
-#include <polder/blocks/arena.hpp>
-#include <polder/closure/pass.hpp>
-#include <polder/closure/report.hpp>
-#include <polder/state/safetensors.hpp>
+#include <polder/any_optimizer.hpp>
+#include <polder/registry/options.hpp>
 
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/place.hpp"
@@ -26,53 +23,19 @@ struct LossSums {
     std::size_t sharpness_steps = 0;
 };
 
-/// A method that was composed at compile time, on a base optimizer, behind one interface, for parameters that lie
-/// on a System.
+/// A method over a base optimizer, for parameters that lie on a System.
 template <class System>
-class AnyOptimizerOn {
-public:
-    using Arena = ArenaOf<float, System>;
-    /// Loss and gradient at given parameters; see polder::Sharpness::step.
-    using Closure = std::function<LossOf<System>(Arena const&, Arena&, Pass)>;
-
-    AnyOptimizerOn() = default;
-    AnyOptimizerOn(AnyOptimizerOn const&) = delete;
-    AnyOptimizerOn& operator=(AnyOptimizerOn const&) = delete;
-    virtual ~AnyOptimizerOn() = default;
-
-    /// One step at `parameters`. Throws polder::NonFiniteError; see polder::NonFinite.
-    virtual ReportOf<System> step(Arena& parameters, Closure const& closure) = 0;
-
-    /// Tells that the next step is the first of an epoch; see polder::Sharpness::begin_epoch.
-    virtual void begin_epoch() = 0;
-
-    /// Allocates the state for `parameters`, which is done at the first step otherwise. Throws
-    /// std::invalid_argument where `exempt` of the options names a block that they do not have.
-    virtual void bind(Arena& parameters) = 0;
-
-    /// Writes the state to a file under way and reads it from one; see polder/state/state.hpp.
-    virtual void add_state(SafetensorsWriter& writer, Arena& parameters) = 0;
-    virtual void load_state(SafetensorsFile& file, Arena& parameters) = 0;
-
-    /// Parameters of these names are never perturbed or changed, nor part of any norm. Before the first step.
-    virtual void freeze(std::vector<std::string> const& names) = 0;
-
-    virtual void set_learning_rate(double rate) = 0;
-    virtual void set_threads(int threads) = 0;
-
-    /// Whether a step looks at the loss at perturbed parameters.
-    [[nodiscard]] virtual bool perturbs() const = 0;
-
-    /// For an optimizer that keeps the parameters elsewhere: writes them to `parameters`, takes them from there,
-    /// and says the losses of the steps since the last call, which their reports have as not-a-number. The first
-    /// and the last wait for a device; the last throws polder::NonFiniteError for these steps.
-    virtual void fetch(Arena&) {}
-    virtual void give(Arena const&) {}
-    virtual LossSums take_losses() { return {}; }
-};
-
+using AnyOptimizerOn = polder::AnyOptimizer<ArenaOf<float, System>>;
 using AnyOptimizer = AnyOptimizerOn<HostMemory>;
-using Closure = AnyOptimizer::Closure;
+
+/// Parameters of these names are never perturbed or changed, nor part of any norm. Before the first step.
+template <class Optimizer>
+void freeze(Optimizer& optimizer, std::vector<std::string> const& names) {
+    if (names.empty()) return;
+    auto groups = optimizer.settings().groups();
+    groups.push_back({.name = "frozen", .blocks = names, .frozen = true});
+    optimizer.settings().set_groups(std::move(groups));
+}
 
 /// Which optimizer: a method on a base optimizer. Options that are not in `values` have the library's
 /// defaults. Names may have - for _ and capital letters.
@@ -87,15 +50,11 @@ struct OptimizerOptions {
 /// std::invalid_argument for a part without '='.
 OptimizerOptions parse_optimizer(std::string_view text, OptimizerOptions const& defaults = {});
 
-/// An option with its value. Numbers that are infinite mean "no limit".
-struct OptimizerValue {
-    /// Whose option it is: the base optimizer's, the method's, or one that all methods have.
-    enum class Part { base, method, common };
-
-    std::string name;
-    AnyValue value;
-    Part part = Part::method;
-};
+/// An option with its value.
+using OptimizerValue = registry::OptionValue;
+inline std::string to_text(std::variant<double, bool, std::string> const& value) {
+    return std::visit([](auto const& each) { return to_text(AnyValue(each)); }, value);
+}
 
 /// Every option of this method on this base optimizer with its value. Throws std::invalid_argument with the
 /// nearest and all known names for an unknown method, base optimizer, option or choice, and says which value
@@ -118,13 +77,26 @@ std::vector<std::string> method_names();
 std::vector<std::string> base_names();
 
 /// What an option means, its range, and what it can be; the default is the method's.
-struct OptimizerOptionDescription {
-    enum class Kind { number, whole, flag, text };
+using OptimizerOptionDescription = registry::OptionDescription;
+std::vector<OptimizerOptionDescription> describe_optimizer_options();
+/// "Radius of the perturbation, >= 0".
+inline std::string meaning_of(OptimizerOptionDescription const& option) {
+    auto text = std::string(option.meaning);
+    if (!option.range.empty()) text.append(", ").append(option.range);
+    return text;
+}
 
-    std::string_view name;
-    Kind kind;
-    std::string_view meaning;
-};
-std::span<OptimizerOptionDescription const> describe_optimizer_options();
+namespace detail {
+
+// The options that all methods have, put around one: intervals, clipping, schedules.
+void surround(polder::Settings& settings, registry::OptionReader& options, bool perturbs,
+              bool is_base_alone);
+
+/// The optimizer of these options, for parameters on a System.
+template <class System>
+AnyOptimizerOn<System> make_optimizer_on(OptimizerOptions const& chosen,
+                                         registry::OptionReader& options);
+
+}  // namespace detail
 
 }  // namespace polder::recsys

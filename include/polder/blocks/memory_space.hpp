@@ -31,8 +31,8 @@ struct MemorySpace<B> {
 };
 
 /// Arrays in a kind of memory, and copies between it and the host's, which wait for what the device is asked to do.
-/// Specialised for devices by polder/thrust.hpp and polder/cuda.hpp: without one of them polder knows of such memory
-/// and has no business in it.
+/// Specialised for devices by polder/thrust.hpp and polder/cuda.hpp. Without one of them parameters in such memory are
+/// refused at compile time.
 template <class Space>
 struct Access;
 

@@ -19,9 +19,11 @@ struct FSAMOptions {
 
 /// v = g - sigma e,   eps = rho v / ||v||_2,   x <- BaseOpt(x, grad L_B(x + eps)).
 /// g = grad L_B(x); e is an average of past gradients, by the convention of Reference:
-///   LaggedAverage (default)  e before its update, started from the first gradient: the published
-///   code MovingAverage            e after its update, started from zero: the BSAM paper's account
-///   of FSAM LaggedReducedAverage     as LaggedAverage, but fed v
+///
+///     LaggedAverage (default)   e before its update, started from the first gradient: the published code
+///     MovingAverage             e after its update, started from zero: the BSAM paper's account of FSAM
+///     LaggedReducedAverage      as LaggedAverage, but fed v
+///
 /// The first two agree in direction only for sigma = 1. Li et al. 2024. Two evaluations per step.
 ///
 ///     polder::FSAM optimizer{polder::Adam{}, {.rho = 0.1, .sigma = 1, .lambda = 0.6}};

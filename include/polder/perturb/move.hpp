@@ -105,16 +105,6 @@ auto before_of(R& run, P const& perturb, State const& state) {
         return Nothing{};
     }
 }
-template <class R, class P, class State, class Before>
-auto reads_of(R& run, P const& perturb, State const& state, Before const& before, Array x,
-              Gradient const& g) {
-    if constexpr (requires { perturb.reads(run, state, before, x, g); }) {
-        return perturb.reads(run, state, before, x, g);
-    } else {
-        return std::tuple<>{};
-    }
-}
-
 struct NoWeights {};
 template <class T, class P>
 POLDER_HOST_DEVICE auto weights_of(P const& perturb, [[maybe_unused]] bool adaptive) {
@@ -148,6 +138,23 @@ constexpr bool weights_fit() {
         return true;
     }
 }
+template <class R, class P, class State, class Before>
+auto reads_of(R& run, P const& perturb, State const& state, Before const& before, Array x,
+              Gradient const& g) {
+    const auto checked = []<class Reads>(Reads reads) {
+        static_assert(
+            weights_fit<P, typename R::T, std::tuple_size_v<Reads>>(),
+            "polder: the weights of a ball, a(...) and b(...), take as many values as its "
+            "reads(run, state, before, x, g) lists arrays");
+        return reads;
+    };
+    if constexpr (requires { perturb.reads(run, state, before, x, g); }) {
+        return checked(perturb.reads(run, state, before, x, g));
+    } else {
+        return checked(std::tuple<>{});
+    }
+}
+
 template <class W, class V, std::size_t k>
 POLDER_INLINE V a_of(W const& weights, std::array<V, k> const& reads) {
     return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.a(r...); }, reads);

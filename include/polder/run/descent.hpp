@@ -159,10 +159,10 @@ struct RuleDescent {
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
         Form const own = here.own(base);
         auto const rule = own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1);
-        static_assert(
-            std::is_invocable_r_v<T, decltype(rule) const&, T, T, std::array<T, states>&>,
-            "polder: the rule of a base optimizer is called as rule(x, u, state), state being a std::array of as "
-            "many values as state_names lists");
+        static_assert(std::is_invocable_r_v<T, decltype(rule) const&, T, T, std::array<T, states>&>,
+                      "polder: the rule of a base optimizer is called as rule(x, u, state), state "
+                      "being a std::array of as "
+                      "many values as state_names lists");
         auto const of_u = u.at(here);
         auto const of_past = past.at(here, own);
         auto const of_rider = rider.at(here);

@@ -1,4 +1,4 @@
-/// On which steps a method is itself, and on which it is its base optimizer alone.
+/// On which steps a method takes its own step, and on which the base optimizer takes one alone.
 #pragma once
 
 #include <cstdint>
@@ -14,9 +14,10 @@ enum class Phase {
     last    ///< (t + 1) mod every = 0
 };
 
-/// The method is itself where t = 0, 1, ... counts to its phase; on the other steps the base optimizer takes
-/// the gradient g at x (LookSAM: and what it kept). A reference direction rests on such steps.
-/// t counts the steps since the warm-up ended, or the batches of the epoch (Sharpness::begin_epoch).
+/// Of every `every` steps t = 0, 1, ... one is a step of the method: the first or the last (phase). On the others the base
+/// optimizer steps with the gradient g at x (LookSAM: with g and what it kept). A moving average of gradients does not
+/// change on such steps.
+/// t counts the steps since the warm-up ended, or the batches of the epoch (Settings::begin_epoch).
 /// SAM on every k-th step: mosaicml/composer (Phase::last); Mirror Gradient's beta: Phase::first by epoch.
 struct Interval {
     std::uint64_t every = 1;          ///< >= 1

@@ -1,0 +1,7 @@
+#include <polder/device/cuda_system.hpp>
+
+#include <polder/device/engine.hpp>
+
+#include "recsys/training/methods.hpp"
+
+POLDER_METHODS(mixes, for_each_mix, Cuda)
