@@ -65,6 +65,9 @@ public:
     StepReport perturbation(C& x, Closure const& closure, C& eps) {
         return held_->perturbation(x, closure, eps);
     }
+    /// Whether there is a mask. Without one set_mask() throws std::logic_error.
+    bool has_mask() const { return held_->has_mask(); }
+    void set_mask(C& x, std::span<std::uint8_t const> mask) { held_->set_mask(x, mask); }
     /// The batches that a step asks for.
     int batches() const { return held_->batches(); }
 
@@ -103,6 +106,8 @@ private:
         virtual StepReport step_in_place(C&, C&, ModelClosure const&) = 0;
         virtual bool has_perturbation() const = 0;
         virtual StepReport perturbation(C&, Closure const&, C&) = 0;
+        virtual bool has_mask() const = 0;
+        virtual void set_mask(C&, std::span<std::uint8_t const>) = 0;
         virtual int batches() const = 0;
         virtual Settings& settings() = 0;
         virtual void set_learning_rate(double) = 0;
@@ -127,6 +132,15 @@ private:
                 return optimizer.perturbation(x, closure, eps);
             } else {
                 throw std::logic_error("polder: this method has no perturbation");
+            }
+        }
+        bool has_mask() const override { return optimizer.has_mask; }
+        void set_mask([[maybe_unused]] C& x,
+                      [[maybe_unused]] std::span<std::uint8_t const> mask) override {
+            if constexpr (Optimizer<Method, BaseOpt>::has_mask) {
+                optimizer.set_mask(x, mask);
+            } else {
+                throw std::logic_error("polder: this method has no mask");
             }
         }
         int batches() const override { return Optimizer<Method, BaseOpt>::batches; }

@@ -63,6 +63,10 @@ inline constexpr bool places = requires {
     &Method::template place<AnyRun>;
 };
 template <class Method>
+inline constexpr bool has_mask = requires(Method const& method, Plan& plan) {
+    method.mask(method.init(plan));
+};
+template <class Method>
 inline constexpr bool samples_asked = requires {
     requires Method::samples;
 };
@@ -105,6 +109,8 @@ public:
     static constexpr int batches = detail::batches_asked<Method>;
     /// Whether there is an eps, and so perturbation().
     static constexpr bool has_perturbation = detail::places<Method>;
+    /// Whether there is a mask, and so set_mask().
+    static constexpr bool has_mask = detail::has_mask<Method>;
 
     /// What a step of parameters C returns: a Report, or, where they lie on a device, a DeviceReport that can wait.
     template <class C>
@@ -203,10 +209,9 @@ public:
     /// blocks of x. Throws std::invalid_argument where there are not as many as x has coordinates.
     template <class C>
     void set_mask(C& x, std::span<std::uint8_t const> mask) {
-        constexpr bool masked = requires { method_.mask(*state_); };
-        static_assert(masked, "polder: this method has no mask");
+        static_assert(has_mask, "polder: this method has no mask");
         detail::check_container<C, C&>();
-        if constexpr (masked) {
+        if constexpr (has_mask) {
             auto& engine = prepare(x);
             std::size_t const size = engine.layout().size();
             if (mask.size() != size) {

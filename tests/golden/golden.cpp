@@ -13,18 +13,20 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <polder/engine/cpu.hpp>
 #include <polder/perturb/masked.hpp>
-#include <polder/polder.hpp>
 
 #include "golden/gpu.hpp"
 #include "golden/metrics.hpp"
 #include "golden/problem.hpp"
+#include "golden/recipe.hpp"
 #include "golden/tally.hpp"
 #include "golden/trajectory.hpp"
 
@@ -44,20 +46,16 @@ struct Precision {
     double tolerance() const { return single ? 1e-5 : 1e-12; }
 };
 
-// Who replays on a device: over each base optimizer, and single perturbations.
+// Who replays on a device, and who checks single perturbations there.
 struct Device {
     std::string name;
-    std::map<std::string, void (*)(json const&, Trajectory const&)> over{};
+    decltype(&golden::on_host::replay_in_double) in_float = nullptr, in_double = nullptr;
     decltype(&golden::on_host::check_perturbation) check_perturbation = nullptr;
     bool on_host = false;
 };
 
 #define GOLDEN_REPLAYS(device)                                                                     \
-    {{"sgd", golden::device::replay_over_sgd},                                                     \
-     {"adam", golden::device::replay_over_adam},                                                   \
-     {"adamw", golden::device::replay_over_adamw},                                                 \
-     {"rmsprop", golden::device::replay_over_rmsprop},                                             \
-     {"adagrad", golden::device::replay_over_adagrad}},                                            \
+    golden::device::replay_in_float, golden::device::replay_in_double,                             \
         golden::device::check_perturbation
 
 // Throws CLI::ValidationError where the program was not built for it.
@@ -84,13 +82,6 @@ Device device_of(std::string const& name) {
 
 #undef GOLDEN_REPLAYS
 
-void replay(std::string const& type, json const& base, Trajectory const& trajectory,
-            Device const& device) {
-    const auto over = device.over.find(type);
-    if (over == device.over.end()) throw NotBuilt{"base optimizer " + type};
-    over->second(base, trajectory);
-}
-
 json const& known(json const& list, std::string const& name, char const* what) {
     if (!list.contains(name)) throw SchemaError(fmt::format("unknown {} '{}'", what, name));
     return list.at(name);
@@ -112,19 +103,18 @@ void check_trajectories(std::string const& file, json const& document,
     if (!cases.is_array() || cases.empty())
         throw SchemaError("'cases' must be a list that is not empty");
     for (json const& item : cases) {
-        const std::string id = item.at("id");
+        std::string const id = item.at("id");
         tally.run(file + " " + id, [&] {
-            const std::string variant = item.at("variant");
-            const std::string problem_name = item.at("problem");
-            const auto problem = problems.find(problem_name);
+            std::string const variant = item.at("variant");
+            std::string const problem_name = item.at("problem");
+            auto const problem = problems.find(problem_name);
             if (problem == problems.end())
                 throw SchemaError("unknown problem '" + problem_name + "'");
             json const& hp = known(variants, variant, "variant").at("hp");
             json const& base = known(bases, item.at("base"), "base");
-            replay(base.at("type"), base,
-                   {problem->second, item, variant, hp, mask_of(document, problem_name),
-                    precision.tolerance(), precision.single},
-                   device);
+            auto* const replay = precision.single ? device.in_float : device.in_double;
+            replay({problem->second, item, golden::recipe_of(variant, hp), golden::base_of(base),
+                    mask_of(document, problem_name), precision.tolerance()});
         });
     }
 }
@@ -137,70 +127,132 @@ void check_units(std::string const& file, json const& document, Device const& de
         const std::vector<double> w = golden::numbers(unit.at("w"), "w");
         const std::vector<double> g = golden::numbers(unit.at("g"), "g");
         if (w.size() != g.size()) throw SchemaError("'w' and 'g' differ in length");
-        const auto tensors = golden::read_tensors(unit.at("tensors"));
+        auto const tensors = golden::read_tensors(unit.at("tensors"));
         for (auto const& item : unit.at("eps").items()) {
             tally.run(fmt::format("{} unit {} {}", file, index, item.key()), [&] {
-                device.check_perturbation(item.key(), item.value(), tensors, w, g,
-                                          Precision{}.tolerance());
+                device.check_perturbation(golden::recipe_of_unit(item.key(), item.value()),
+                                          golden::numbers(item.value().at("eps"), "eps"), tensors,
+                                          w, g, Precision{}.tolerance());
             });
         }
         ++index;
     }
 }
 
+// An engine over one block, its arrays with given values: what changes masks, by itself.
+class Masks {
+public:
+    explicit Masks(std::size_t size) : size_(size) {}
+
+    polder::Array array(std::vector<double> values) {
+        values_.push_back(std::move(values));
+        arrays_.push_back(plan_.scratch());
+        return arrays_.back();
+    }
+    polder::MaskSuccession mask(std::vector<std::uint8_t> values) {
+        first_ = std::move(values);
+        mask_ = plan_.mask("mask", true);
+        return mask_;
+    }
+    void make() {
+        engine_ = {polder::detail::Blocks{{"block"}, {{.rows = size_, .cols = 1}}, {size_}}, plan_};
+        for (std::size_t k = 0; k < arrays_.size(); ++k)
+            std::copy(values_[k].begin(), values_[k].end(), engine_.values(arrays_[k]).begin());
+        std::copy(first_.begin(), first_.end(), engine_.values(mask_.now).begin());
+    }
+    std::vector<double> values(polder::Mask mask) {
+        auto const found = engine_.values(mask);
+        return {found.begin(), found.end()};
+    }
+
+    // What DynamicMask::after asks a run for.
+    std::uint64_t epoch_of_step = 0;
+    std::uint64_t epoch() const { return epoch_of_step; }
+    std::uint64_t batch() const { return 0; }
+    std::size_t size() const { return size_; }
+    polder::Mask next(polder::MaskSuccession const& mask) const { return mask.next; }
+    void clear(polder::Mask mask) { engine_.set(mask, 0); }
+    template <class Score, class... A>
+    void choose_largest(std::size_t count, Score const& score, polder::Mask mask, A const&... a) {
+        engine_.choose_largest(count, score, mask, static_cast<polder::Array>(a)...);
+    }
+    template <class Score, class... A>
+    void choose_largest(std::size_t count, Score const& score, polder::Mask mask,
+                        polder::Mask before, A const&... a) {
+        engine_.choose_largest(count, score, mask, before, static_cast<polder::Array>(a)...);
+    }
+
+private:
+    std::size_t size_;
+    polder::Plan plan_;
+    std::vector<polder::Array> arrays_;
+    std::vector<std::vector<double>> values_;
+    polder::MaskSuccession mask_;
+    std::vector<std::uint8_t> first_;
+    polder::CpuEngine<double> engine_;
+};
+
 // The masks that the largest scores make (SSAM-F).
 void check_masks(std::string const& file, json const& document, Tally& tally) {
     for (auto const& item : document.at("masks").items()) {
         tally.run(fmt::format("{} mask {}", file, item.key()), [&] {
-            auto const& mask = item.value();
-            const std::vector<double> scores = golden::numbers(mask.at("scores"), "scores");
-            const polder::FisherMask fisher{.sparsity = mask.at("sparsity")};
-            const polder::DynamicMask dynamic{.sparsity = mask.at("sparsity")};
-            const std::size_t live = file.starts_with("ssam_d") ? dynamic.first_live(scores.size())
+            auto const& expected = item.value();
+            const std::vector<double> scores = golden::numbers(expected.at("scores"), "scores");
+            polder::FisherMask const fisher{.sparsity = expected.at("sparsity")};
+            polder::DynamicMask const dynamic{.sparsity = expected.at("sparsity")};
+            std::size_t const live = file.starts_with("ssam_d") ? dynamic.first_live(scores.size())
                                                                 : fisher.live(scores.size());
-            golden::check_scalar("keep", static_cast<double>(live), mask.at("keep"), 0);
-            polder::CpuEngine engine{polder::Layout({scores.size()})};
-            std::vector<std::uint8_t> found(scores.size());
-            engine.choose_largest(
-                live, [](std::size_t, double score) { return score; },
-                polder::Flat<std::uint8_t>{found.data()},
-                polder::Flat<double const>{scores.data()});
-            golden::check_vector("mask", {found.begin(), found.end()},
-                                 golden::numbers(mask.at("mask"), "mask"), 0);
+            golden::check_scalar("keep", static_cast<double>(live), expected.at("keep"), 0);
+            Masks masks(scores.size());
+            auto const array = masks.array(scores);
+            auto const mask = masks.mask(std::vector<std::uint8_t>(scores.size()));
+            masks.make();
+            masks.choose_largest(live, polder::detail::OwnScore{}, mask.now, array);
+            golden::check_vector("mask", masks.values(mask.now),
+                                 golden::numbers(expected.at("mask"), "mask"), 0);
         });
     }
 }
 
-// One change of a dynamic mask for given scores (SSAM-D).
+// One change of a dynamic mask for given scores (SSAM-D): |g| is the one by which coordinates leave, |y| that by which
+// they join.
 void check_mask_updates(std::string const& file, json const& document, Tally& tally) {
     std::size_t index = 0;
     for (json const& item : document.at("mask_updates")) {
         tally.run(fmt::format("{} mask update {}", file, index++), [&] {
-            const polder::DynamicMask policy{.sparsity = item.at("sparsity"),
+            polder::DynamicMask const policy{.sparsity = item.at("sparsity"),
                                              .drop_rate = item.at("drop_rate"),
+                                             .drop = polder::Score::gradient,
+                                             .growth = polder::Score::weight,
+                                             .refresh_epochs = 1,
                                              .first_epoch = item.at("T_start"),
                                              .last_epoch = item.at("T_end")};
-            const std::uint64_t epoch = item.at("epoch");
-            auto mask = item.at("mask").get<std::vector<std::uint8_t>>();
-            std::vector<std::uint8_t> next(mask.size());
-            const auto death = golden::numbers(item.at("death_scores"), "death_scores");
-            const auto growth = golden::numbers(item.at("growth_scores"), "growth_scores");
+            std::uint64_t const epoch = item.at("epoch");
+            auto const old = item.at("mask").get<std::vector<std::uint8_t>>();
+            auto const scores = [&](char const* key) {
+                auto values = golden::numbers(item.at(key), key);
+                if (values.size() != old.size())
+                    throw SchemaError(fmt::format("'{}' and 'mask' differ in length", key));
+                for (double value : values) {
+                    if (value < 0) throw SchemaError(fmt::format("'{}': expected >= 0", key));
+                }
+                return values;
+            };
             golden::check_scalar("death_rate", policy.rate(epoch), item.at("death_rate"),
                                  Precision{}.tolerance());
-            const auto count = [&](char const* key, std::size_t found) {
+            auto const count = [&](char const* key, std::size_t found) {
                 golden::check_scalar(key, static_cast<double>(found), item.at(key), 0);
             };
-            count("kept", policy.kept(mask.size(), epoch));
-            count("grown", policy.grown(mask.size(), epoch));
-            polder::CpuEngine engine{polder::Layout({mask.size()})};
-            polder::detail::drop_and_grow(
-                engine, policy, epoch, polder::Flat<std::uint8_t>{mask.data()},
-                polder::Flat<std::uint8_t>{next.data()},
-                [](std::size_t, double drop, double) { return drop; },
-                [](std::size_t, double, double grow) { return grow; },
-                polder::Flat<double const>{death.data()},
-                polder::Flat<double const>{growth.data()});
-            golden::check_vector("new_mask", {next.begin(), next.end()},
+            count("kept", policy.kept(old.size(), epoch));
+            count("grown", policy.grown(old.size(), epoch));
+            Masks masks(old.size());
+            masks.epoch_of_step = epoch;
+            polder::Gradient const g(masks.array(scores("death_scores")));
+            polder::Point const y{masks.array(scores("growth_scores"))};
+            auto const mask = masks.mask(old);
+            masks.make();
+            policy.after(masks, {mask}, y, g);
+            golden::check_vector("new_mask", masks.values(mask.next),
                                  golden::numbers(item.at("new_mask"), "new_mask"), 0);
         });
     }
@@ -229,10 +281,10 @@ int run(fs::path const& directory, Precision precision, Device const& device) {
     tally.run("problems.json",
               [&] { problems = golden::read_problems(read_json(directory / "problems.json")); });
     for (fs::path const& path : files) {
-        const std::string file = path.filename().string();
+        std::string const file = path.filename().string();
         if (file == "problems.json") continue;
         try {
-            const json document = read_json(path);
+            json const document = read_json(path);
             if (document.contains("cases")) {
                 check_trajectories(file, document, problems, precision, device, tally);
                 if (precision.single || !device.on_host) continue;
@@ -248,7 +300,7 @@ int run(fs::path const& directory, Precision precision, Device const& device) {
                 throw SchemaError("expected 'cases', 'units' or the schema golden-metrics-1");
             }
         } catch (std::exception const& error) {
-            const std::string message = error.what();
+            std::string const message = error.what();
             tally.run(file, [&] { throw SchemaError(message); });
         }
     }

@@ -1,4 +1,4 @@
-/// One case of a file of trajectories, and who replays it over which base optimizer.
+/// One case of a file of trajectories, and who replays it where.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "golden/problem.hpp"
+#include "golden/recipe.hpp"
 
 namespace golden {
 
@@ -15,24 +16,19 @@ namespace golden {
 struct Trajectory {
     Problem const& problem;
     nlohmann::json const& item;
-    std::string variant;
-    nlohmann::json const& hyper_parameters;
+    Recipe recipe;
+    Named base;
     std::vector<std::uint8_t> mask;  ///< the first one; empty where the file has none
     double tolerance;
-    bool single_precision;
 };
 
-// Each in a file of its own, since every method is compiled over every base optimizer; and each file once for every
-// device that the program is built for. `base`: the hyper-parameters, with torch.optim's names. Throw what does not
-// agree, and NotBuilt. check_perturbation: eps alone for parameters w and a gradient g of the given tensors.
+// One for every device that the program is built for, and for each precision, since each compiles every method. They
+// throw what does not agree. check_perturbation: eps alone for parameters w and a gradient g of the given tensors.
 #define GOLDEN_DECLARE_REPLAYS(device)                                                             \
     namespace device {                                                                             \
-    void replay_over_sgd(nlohmann::json const& base, Trajectory const& trajectory);                \
-    void replay_over_adam(nlohmann::json const& base, Trajectory const& trajectory);               \
-    void replay_over_adamw(nlohmann::json const& base, Trajectory const& trajectory);              \
-    void replay_over_rmsprop(nlohmann::json const& base, Trajectory const& trajectory);            \
-    void replay_over_adagrad(nlohmann::json const& base, Trajectory const& trajectory);            \
-    void check_perturbation(std::string const& method, nlohmann::json const& expected,             \
+    void replay_in_float(Trajectory const& trajectory);                                            \
+    void replay_in_double(Trajectory const& trajectory);                                           \
+    void check_perturbation(Recipe const& recipe, std::vector<double> const& expected,             \
                             std::vector<Tensor> const& tensors, std::vector<double> const& w,      \
                             std::vector<double> const& g, double tolerance);                       \
     }

@@ -122,18 +122,24 @@ POLDER_INLINE auto spread(F const& f, std::array<V, k> const& reads) {
     }
     (std::make_index_sequence<k>{});
 }
-// Whether a ball's weights are functions of what its reads() lists.
+// Whether a ball's weights are functions of what its reads() lists. (nvcc finds no requires-expression in a lambda true
+// that looks at the lambda's parameters; hence the concepts.)
+template <class W, class... V>
+concept weights_take = requires(W const& weights, V... reads) {
+    weights.a(reads...);
+    weights.b(reads...);
+};
+template <class T, std::size_t>
+using OneOf = T;
+template <class W, class T, std::size_t... i>
+constexpr bool weights_take_all(std::index_sequence<i...>) {
+    return weights_take<W, OneOf<T, i>...>;
+}
 template <class P, class T, std::size_t k>
 constexpr bool weights_fit() {
     if constexpr (is_weighted<P>) {
-        return []<std::size_t... i>(std::index_sequence<i...>) {
-            using W = decltype(std::declval<P const&>().template weights<T>(true));
-            return requires(W const& w, std::array<T, k> const& r) {
-                w.a(r[i]...);
-                w.b(r[i]...);
-            };
-        }
-        (std::make_index_sequence<k>{});
+        using W = decltype(std::declval<P const&>().template weights<T>(true));
+        return weights_take_all<W, T>(std::make_index_sequence<k>{});
     } else {
         return true;
     }
@@ -155,6 +161,15 @@ auto reads_of(R& run, P const& perturb, State const& state, Before const& before
     }
 }
 
+// What a ball makes of eps by what it reads. (A function: in a lambda nvcc looks for keep where it is not called, too.)
+template <class P, class V, class... Read>
+POLDER_INLINE V kept_by([[maybe_unused]] P const& perturb, V eps, [[maybe_unused]] Read... reads) {
+    if constexpr (requires { perturb.keep(eps, reads...); }) {
+        return perturb.keep(eps, reads...);
+    } else {
+        return eps;
+    }
+}
 template <class W, class V, std::size_t k>
 POLDER_INLINE V a_of(W const& weights, std::array<V, k> const& reads) {
     return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.a(r...); }, reads);
@@ -284,15 +299,9 @@ struct Move {
             if constexpr (k == 0) {
                 return eps;
             } else {
-                return spread(
-                    [&](auto... r) POLDER_INLINE_LAMBDA {
-                        if constexpr (requires { perturb.keep(eps, r...); }) {
-                            return perturb.keep(eps, r...);
-                        } else {
-                            return eps;
-                        }
-                    },
-                    reads);
+                return spread([&](auto... r)
+                                  POLDER_INLINE_LAMBDA { return kept_by(perturb, eps, r...); },
+                              reads);
             }
         }
     };

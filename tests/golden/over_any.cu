@@ -1,3 +1,0 @@
-// The same for CUDA.
-
-#include "golden/over_any.cpp"

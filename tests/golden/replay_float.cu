@@ -1,0 +1,3 @@
+// The same for CUDA.
+
+#include "golden/replay_float.cpp"
