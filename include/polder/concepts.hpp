@@ -65,8 +65,27 @@ concept reference_direction = policy<R> && requires(R const& r) {
 
 namespace detail {
 
+// Whether a policy has a member of that name: a template can be looked for in no other way.
+template <class P>
+struct Names {
+    struct Direction {
+        int direction;
+    };
+    struct Blend {
+        int blend;
+    };
+    struct WithDirection : P, Direction {};
+    struct WithBlend : P, Blend {};
+    static constexpr bool direction = !requires {
+        &WithDirection::direction;
+    };
+    static constexpr bool blend = !requires {
+        &WithBlend::blend;
+    };
+};
+
 template <class D>
-inline constexpr bool is_distance_to = true;
+inline constexpr bool is_distance_to = Names<D>::direction;
 template <class R, class M>
 inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> &&
                                                          (measure_of_products<M> ||
@@ -80,7 +99,7 @@ concept distance = policy<D> && detail::is_distance_to<D>;
 
 /// What makes u of the gradients: blend(run, s), or, where reads_clean is set, blend(run, s, g).
 template <class M>
-concept mixing = policy<M>;
+concept mixing = policy<M> && detail::Names<M>::blend;
 
 namespace detail {
 

@@ -23,6 +23,7 @@
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
 #include <polder/closure/requirements.hpp>
+#include <polder/concepts.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/policy_name.hpp>
 #include <polder/run/any_engine.hpp>
@@ -111,6 +112,11 @@ struct CopyPass {
 /// methods that say so in their name). After the first step a step allocates nothing. Not thread-safe: one step at a time.
 template <class Method, class BaseOpt>
 class Optimizer : public Settings {
+    static_assert(
+        base_optimizer<BaseOpt>,
+        "polder: BaseOpt needs validate(), state_names and rule<T>(k), or a step of its own; see "
+        "docs/writing_a_method.md");
+
     static constexpr bool samples = detail::samples_asked<Method>;
     template <class C>
     using EngineFor = typename EngineOf<memory_space_t<C>, scalar_t<C>>::type;
