@@ -315,6 +315,136 @@ TEMPLATE_TEST_CASE("methods that are special cases of others agree bit for bit",
         is(sam, "LookSAM", [](Settings& s) { s.every = 1; });
         is(sam, "LookSAM per block", [](Settings& s) { s.every = 1; });
         is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant", [](Settings&) {});
+        is(sam, "ESAM", [](Settings& s) { s.sparsity = 0; });   // all coordinates move
+        is(sam, "VaSSO", [](Settings& s) { s.lambda = 0; });    // no weight on earlier gradients
+        is(base, "Momentum-SAM", [](Settings& s) { s.rho = 0; });
+        is(base, "SAMPa", [](Settings& s) { s.rho = 0, s.kappa = 1; });
+    }
+}
+
+TEMPLATE_TEST_CASE("a relative radius is rho times the length of the parameters", "[methods][perturb]",
+                   float, double) {
+    using T = TestType;
+    const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        auto x = drawn.parameters<T>();
+        auto eps = x, expected = x;
+        const auto perturb = [&](char const* name, AnyContainer<T>& into, Settings const& with) {
+            one_method<T>(name, with)->perturbation(x, Valley{}, into);
+            return in_double(flat(into));
+        };
+        const double length = norm(in_double(flat(x)));
+        const auto relative = perturb("SAM relative", eps, drawn.settings);
+        const auto sam =
+            perturb("SAM", expected, changed(drawn, [&](Settings& s) { s.rho *= length; }));
+        for (std::size_t i = 0; i < sam.size(); ++i) {
+            CHECK(relative[i] == Approx(sam[i]).epsilon(accuracy));
+        }
+        // Block by block it is that of the block alone, where there is but one it is the same.
+        if (drawn.blocks.size() == 1) {
+            CHECK(norm(perturb("SAM relative per block", eps, drawn.settings)) ==
+                  Approx(norm(relative)).epsilon(accuracy));
+        }
+    }
+}
+
+TEST_CASE("a coordinate is drawn with probability beta, other ones in each step",
+          "[methods][perturb]") {
+    constexpr std::size_t size = 20'000;
+    std::vector<double> x(size), eps(size), sam(size);
+    test::set_start(x);
+    ESAM optimizer{SGD{.learning_rate = 0}, {.rho = 0.1, .beta = 0.6, .seed = 3}};
+    auto other = ESAM{SGD{.learning_rate = 0}, {.rho = 0.1, .beta = 0.6, .seed = 4}};
+    SAM reference{SGD{}, {.rho = 0.1, .norm_guard = 1e-7}};
+    reference.perturbation(x, Valley{}, sam);
+    std::vector<std::vector<double>> drawn;
+    for (int t = 0; t < 3; ++t) {
+        optimizer.perturbation(x, Valley{}, eps);
+        std::size_t moved = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            if (eps[i] == 0) continue;
+            ++moved;
+            CHECK(eps[i] == Approx(sam[i] / 0.6).epsilon(1e-12));
+        }
+        // The standard deviation is sqrt(0.24 / size) = 0.0035.
+        CHECK(static_cast<double>(moved) / size == Approx(0.6).margin(0.0175));
+        for (auto const& before : drawn) CHECK(eps != before);
+        drawn.push_back(eps);
+        optimizer.step(x, Valley{});  // of length 0
+    }
+    other.perturbation(x, Valley{}, eps);
+    CHECK(eps != drawn[0]);
+}
+
+TEMPLATE_TEST_CASE("Momentum-SAM is a step with the gradient at x - rho m / ||m||", "[methods]", float,
+                   double) {
+    // m by hand: SGD's sum of gradients, and the perturbed point in the scalar type of the parameters.
+    using T = TestType;
+    const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
+    const T rate = T(0.1), momentum = T(0.5);
+    const double rho = 0.3;
+    std::vector<T> x(11), y, m(11), g(11);
+    test::set_start(x);
+    y = x;
+    MomentumSAM optimizer{SGD{.learning_rate = 0.1, .momentum = 0.5}, {.rho = rho}};
+    for (int t = 0; t < steps; ++t) {
+        optimizer.step(x, Valley{});
+        const double length = norm(in_double(m));
+        auto point = y;
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            if (length > 0) point[i] -= T(rho / length) * m[i];
+        }
+        Valley{}(point, g, {});
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            m[i] = momentum * m[i] + g[i];
+            y[i] -= rate * m[i];
+            CHECK(static_cast<double>(x[i]) == Approx(static_cast<double>(y[i])).margin(accuracy));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("SAMPa goes on with the gradient that it has kept", "[methods]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        Settings const& s = drawn.settings;
+        auto x = drawn.parameters<T>();
+        auto up = x, down = x, g = x, scratch = x;
+        auto base = one_method<T>("plain", s);
+        Valley{}(x, g, {});
+        for (int t = 0; t < steps; ++t) {
+            // x + rho g / ||g||, by SAM where g is the gradient.
+            one_method<T>("SAM", s)->perturbation(
+                x,
+                [&](auto const&, auto& gradient, Pass) {
+                    assign(gradient, flat(g));
+                    return 0.0;
+                },
+                scratch);
+            auto reached = flat(x);
+            const auto eps = flat(scratch);
+            for (std::size_t i = 0; i < eps.size(); ++i) reached[i] += eps[i];
+            assign(up, reached);
+            // BaseOpt(x, g), by a copy that is thrown away.
+            auto trial = base;
+            assign(down, flat(x));
+            trial->step(down, [&](auto const&, auto& gradient, Pass) {
+                assign(gradient, flat(g));
+                return 0.0;
+            });
+            base->step(x, [&](auto const&, auto& gradient, Pass) {
+                Valley{}(up, gradient, {});
+                Valley{}(down, g, {Batch::second, false});
+                auto u = flat(gradient);
+                const auto h = flat(g);
+                const T of_s = static_cast<T>(1 - (1 - s.kappa)), of_h = static_cast<T>(1 - s.kappa);
+                for (std::size_t i = 0; i < u.size(); ++i) u[i] = of_s * u[i] + of_h * h[i];
+                assign(gradient, u);
+                return 0.0;
+            });
+        }
+        CHECK(same_bits(run<T>("SAMPa", s, drawn), flat(x)));
     }
 }
 
