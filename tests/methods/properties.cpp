@@ -26,7 +26,6 @@ using polder::test::cases;
 using polder::test::flat;
 using polder::test::one_method;
 using polder::test::same_bits;
-using polder::test::Settings;
 using polder::test::Valley;
 
 namespace {
@@ -56,14 +55,14 @@ std::vector<T> run(Optimizer optimizer, Case const& drawn, Closure<T> const& clo
 }
 
 template <class T>
-std::vector<T> run(char const* name, Settings const& with, Case const& drawn) {
+std::vector<T> run(char const* name, test::Settings const& with, Case const& drawn) {
     return run<T>(one_method<T>(name, with), drawn);
 }
 
 // The drawn settings with some of them changed.
 template <class Change>
-Settings changed(Case const& drawn, Change const& change) {
-    Settings with = drawn.settings;
+test::Settings changed(Case const& drawn, Change const& change) {
+    test::Settings with = drawn.settings;
     change(with);
     return with;
 }
@@ -107,7 +106,7 @@ double norm(std::vector<double> const& v) {
 template <class T>
 class Fisher {
 public:
-    Fisher(std::string name, Settings const& with) : name_(std::move(name)), with_(with) {}
+    Fisher(std::string name, test::Settings const& with) : name_(std::move(name)), with_(with) {}
 
     std::vector<double> next(AnyContainer<T> const& x) {
         if (name_ == "FisherSAM of samples") {
@@ -136,7 +135,7 @@ private:
     }
 
     std::string name_;
-    Settings with_;
+    test::Settings with_;
     std::vector<double> running_;
 };
 
@@ -148,7 +147,7 @@ TEMPLATE_TEST_CASE("the perturbation has norm rho in the ball's own norm", "[met
     const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.norm_guard = 0; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.norm_guard = 0; });
         for (AnyMethod<T>& method : all_methods<T>(with)) {
             if (!method.traits().perturbs) continue;
             auto x = drawn.parameters<T>();
@@ -226,7 +225,7 @@ TEMPLATE_TEST_CASE("rho = 0 is the base optimizer bit for bit", "[methods]", flo
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) {
+        const test::Settings with = changed(drawn, [](test::Settings& s) {
             s.rho = 0;
             s.kappa = 1;
             s.alpha = 0;    // of GSAM, and of what LookSAM uses again
@@ -254,7 +253,7 @@ TEMPLATE_TEST_CASE("kappa = 1 is the method without the second batch", "[methods
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.kappa = 1; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.kappa = 1; });
         const auto methods = all_methods<T>(with);
         for (AnyMethod<T> const& method : methods) {
             if (!method.traits().second_batch) continue;
@@ -272,7 +271,7 @@ TEMPLATE_TEST_CASE("kappa = 0 is the base optimizer on the second batch", "[meth
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.kappa = 0; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.kappa = 0; });
         const auto base =
             run<T>(one_method<T>("plain", with), drawn, [](auto const& x, auto& gradient, Pass) {
                 return Valley{}(x, gradient, Pass{Batch::second, false});
@@ -295,30 +294,30 @@ TEMPLATE_TEST_CASE("methods that are special cases of others agree bit for bit",
             CAPTURE(name);
             CHECK(same_bits(run<T>(name, changed(drawn, change), drawn), expected));
         };
-        const auto no_sigma = [](Settings& s) { s.sigma = 0; };
+        const auto no_sigma = [](test::Settings& s) { s.sigma = 0; };
         is(sam, "FSAM", no_sigma);
         is(sam, "FSAM after update", no_sigma);
         is(sam, "FSAM reduced", no_sigma);
         is(sam, "BSAM constant", no_sigma);
-        is(sam, "BSAM none", [](Settings&) {});
-        const auto no_eta = [](Settings& s) { s.eta = 0; };
+        is(sam, "BSAM none", [](test::Settings&) {});
+        const auto no_eta = [](test::Settings& s) { s.eta = 0; };
         is(sam, "FisherSAM", no_eta);
         is(sam, "FisherSAM running", no_eta);
         is(sam, "FisherSAM of samples", no_eta);
         is(sam, "FisherSAM of Euclidean length", no_eta);
-        is(sam, "GSAM", [](Settings& s) { s.alpha = 0; });
-        is(sam, "GNP", [](Settings& s) { s.kappa = 1; });
-        is(base, "GNP", [](Settings& s) { s.kappa = 0; });
-        is(base, "WSAM", [](Settings& s) { s.gamma = 0; });
-        is(base, "WSAM coupled", [](Settings& s) { s.gamma = 0; });
-        is(sam, "WSAM coupled", [](Settings& s) { s.gamma = 0.5; });
-        is(sam, "LookSAM", [](Settings& s) { s.every = 1; });
-        is(sam, "LookSAM per block", [](Settings& s) { s.every = 1; });
-        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant", [](Settings&) {});
-        is(sam, "ESAM", [](Settings& s) { s.sparsity = 0; });   // all coordinates move
-        is(sam, "VaSSO", [](Settings& s) { s.lambda = 0; });    // no weight on earlier gradients
-        is(base, "Momentum-SAM", [](Settings& s) { s.rho = 0; });
-        is(base, "SAMPa", [](Settings& s) { s.rho = 0, s.kappa = 1; });
+        is(sam, "GSAM", [](test::Settings& s) { s.alpha = 0; });
+        is(sam, "GNP", [](test::Settings& s) { s.kappa = 1; });
+        is(base, "GNP", [](test::Settings& s) { s.kappa = 0; });
+        is(base, "WSAM", [](test::Settings& s) { s.gamma = 0; });
+        is(base, "WSAM coupled", [](test::Settings& s) { s.gamma = 0; });
+        is(sam, "WSAM coupled", [](test::Settings& s) { s.gamma = 0.5; });
+        is(sam, "LookSAM", [](test::Settings& s) { s.every = 1; });
+        is(sam, "LookSAM per block", [](test::Settings& s) { s.every = 1; });
+        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant", [](test::Settings&) {});
+        is(sam, "ESAM", [](test::Settings& s) { s.sparsity = 0; });   // all coordinates move
+        is(sam, "VaSSO", [](test::Settings& s) { s.lambda = 0; });    // no weight on earlier gradients
+        is(base, "Momentum-SAM", [](test::Settings& s) { s.rho = 0; });
+        is(base, "SAMPa", [](test::Settings& s) { s.rho = 0, s.kappa = 1; });
     }
 }
 
@@ -330,14 +329,14 @@ TEMPLATE_TEST_CASE("a relative radius is rho times the length of the parameters"
         CAPTURE(drawn);
         auto x = drawn.parameters<T>();
         auto eps = x, expected = x;
-        const auto perturb = [&](char const* name, AnyContainer<T>& into, Settings const& with) {
+        const auto perturb = [&](char const* name, AnyContainer<T>& into, test::Settings const& with) {
             one_method<T>(name, with)->perturbation(x, Valley{}, into);
             return in_double(flat(into));
         };
         const double length = norm(in_double(flat(x)));
         const auto relative = perturb("SAM relative", eps, drawn.settings);
         const auto sam =
-            perturb("SAM", expected, changed(drawn, [&](Settings& s) { s.rho *= length; }));
+            perturb("SAM", expected, changed(drawn, [&](test::Settings& s) { s.rho *= length; }));
         for (std::size_t i = 0; i < sam.size(); ++i) {
             CHECK(relative[i] == Approx(sam[i]).epsilon(accuracy));
         }
@@ -408,7 +407,7 @@ TEMPLATE_TEST_CASE("SAMPa goes on with the gradient that it has kept", "[methods
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        Settings const& s = drawn.settings;
+        test::Settings const& s = drawn.settings;
         auto x = drawn.parameters<T>();
         auto up = x, down = x, g = x, scratch = x;
         auto base = one_method<T>("plain", s);
@@ -453,7 +452,7 @@ TEMPLATE_TEST_CASE("a mask of ones is the method without a mask", "[methods][per
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.sparsity = s.drop_rate = 0; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.sparsity = s.drop_rate = 0; });
         CHECK(same_bits(run<T>("SSAM-D", with, drawn), run<T>("SAM", with, drawn)));
         // SSAM-F moves nothing before it has looked at a batch.
         auto late = one_method<T>("SAM", with);
@@ -465,7 +464,7 @@ TEMPLATE_TEST_CASE("a mask of ones is the method without a mask", "[methods][per
 TEST_CASE("a fixed mask of ones is any ball without a mask", "[methods][perturb]") {
     for (Case const& drawn : cases(20)) {
         CAPTURE(drawn);
-        Settings const& s = drawn.settings;
+        test::Settings const& s = drawn.settings;
         const auto masked = [&](auto const& ball, auto const& distance, auto const& mix) {
             CHECK(same_bits(
                 run<double>(Sharpness{Masked<std::decay_t<decltype(ball)>, FixedMask>{ball, {}},
@@ -557,7 +556,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        Settings const& s = drawn.settings;
+        test::Settings const& s = drawn.settings;
         // MG mirrors batches 0, beta, 2 beta, ... of an epoch, SGBD counts through.
         const auto by_hand = [&](std::uint64_t beta, bool by_epoch, bool ascends) {
             auto x = drawn.parameters<T>();
@@ -587,7 +586,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
 
         // A beta that is larger than the run: as the paper counts, no step is mirrored. As the authors'
         // trainer counts, the first batch of every epoch still is.
-        const auto rare = changed(drawn, [](Settings& with) { with.every = steps + 1; });
+        const auto rare = changed(drawn, [](test::Settings& with) { with.every = steps + 1; });
         CHECK(same_bits(run<T>("MG", rare, drawn), by_hand(rare.every, true, false)));
         auto as_in_paper = one_method<T>("MG", rare);
         as_in_paper->set_interval({.every = rare.every, .phase = Phase::last});
@@ -601,7 +600,7 @@ TEMPLATE_TEST_CASE("zero gradients move nothing and give no not-a-number", "[met
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
         // Weight decay is the only thing that moves then: it is left out, or x is zero.
-        const auto without = changed(drawn, [](Settings& s) { s.base.weight_decay = 0; });
+        const auto without = changed(drawn, [](test::Settings& s) { s.base.weight_decay = 0; });
         for (bool at_zero : {false, true}) {
             for (AnyMethod<T>& method :
                  all_methods<T>(at_zero ? drawn.settings : without, at_zero)) {
