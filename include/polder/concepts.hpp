@@ -76,12 +76,8 @@ struct Names {
     };
     struct WithDirection : P, Direction {};
     struct WithBlend : P, Blend {};
-    static constexpr bool direction = !requires {
-        &WithDirection::direction;
-    };
-    static constexpr bool blend = !requires {
-        &WithBlend::blend;
-    };
+    static constexpr bool direction = !requires { &WithDirection::direction; };
+    static constexpr bool blend = !requires { &WithBlend::blend; };
 };
 
 template <class D>

@@ -53,8 +53,9 @@ struct PoliciesFit {
                                "g) and reads_clean; see docs/writing_a_method.md");
     static_assert(!std::is_same_v<Perturb, NoPerturbation> || !reads_clean<Mix>,
                   "polder: a Mix that reads the clean gradient needs a perturbation");
-    static_assert(!requires(Perturb p) { p.ascents; } || std::is_same_v<Distance, NoDistance>,
-                  "polder: SeveralAscents takes NoDistance");
+    static_assert(
+        !requires(Perturb p) { p.ascents; } || std::is_same_v<Distance, NoDistance>,
+        "polder: SeveralAscents takes NoDistance");
     static constexpr bool value = true;
 };
 

@@ -86,7 +86,8 @@ TEST_CASE("hyper-parameters out of range are refused with name, value and range"
     CHECK_THROWS_WITH((SAMPa{SGD{}, {.lambda = -1}}), ContainsSubstring("lambda = -1"));
     CHECK_THROWS_WITH((MomentumSAM{SGD{.momentum = 0.9}, {.sign = 2}}),
                       "polder: sign = 2 is out of range; expected 1 or -1");
-    CHECK_THROWS_WITH((MomentumSAM{SGD{}}), ContainsSubstring("needs a base optimizer with a first moment"));
+    CHECK_THROWS_WITH((MomentumSAM{SGD{}}),
+                      ContainsSubstring("needs a base optimizer with a first moment"));
     SAM optimizer{SGD{}};
     CHECK_THROWS_WITH(optimizer.set_threads(0), ContainsSubstring("threads = 0"));
 }

@@ -330,10 +330,9 @@ TEST_CASE("the last pass leaves out the runs that are not finite, and names the 
     const auto run = [&] {
         std::fill(x.begin(), x.end(), 0.0f);
         engine->begin(NonFinite::raise);
-        engine->map_last(detail::Ending{}, std::array{g, h},
-                         std::array{bad_gradient, bad_perturbed_gradient}, 2,
-                         Everywhere{[](float a, float b, float& sum) { sum = a + b; }}, g, h,
-                         Out{to});
+        engine->map_last(
+            detail::Ending{}, std::array{g, h}, std::array{bad_gradient, bad_perturbed_gradient}, 2,
+            Everywhere{[](float a, float b, float& sum) { sum = a + b; }}, g, h, Out{to});
         return engine.fault();
     };
     CHECK(run() == Fault::none);

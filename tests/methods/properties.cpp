@@ -313,23 +313,26 @@ TEMPLATE_TEST_CASE("methods that are special cases of others agree bit for bit",
         is(sam, "WSAM coupled", [](test::Settings& s) { s.gamma = 0.5; });
         is(sam, "LookSAM", [](test::Settings& s) { s.every = 1; });
         is(sam, "LookSAM per block", [](test::Settings& s) { s.every = 1; });
-        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant", [](test::Settings&) {});
-        is(sam, "ESAM", [](test::Settings& s) { s.sparsity = 0; });   // all coordinates move
-        is(sam, "VaSSO", [](test::Settings& s) { s.lambda = 0; });    // no weight on earlier gradients
+        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant",
+           [](test::Settings&) {});
+        is(sam, "ESAM", [](test::Settings& s) { s.sparsity = 0; });  // all coordinates move
+        is(sam, "VaSSO",
+           [](test::Settings& s) { s.lambda = 0; });  // no weight on earlier gradients
         is(base, "Momentum-SAM", [](test::Settings& s) { s.rho = 0; });
         is(base, "SAMPa", [](test::Settings& s) { s.rho = 0, s.kappa = 1; });
     }
 }
 
-TEMPLATE_TEST_CASE("a relative radius is rho times the length of the parameters", "[methods][perturb]",
-                   float, double) {
+TEMPLATE_TEST_CASE("a relative radius is rho times the length of the parameters",
+                   "[methods][perturb]", float, double) {
     using T = TestType;
     const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
         auto x = drawn.parameters<T>();
         auto eps = x, expected = x;
-        const auto perturb = [&](char const* name, AnyContainer<T>& into, test::Settings const& with) {
+        const auto perturb = [&](char const* name, AnyContainer<T>& into,
+                                 test::Settings const& with) {
             one_method<T>(name, with)->perturbation(x, Valley{}, into);
             return in_double(flat(into));
         };
@@ -376,8 +379,8 @@ TEST_CASE("a coordinate is drawn with probability beta, other ones in each step"
     CHECK(eps != drawn[0]);
 }
 
-TEMPLATE_TEST_CASE("Momentum-SAM is a step with the gradient at x - rho m / ||m||", "[methods]", float,
-                   double) {
+TEMPLATE_TEST_CASE("Momentum-SAM is a step with the gradient at x - rho m / ||m||", "[methods]",
+                   float, double) {
     // m by hand: SGD's sum of gradients, and the perturbed point in the scalar type of the parameters.
     using T = TestType;
     const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
@@ -437,7 +440,8 @@ TEMPLATE_TEST_CASE("SAMPa goes on with the gradient that it has kept", "[methods
                 Valley{}(down, g, {Batch::second, false});
                 auto u = flat(gradient);
                 const auto h = flat(g);
-                const T of_s = static_cast<T>(1 - (1 - s.kappa)), of_h = static_cast<T>(1 - s.kappa);
+                const T of_s = static_cast<T>(1 - (1 - s.kappa)),
+                        of_h = static_cast<T>(1 - s.kappa);
                 for (std::size_t i = 0; i < u.size(); ++i) u[i] = of_s * u[i] + of_h * h[i];
                 assign(gradient, u);
                 return 0.0;
@@ -452,7 +456,8 @@ TEMPLATE_TEST_CASE("a mask of ones is the method without a mask", "[methods][per
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const test::Settings with = changed(drawn, [](test::Settings& s) { s.sparsity = s.drop_rate = 0; });
+        const test::Settings with =
+            changed(drawn, [](test::Settings& s) { s.sparsity = s.drop_rate = 0; });
         CHECK(same_bits(run<T>("SSAM-D", with, drawn), run<T>("SAM", with, drawn)));
         // SSAM-F moves nothing before it has looked at a batch.
         auto late = one_method<T>("SAM", with);

@@ -110,9 +110,9 @@ TEST_CASE("an optimizer by name is the one of the type", "[registry]") {
                     run(VaSSO{LAMB{.learning_rate = 0.01}})));
     CHECK(same_bits(run(make("fsam", {{"learning_rate", "0.01"}}, "Lion")),
                     run(FSAM{Lion{.learning_rate = 0.01}})));
-    CHECK(same_bits(run(make("bsam", with({{"scale", "0"}, {"relative", "all"}, {"rho", "0.01"}}))),
-                    run(Sharpness{Relative<EuclideanBall>{{.rho = 0.01}}, NoDistance{}, NoMix{},
-                                  adam})));
+    CHECK(same_bits(
+        run(make("bsam", with({{"scale", "0"}, {"relative", "all"}, {"rho", "0.01"}}))),
+        run(Sharpness{Relative<EuclideanBall>{{.rho = 0.01}}, NoDistance{}, NoMix{}, adam})));
 }
 
 TEST_CASE("an optimizer by name does what one of a type does", "[registry]") {
@@ -146,8 +146,9 @@ TEST_CASE("an optimizer by name does what one of a type does", "[registry]") {
 }
 
 TEST_CASE("names and options that are unknown are refused with what is meant", "[registry]") {
-    CHECK_THROWS_WITH(make("bsma", {}), ContainsSubstring("unknown optimizer 'bsma'; nearest: bsam") &&
-                                            ContainsSubstring("bsam+"));
+    CHECK_THROWS_WITH(make("bsma", {}),
+                      ContainsSubstring("unknown optimizer 'bsma'; nearest: bsam") &&
+                          ContainsSubstring("bsam+"));
     CHECK_THROWS_WITH(make("momentum_sam+", {}), ContainsSubstring("unknown optimizer"));
     CHECK_THROWS_WITH(make("bsam", {}, "adan"),
                       ContainsSubstring("unknown base optimizer 'adan'; nearest: adam"));

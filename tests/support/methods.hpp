@@ -113,11 +113,10 @@ inline constexpr bool is_listed_with_plus<Family<P, NoDistance, NoMix>> =
 template <>
 inline constexpr bool is_listed_with_plus<Family<EuclideanBall, NoDistance, SurrogateGap>> = true;
 template <class R, class M>
-inline constexpr bool
-    is_listed_with_plus<Family<EuclideanBall, DistanceTo<R, M>, NoMix>> =
-        std::is_same_v<DistanceTo<R, M>, DistanceTo<LaggedAverage, Constant>> ||
-        std::is_same_v<DistanceTo<R, M>, DistanceTo<MovingAverage, Manhattan>> ||
-        std::is_same_v<DistanceTo<R, M>, DistanceTo<MovingAverage, Cosine>>;
+inline constexpr bool is_listed_with_plus<Family<EuclideanBall, DistanceTo<R, M>, NoMix>> =
+    std::is_same_v<DistanceTo<R, M>, DistanceTo<LaggedAverage, Constant>> ||
+    std::is_same_v<DistanceTo<R, M>, DistanceTo<MovingAverage, Manhattan>> ||
+    std::is_same_v<DistanceTo<R, M>, DistanceTo<MovingAverage, Cosine>>;
 
 /// Which methods are another one with a relative radius, which is an option of theirs: of these, too, each would be
 /// compiled, and SAM stands for them.
@@ -202,6 +201,7 @@ void for_each_kind_of_method(Base const& base, Settings const& with, F const& f)
     f("MG", MirrorGradient{base});
     f("LookSAM", LookSAM{base, {.rho = with.rho, .every = 2}});
     f("SAMPa", SAMPa{base, {.rho = with.rho}});
+    f("Momentum-SAM", MomentumSAM{base, {.rho = with.rho}});
     f("ESAM", ESAM{base, {.rho = with.rho}});
     f("SAM relative per block",
       Sharpness{Relative<EuclideanBall, true>{{.rho = with.rho}}, NoDistance{}, NoMix{}, base});

@@ -38,7 +38,8 @@ struct AnyRun {};
 template <class Method>
 inline constexpr bool places = requires {
     &Method::template place<AnyRun>;
-} || requires(Method const& method, Plan& plan) {
+}
+|| requires(Method const& method, Plan& plan) {
     &Method::template place<AnyRun, decltype(method.init(plan))>;
 };
 
