@@ -65,8 +65,23 @@ concept reference_direction = policy<R> && requires(R const& r) {
 
 namespace detail {
 
+// Whether a policy has a member of that name: a template can be looked for in no other way.
+template <class P>
+struct Names {
+    struct Direction {
+        int direction;
+    };
+    struct Blend {
+        int blend;
+    };
+    struct WithDirection : P, Direction {};
+    struct WithBlend : P, Blend {};
+    static constexpr bool direction = !requires { &WithDirection::direction; };
+    static constexpr bool blend = !requires { &WithBlend::blend; };
+};
+
 template <class D>
-inline constexpr bool is_distance_to = true;
+inline constexpr bool is_distance_to = Names<D>::direction;
 template <class R, class M>
 inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> &&
                                                          (measure_of_products<M> ||
@@ -78,24 +93,9 @@ inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> 
 template <class D>
 concept distance = policy<D> && detail::is_distance_to<D>;
 
-namespace detail {
-
-// Whether M has a member template blend, whatever it takes.
-struct HasBlend {
-    int blend;
-};
-template <class M>
-struct AlsoBlend : M, HasBlend {};
-template <class M>
-inline constexpr bool has_blend = std::is_class_v<M> && !requires {
-    &AlsoBlend<M>::blend;
-};
-
-}  // namespace detail
-
 /// What makes u of the gradients: blend(run, s), or, where reads_clean is set, blend(run, s, g).
 template <class M>
-concept mixing = policy<M> && detail::has_blend<M>;
+concept mixing = policy<M> && detail::Names<M>::blend;
 
 namespace detail {
 

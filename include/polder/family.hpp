@@ -2,10 +2,10 @@
 #pragma once
 
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 
+#include <polder/concepts.hpp>
 #include <polder/distance/none.hpp>
 #include <polder/mix/none.hpp>
 #include <polder/perturb/move.hpp>
@@ -58,6 +58,27 @@ inline constexpr bool takes_samples = requires {
     requires P::samples;
 };
 
+// Refuses what is no policy in one sentence each.
+template <class Perturb, class Distance, class Mix>
+struct PoliciesFit {
+    static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "
+                                         "coefficient(norm), or a policy around one; see "
+                                         "docs/writing_a_method.md");
+    static_assert(
+        distance<Distance>,
+        "polder: Distance is NoDistance or DistanceTo<Reference, Measure>, whose Measure needs "
+        "validate(), distance(...) and, for a reduction of its own, term(g, e); see "
+        "docs/writing_a_method.md");
+    static_assert(mixing<Mix>, "polder: Mix needs validate() and blend(run, s), or blend(run, s, "
+                               "g) and reads_clean; see docs/writing_a_method.md");
+    static_assert(!std::is_same_v<Perturb, NoPerturbation> || !reads_clean<Mix>,
+                  "polder: a Mix that reads the clean gradient needs a perturbation");
+    static_assert(
+        !requires(Perturb p) { p.ascents; } || std::is_same_v<Distance, NoDistance>,
+        "polder: SeveralAscents takes NoDistance");
+    static constexpr bool value = true;
+};
+
 }  // namespace detail
 
 /// One step at parameters x, with batches B1 and, where Mix wants it, B2:
@@ -70,6 +91,8 @@ inline constexpr bool takes_samples = requires {
 ///     x  <- BaseOpt(x, u)
 template <class Perturb, class Distance, class Mix>
 struct Family {
+    static_assert(detail::PoliciesFit<Perturb, Distance, Mix>::value);
+
     Perturb perturb{};
     Distance distance{};
     Mix mix{};
@@ -135,6 +158,8 @@ struct Family {
 /// Without a perturbation s = g.
 template <class Distance, class Mix>
 struct Family<NoPerturbation, Distance, Mix> {
+    static_assert(detail::PoliciesFit<NoPerturbation, Distance, Mix>::value);
+
     NoPerturbation perturb{};
     Distance distance{};
     Mix mix{};

@@ -56,12 +56,6 @@ inline constexpr int batches_asked = [] {
         return 1;
     }
 }();
-// Stands for a run where only the members of a method are looked for.
-struct AnyRun {};
-template <class Method>
-inline constexpr bool places = requires {
-    &Method::template place<AnyRun>;
-};
 template <class Method>
 inline constexpr bool has_mask = requires(Method const& method, Plan& plan) {
     method.mask(method.init(plan));
@@ -97,8 +91,8 @@ template <class Method, class BaseOpt>
 class Optimizer : public Settings {
     static_assert(
         base_optimizer<BaseOpt>,
-        "polder: a base optimizer needs validate(), state_names and rule<T>(k), or init(plan) and "
-        "step(run, state, descent); see docs/writing_a_method.md");
+        "polder: BaseOpt needs validate(), state_names and rule<T>(k), or a step of its own; see "
+        "docs/writing_a_method.md");
 
     static constexpr bool samples = detail::samples_asked<Method>;
     template <class C>
@@ -232,7 +226,11 @@ public:
     void visit_state(F&& f) {
         if (!counts_are_ours_) engine_.count(data_);
         counts_are_ours_ = true;  // may be written to, until the next step
-        for (detail::StateArray const& array : engine_.state()) {
+        // Those of the base optimizer, then those of the method.
+        auto arrays = engine_.state();
+        std::rotate(arrays.begin(), arrays.begin() + static_cast<std::ptrdiff_t>(method_arrays_),
+                    arrays.begin() + static_cast<std::ptrdiff_t>(plan_.kept().size()));
+        for (detail::StateArray const& array : arrays) {
             std::visit([&](auto values) { f(array.name, values); }, array.values);
         }
         f(std::string_view("steps"), data_.steps);
@@ -329,6 +327,7 @@ private:
             });
         plan_ = {};
         state_.emplace(method_.init(plan_));
+        method_arrays_ = plan_.kept().size();
         base_state_.emplace(detail::BaseState<BaseOpt>::make(base_, plan_));
         counters_.assign(plan_.counters().size(), 0);
         groups_assigned_ = false;
@@ -436,6 +435,7 @@ private:
     std::vector<Array> free_gradients_;
     detail::AnyEngine engine_;
     detail::Twins twins_;
+    std::size_t method_arrays_ = 0;  // of the state that are the method's
     unsigned last_descents_ = 1;
     bool counts_are_ours_ = false;  // and not those of a device
 };

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <polder/polder.hpp>
@@ -220,6 +221,7 @@ TEMPLATE_TEST_CASE("NonFinite::skip leaves the step out and counts it", "[closur
 
 TEMPLATE_TEST_CASE("NonFinite::propagate lets the values through", "[closure]", float, double) {
     for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
+        std::string state;
         const auto step = [&](int call, auto const& spoil) {
             auto method = before.method;
             auto x = before.x;
@@ -228,6 +230,7 @@ TEMPLATE_TEST_CASE("NonFinite::propagate lets the values through", "[closure]", 
             CHECK_FALSE(method->step(x, SpoiledAt{call, spoil}).skipped);
             CHECK(method->steps() == steps + 1);
             CHECK(method->skipped_steps() == 0);
+            state = method->state();
             return flat(x);
         };
         for (int call = 1; call <= before.evaluations; ++call) {
@@ -235,8 +238,17 @@ TEMPLATE_TEST_CASE("NonFinite::propagate lets the values through", "[closure]", 
             CHECK(same_bits(step(call, bad_loss), before.expected));
             const BadGradient bad = bad_gradient(drawn);
             const auto x = step(call, bad);
-            // What the base optimizer is given last reaches the parameter.
-            if (call == before.evaluations) CHECK_FALSE(std::isfinite(x[bad.coordinate]));
+            // What the base optimizer is given last reaches the parameter, or where it takes the sign of it, its
+            // state, so that the state differs from that of a step with what is finite.
+            if (call != before.evaluations) continue;
+            if (before.method.traits().signs) {
+                auto finite = before.method;
+                auto y = before.x;
+                finite->step(y, Valley{});
+                CHECK(state != finite->state());
+            } else {
+                CHECK_FALSE(std::isfinite(x[bad.coordinate]));
+            }
         }
     });
 }

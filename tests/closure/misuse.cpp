@@ -78,6 +78,16 @@ TEST_CASE("hyper-parameters out of range are refused with name, value and range"
     CHECK_THROWS_WITH((Plain{Adam{.beta1 = 1}}), ContainsSubstring("Adam.beta1 = 1"));
     CHECK_THROWS_WITH((Plain{Adam{.beta2 = -0.1}}), ContainsSubstring("Adam.beta2 = -0.1"));
     CHECK_THROWS_WITH((Plain{Adam{.eps = -1}}), ContainsSubstring("Adam.eps = -1"));
+    CHECK_THROWS_WITH((Plain{Lion{.beta1 = 1}}), ContainsSubstring("Lion.beta1 = 1"));
+    CHECK_THROWS_WITH((Plain{LAMB{.eps = -1}}), ContainsSubstring("LAMB.eps = -1"));
+    CHECK_THROWS_WITH((ESAM{SGD{}, {.beta = 0}}), ContainsSubstring("beta = 0"));
+    CHECK_THROWS_WITH((VaSSO{SGD{}, {.theta = 1.5}}),
+                      "polder: theta = 1.5 is out of range; expected [0, 1]");
+    CHECK_THROWS_WITH((SAMPa{SGD{}, {.lambda = -1}}), ContainsSubstring("lambda = -1"));
+    CHECK_THROWS_WITH((MomentumSAM{SGD{.momentum = 0.9}, {.sign = 2}}),
+                      "polder: sign = 2 is out of range; expected 1 or -1");
+    CHECK_THROWS_WITH((MomentumSAM{SGD{}}),
+                      ContainsSubstring("needs a base optimizer with a first moment"));
     SAM optimizer{SGD{}};
     CHECK_THROWS_WITH(optimizer.set_threads(0), ContainsSubstring("threads = 0"));
 }

@@ -1,4 +1,4 @@
-// expect: polder: BaseOpt needs validate(), state_names() and with_update<T>(step, f)
+// expect: polder: BaseOpt needs validate(), state_names and rule<T>(k), or a step of its own
 #include <polder/polder.hpp>
 
 #ifdef POLDER_MISTAKE

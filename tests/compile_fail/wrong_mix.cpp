@@ -1,4 +1,4 @@
-// expect: polder: Mix needs validate() and weights(products)
+// expect: polder: Mix needs validate() and blend(run, s), or blend(run, s, g) and reads_clean
 #include <polder/polder.hpp>
 
 #ifdef POLDER_MISTAKE

@@ -27,7 +27,6 @@
 using namespace polder;
 using polder::test::flat;
 using polder::test::for_each_kind_of_method;
-using polder::test::Settings;
 using polder::test::start;
 using polder::test::Valley;
 
@@ -118,7 +117,7 @@ template <class T, class C>
 void every_kind_equals_cpu(C const& x) {
     const std::size_t size = values(x).size();
     for_each_kind_of_method(
-        Adam{.learning_rate = 0.02, .weight_decay = 0.01}, Settings{.rho = 0.1},
+        Adam{.learning_rate = 0.02, .weight_decay = 0.01}, test::Settings{.rho = 0.1},
         [&](char const* name, auto optimizer) {
             optimizer.set_learning_rate_schedule(schedules::Exponential{0.9});
             const auto [expected, host] = run(optimizer, std::vector<T>(size), Valley{}, steps);
@@ -409,7 +408,7 @@ void passes() {
     looking.set_non_finite(NonFinite::skip);
     on_both(looking, 4, "SAM that skips");
     for_each_kind_of_method(
-        SGD{.momentum = 0.9}, Settings{},
+        SGD{.momentum = 0.9}, test::Settings{},
         [&](char const* name, auto const& optimizer) { check(optimizer, many, 0, name); });
 }
 

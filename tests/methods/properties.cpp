@@ -26,7 +26,6 @@ using polder::test::cases;
 using polder::test::flat;
 using polder::test::one_method;
 using polder::test::same_bits;
-using polder::test::Settings;
 using polder::test::Valley;
 
 namespace {
@@ -56,14 +55,14 @@ std::vector<T> run(Optimizer optimizer, Case const& drawn, Closure<T> const& clo
 }
 
 template <class T>
-std::vector<T> run(char const* name, Settings const& with, Case const& drawn) {
+std::vector<T> run(char const* name, test::Settings const& with, Case const& drawn) {
     return run<T>(one_method<T>(name, with), drawn);
 }
 
 // The drawn settings with some of them changed.
 template <class Change>
-Settings changed(Case const& drawn, Change const& change) {
-    Settings with = drawn.settings;
+test::Settings changed(Case const& drawn, Change const& change) {
+    test::Settings with = drawn.settings;
     change(with);
     return with;
 }
@@ -107,7 +106,7 @@ double norm(std::vector<double> const& v) {
 template <class T>
 class Fisher {
 public:
-    Fisher(std::string name, Settings const& with) : name_(std::move(name)), with_(with) {}
+    Fisher(std::string name, test::Settings const& with) : name_(std::move(name)), with_(with) {}
 
     std::vector<double> next(AnyContainer<T> const& x) {
         if (name_ == "FisherSAM of samples") {
@@ -136,7 +135,7 @@ private:
     }
 
     std::string name_;
-    Settings with_;
+    test::Settings with_;
     std::vector<double> running_;
 };
 
@@ -148,7 +147,7 @@ TEMPLATE_TEST_CASE("the perturbation has norm rho in the ball's own norm", "[met
     const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.norm_guard = 0; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.norm_guard = 0; });
         for (AnyMethod<T>& method : all_methods<T>(with)) {
             if (!method.traits().perturbs) continue;
             auto x = drawn.parameters<T>();
@@ -226,7 +225,7 @@ TEMPLATE_TEST_CASE("rho = 0 is the base optimizer bit for bit", "[methods]", flo
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) {
+        const test::Settings with = changed(drawn, [](test::Settings& s) {
             s.rho = 0;
             s.kappa = 1;
             s.alpha = 0;    // of GSAM, and of what LookSAM uses again
@@ -254,7 +253,7 @@ TEMPLATE_TEST_CASE("kappa = 1 is the method without the second batch", "[methods
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.kappa = 1; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.kappa = 1; });
         const auto methods = all_methods<T>(with);
         for (AnyMethod<T> const& method : methods) {
             if (!method.traits().second_batch) continue;
@@ -272,7 +271,7 @@ TEMPLATE_TEST_CASE("kappa = 0 is the base optimizer on the second batch", "[meth
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.kappa = 0; });
+        const test::Settings with = changed(drawn, [](test::Settings& s) { s.kappa = 0; });
         const auto base =
             run<T>(one_method<T>("plain", with), drawn, [](auto const& x, auto& gradient, Pass) {
                 return Valley{}(x, gradient, Pass{Batch::second, false});
@@ -295,26 +294,160 @@ TEMPLATE_TEST_CASE("methods that are special cases of others agree bit for bit",
             CAPTURE(name);
             CHECK(same_bits(run<T>(name, changed(drawn, change), drawn), expected));
         };
-        const auto no_sigma = [](Settings& s) { s.sigma = 0; };
+        const auto no_sigma = [](test::Settings& s) { s.sigma = 0; };
         is(sam, "FSAM", no_sigma);
         is(sam, "FSAM after update", no_sigma);
         is(sam, "FSAM reduced", no_sigma);
         is(sam, "BSAM constant", no_sigma);
-        is(sam, "BSAM none", [](Settings&) {});
-        const auto no_eta = [](Settings& s) { s.eta = 0; };
+        is(sam, "BSAM none", [](test::Settings&) {});
+        const auto no_eta = [](test::Settings& s) { s.eta = 0; };
         is(sam, "FisherSAM", no_eta);
         is(sam, "FisherSAM running", no_eta);
         is(sam, "FisherSAM of samples", no_eta);
         is(sam, "FisherSAM of Euclidean length", no_eta);
-        is(sam, "GSAM", [](Settings& s) { s.alpha = 0; });
-        is(sam, "GNP", [](Settings& s) { s.kappa = 1; });
-        is(base, "GNP", [](Settings& s) { s.kappa = 0; });
-        is(base, "WSAM", [](Settings& s) { s.gamma = 0; });
-        is(base, "WSAM coupled", [](Settings& s) { s.gamma = 0; });
-        is(sam, "WSAM coupled", [](Settings& s) { s.gamma = 0.5; });
-        is(sam, "LookSAM", [](Settings& s) { s.every = 1; });
-        is(sam, "LookSAM per block", [](Settings& s) { s.every = 1; });
-        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant", [](Settings&) {});
+        is(sam, "GSAM", [](test::Settings& s) { s.alpha = 0; });
+        is(sam, "GNP", [](test::Settings& s) { s.kappa = 1; });
+        is(base, "GNP", [](test::Settings& s) { s.kappa = 0; });
+        is(base, "WSAM", [](test::Settings& s) { s.gamma = 0; });
+        is(base, "WSAM coupled", [](test::Settings& s) { s.gamma = 0; });
+        is(sam, "WSAM coupled", [](test::Settings& s) { s.gamma = 0.5; });
+        is(sam, "LookSAM", [](test::Settings& s) { s.every = 1; });
+        is(sam, "LookSAM per block", [](test::Settings& s) { s.every = 1; });
+        is(run<T>("FSAM after update", drawn.settings, drawn), "BSAM constant",
+           [](test::Settings&) {});
+        is(sam, "ESAM", [](test::Settings& s) { s.sparsity = 0; });  // all coordinates move
+        is(sam, "VaSSO",
+           [](test::Settings& s) { s.lambda = 0; });  // no weight on earlier gradients
+        is(base, "Momentum-SAM", [](test::Settings& s) { s.rho = 0; });
+        is(base, "SAMPa", [](test::Settings& s) { s.rho = 0, s.kappa = 1; });
+    }
+}
+
+TEMPLATE_TEST_CASE("a relative radius is rho times the length of the parameters",
+                   "[methods][perturb]", float, double) {
+    using T = TestType;
+    const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        auto x = drawn.parameters<T>();
+        auto eps = x, expected = x;
+        const auto perturb = [&](char const* name, AnyContainer<T>& into,
+                                 test::Settings const& with) {
+            one_method<T>(name, with)->perturbation(x, Valley{}, into);
+            return in_double(flat(into));
+        };
+        const double length = norm(in_double(flat(x)));
+        const auto relative = perturb("SAM relative", eps, drawn.settings);
+        const auto sam =
+            perturb("SAM", expected, changed(drawn, [&](test::Settings& s) { s.rho *= length; }));
+        for (std::size_t i = 0; i < sam.size(); ++i) {
+            CHECK(relative[i] == Approx(sam[i]).epsilon(accuracy));
+        }
+        // Block by block it is that of the block alone, where there is but one it is the same.
+        if (drawn.blocks.size() == 1) {
+            CHECK(norm(perturb("SAM relative per block", eps, drawn.settings)) ==
+                  Approx(norm(relative)).epsilon(accuracy));
+        }
+    }
+}
+
+TEST_CASE("a coordinate is drawn with probability beta, other ones in each step",
+          "[methods][perturb]") {
+    constexpr std::size_t size = 20'000;
+    std::vector<double> x(size), eps(size), sam(size);
+    test::set_start(x);
+    ESAM optimizer{SGD{.learning_rate = 0}, {.rho = 0.1, .beta = 0.6, .seed = 3}};
+    auto other = ESAM{SGD{.learning_rate = 0}, {.rho = 0.1, .beta = 0.6, .seed = 4}};
+    SAM reference{SGD{}, {.rho = 0.1, .norm_guard = 1e-7}};
+    reference.perturbation(x, Valley{}, sam);
+    std::vector<std::vector<double>> drawn;
+    for (int t = 0; t < 3; ++t) {
+        optimizer.perturbation(x, Valley{}, eps);
+        std::size_t moved = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            if (eps[i] == 0) continue;
+            ++moved;
+            CHECK(eps[i] == Approx(sam[i] / 0.6).epsilon(1e-12));
+        }
+        // The standard deviation is sqrt(0.24 / size) = 0.0035.
+        CHECK(static_cast<double>(moved) / size == Approx(0.6).margin(0.0175));
+        for (auto const& before : drawn) CHECK(eps != before);
+        drawn.push_back(eps);
+        optimizer.step(x, Valley{});  // of length 0
+    }
+    other.perturbation(x, Valley{}, eps);
+    CHECK(eps != drawn[0]);
+}
+
+TEMPLATE_TEST_CASE("Momentum-SAM is a step with the gradient at x - rho m / ||m||", "[methods]",
+                   float, double) {
+    // m by hand: SGD's sum of gradients, and the perturbed point in the scalar type of the parameters.
+    using T = TestType;
+    const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
+    const T rate = T(0.1), momentum = T(0.5);
+    const double rho = 0.3;
+    std::vector<T> x(11), y, m(11), g(11);
+    test::set_start(x);
+    y = x;
+    MomentumSAM optimizer{SGD{.learning_rate = 0.1, .momentum = 0.5}, {.rho = rho}};
+    for (int t = 0; t < steps; ++t) {
+        optimizer.step(x, Valley{});
+        const double length = norm(in_double(m));
+        auto point = y;
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            if (length > 0) point[i] -= T(rho / length) * m[i];
+        }
+        Valley{}(point, g, {});
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            m[i] = momentum * m[i] + g[i];
+            y[i] -= rate * m[i];
+            CHECK(static_cast<double>(x[i]) == Approx(static_cast<double>(y[i])).margin(accuracy));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("SAMPa goes on with the gradient that it has kept", "[methods]", float, double) {
+    using T = TestType;
+    for (Case const& drawn : cases(25)) {
+        CAPTURE(drawn);
+        test::Settings const& s = drawn.settings;
+        auto x = drawn.parameters<T>();
+        auto up = x, down = x, g = x, scratch = x;
+        auto base = one_method<T>("plain", s);
+        Valley{}(x, g, {});
+        for (int t = 0; t < steps; ++t) {
+            // x + rho g / ||g||, by SAM where g is the gradient.
+            one_method<T>("SAM", s)->perturbation(
+                x,
+                [&](auto const&, auto& gradient, Pass) {
+                    assign(gradient, flat(g));
+                    return 0.0;
+                },
+                scratch);
+            auto reached = flat(x);
+            const auto eps = flat(scratch);
+            for (std::size_t i = 0; i < eps.size(); ++i) reached[i] += eps[i];
+            assign(up, reached);
+            // BaseOpt(x, g), by a copy that is thrown away.
+            auto trial = base;
+            assign(down, flat(x));
+            trial->step(down, [&](auto const&, auto& gradient, Pass) {
+                assign(gradient, flat(g));
+                return 0.0;
+            });
+            base->step(x, [&](auto const&, auto& gradient, Pass) {
+                Valley{}(up, gradient, {});
+                Valley{}(down, g, {Batch::second, false});
+                auto u = flat(gradient);
+                const auto h = flat(g);
+                const T of_s = static_cast<T>(1 - (1 - s.kappa)),
+                        of_h = static_cast<T>(1 - s.kappa);
+                for (std::size_t i = 0; i < u.size(); ++i) u[i] = of_s * u[i] + of_h * h[i];
+                assign(gradient, u);
+                return 0.0;
+            });
+        }
+        CHECK(same_bits(run<T>("SAMPa", s, drawn), flat(x)));
     }
 }
 
@@ -323,7 +456,8 @@ TEMPLATE_TEST_CASE("a mask of ones is the method without a mask", "[methods][per
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const Settings with = changed(drawn, [](Settings& s) { s.sparsity = s.drop_rate = 0; });
+        const test::Settings with =
+            changed(drawn, [](test::Settings& s) { s.sparsity = s.drop_rate = 0; });
         CHECK(same_bits(run<T>("SSAM-D", with, drawn), run<T>("SAM", with, drawn)));
         // SSAM-F moves nothing before it has looked at a batch.
         auto late = one_method<T>("SAM", with);
@@ -335,7 +469,7 @@ TEMPLATE_TEST_CASE("a mask of ones is the method without a mask", "[methods][per
 TEST_CASE("a fixed mask of ones is any ball without a mask", "[methods][perturb]") {
     for (Case const& drawn : cases(20)) {
         CAPTURE(drawn);
-        Settings const& s = drawn.settings;
+        test::Settings const& s = drawn.settings;
         const auto masked = [&](auto const& ball, auto const& distance, auto const& mix) {
             CHECK(same_bits(
                 run<double>(Sharpness{Masked<std::decay_t<decltype(ball)>, FixedMask>{ball, {}},
@@ -427,7 +561,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        Settings const& s = drawn.settings;
+        test::Settings const& s = drawn.settings;
         // MG mirrors batches 0, beta, 2 beta, ... of an epoch, SGBD counts through.
         const auto by_hand = [&](std::uint64_t beta, bool by_epoch, bool ascends) {
             auto x = drawn.parameters<T>();
@@ -457,7 +591,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
 
         // A beta that is larger than the run: as the paper counts, no step is mirrored. As the authors'
         // trainer counts, the first batch of every epoch still is.
-        const auto rare = changed(drawn, [](Settings& with) { with.every = steps + 1; });
+        const auto rare = changed(drawn, [](test::Settings& with) { with.every = steps + 1; });
         CHECK(same_bits(run<T>("MG", rare, drawn), by_hand(rare.every, true, false)));
         auto as_in_paper = one_method<T>("MG", rare);
         as_in_paper->set_interval({.every = rare.every, .phase = Phase::last});
@@ -471,7 +605,7 @@ TEMPLATE_TEST_CASE("zero gradients move nothing and give no not-a-number", "[met
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
         // Weight decay is the only thing that moves then: it is left out, or x is zero.
-        const auto without = changed(drawn, [](Settings& s) { s.base.weight_decay = 0; });
+        const auto without = changed(drawn, [](test::Settings& s) { s.base.weight_decay = 0; });
         for (bool at_zero : {false, true}) {
             for (AnyMethod<T>& method :
                  all_methods<T>(at_zero ? drawn.settings : without, at_zero)) {

@@ -22,17 +22,23 @@ TEST_CASE("state has the arrays of its policies and no more", "[state]") {
             [&](std::string_view name, auto&&) { list += std::string(name) + " "; });
         return list;
     };
-    const std::string counters =
-        "steps skipped_steps method_steps epochs batch mask_due base_steps ";
+    const std::string counts = "steps skipped_steps method_steps epochs batch ";
+    const std::string counters = counts + "base_steps ";
     CHECK(names(Plain{SGD{}}) == counters);
     CHECK(names(Plain{SGD{.momentum = 0.5}}) == "momentum_buffer " + counters);
     CHECK(names(SAM{Adam{}}) == "exp_avg exp_avg_sq " + counters);
     CHECK(names(BSAM{Adam{.amsgrad = true}}) ==
           "exp_avg exp_avg_sq max_exp_avg_sq reference " + counters);
     CHECK(names(LookSAM{SGD{}}) == "kept " + counters);
-    CHECK(names(SSAM{SGD{}}) == "mask " + counters);
+    CHECK(names(SSAM{SGD{}, {}, DynamicMask{}}) == "mask " + counters);
+    CHECK(names(SSAM{SGD{}, {}, FisherMask{}}) == "mask " + counts + "mask_due base_steps ");
     CHECK(names(FisherSAM{SGD{}, {}, RunningFisher{}}) == "fisher " + counters);
     CHECK(names(BSAM{SGD{}, {}, NoDistance{}}) == counters);
+    CHECK(names(ESAM{Lion{}}) == "exp_avg " + counters);
+    CHECK(names(SAM{LAMB{}}) == "exp_avg exp_avg_sq " + counters);
+    CHECK(names(MomentumSAM{SGD{.momentum = 0.5}}) == "momentum_buffer " + counters);
+    CHECK(names(VaSSO{SGD{}}) == "reference " + counters);
+    CHECK(names(SAMPa{SGD{}}) == "kept " + counters);
 }
 
 TEST_CASE("a copy of an optimizer goes on by itself", "[state]") {

@@ -35,6 +35,17 @@ static_assert(std::is_base_of_v<Sharpness<EuclideanBall, NoDistance, NoMix, SGD>
 static_assert(std::is_base_of_v<
               Sharpness<EuclideanBall, DistanceTo<MovingAverage, Manhattan>, TwoBatches, Adam>,
               BSAMPlus<Adam>>);
+// Where there is an eps, also behind a mixed loss.
+using Look = LookingAscent<EuclideanBall, ReusedAscent>;
+static_assert(Optimizer<Look, Adam>::has_perturbation &&
+              Optimizer<Plus<Look>, Adam>::has_perturbation);
+static_assert(Optimizer<Mirror<EuclideanBall>, Adam>::has_perturbation &&
+              !Optimizer<Mirror<>, Adam>::has_perturbation &&
+              !Optimizer<MomentumAscent, Adam>::has_perturbation &&
+              !Optimizer<ParallelAscent, Adam>::has_perturbation &&
+              !Optimizer<Plus<Mirror<>>, Adam>::has_perturbation);
+static_assert(Optimizer<ParallelAscent, Adam>::batches == 2 &&
+              Optimizer<Plus<Look>, Adam>::batches == 2 && SAM<Adam>::batches == 1);
 // Policies are a few numbers.
 static_assert(std::is_empty_v<Manhattan> && std::is_empty_v<Cosine> && std::is_empty_v<NoMix>);
 static_assert(sizeof(EuclideanBall) == 2 * sizeof(double) && std::is_trivially_copyable_v<Adam>);

@@ -1,12 +1,10 @@
 #pragma once
 
-#include <cstdint>
-#include <span>
 #include <string_view>
-#include <type_traits>
 
 #include <polder/base/adam.hpp>
 #include <polder/base/sgd.hpp>
+#include <polder/config.hpp>
 
 namespace polder::test {
 
@@ -26,27 +24,19 @@ struct AdamOrMomentum {
 
     static constexpr std::string_view name = "AdamOrMomentum";
     void validate() const { has_momentum ? sgd.validate() : adam.validate(); }
-    std::span<std::string_view const> state_names() const {
-        return has_momentum ? sgd.state_names() : adam.state_names();
-    }
 
-    template <class T, class F>
-    void with_update(std::uint64_t k, F const& f) const {
-        if (has_momentum) {
-            with_rule<T, SGD::HeavyBall<T>>(sgd, k, f);
-        } else {
-            with_rule<T, Adam::Moments<T>>(adam, k, f);
-        }
+    template <class F>
+    POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const {
+        if (has_momentum) return f(with_own(SGD::HeavyBall{sgd}));
+        return f(with_own(adam));
     }
 
 private:
-    template <class T, class Rule, class Base, class F>
-    void with_rule(Base base, std::uint64_t k, F const& f) const {
-        base.learning_rate = learning_rate;
-        base.weight_decay = weight_decay;
-        base.template with_update<T>(k, [&]<class Own>(Own const& rule) {
-            if constexpr (std::is_same_v<Own, Rule>) f(rule);
-        });
+    template <class Form>
+    POLDER_HOST_DEVICE Form with_own(Form form) const {
+        form.learning_rate = learning_rate;
+        form.weight_decay = weight_decay;
+        return form;
     }
 };
 

@@ -34,11 +34,12 @@ public:
     struct Traits {
         bool perturbs = true;
         bool mirrors = false;
-        bool reuses = false;  // LookSAM
-        bool second_batch = false;
+        bool second_batch = false;  // a mixed loss: the + of a method
         bool reads_blocks = false;  // results depend on the cut into blocks, or on their rows
+        bool reads_places = false;  // results depend on the places of coordinates among all others
         bool masked = false;
         bool shortens = false;  // ||eps|| may be less than rho: a mask, centralisation
+        bool signs = false;     // the base optimizer moves x by the sign of what it is given
     };
 
     /// What a test knows of one perturbation, coordinate by coordinate.

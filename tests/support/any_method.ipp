@@ -30,13 +30,23 @@ inline constexpr bool is_fisher = false;
 template <class Estimate, class Norm>
 inline constexpr bool is_fisher<FisherBall<Estimate, Norm>> = !std::is_same_v<Norm, EuclideanNorm>;
 
+// The norms of the blocks.
+inline std::vector<double> block_norms(std::vector<double> const& v,
+                                       std::vector<std::size_t> const& blocks) {
+    std::vector<double> norms;
+    auto const* block = v.data();
+    for (std::size_t size : blocks) {
+        norms.push_back(p_norm({block, size}, 2));
+        block += size;
+    }
+    return norms;
+}
+
 template <class Perturb, class Measured>
 std::vector<double> own_norms_of([[maybe_unused]] Perturb const& ball, Measured const& at) {
     std::vector<double> eps = at.eps;
     if constexpr (std::is_same_v<Perturb, EuclideanBall> ||
                   std::is_same_v<Perturb, FisherBall<BatchFisher, EuclideanNorm>>) {
-        return {p_norm(eps, 2)};
-    } else if constexpr (std::is_same_v<Perturb, Mirror<EuclideanBall>>) {
         return {p_norm(eps, 2)};
     } else if constexpr (std::is_same_v<Perturb, InfinityBall>) {
         double largest = 0;
@@ -50,23 +60,44 @@ std::vector<double> own_norms_of([[maybe_unused]] Perturb const& ball, Measured 
         // ||T^-1 eps||,   T = |x| + eta
         for (std::size_t i = 0; i < eps.size(); ++i) eps[i] /= std::abs(at.x[i]) + ball.eta;
         return {p_norm(eps, 2)};
+    } else if constexpr (std::is_same_v<Perturb, Relative<EuclideanBall>>) {
+        return {p_norm(eps, 2) / p_norm(at.x, 2)};
+    } else if constexpr (std::is_same_v<Perturb, Relative<EuclideanBall, true>>) {
+        auto norms = block_norms(eps, at.blocks);
+        const auto lengths = block_norms(at.x, at.blocks);
+        for (std::size_t b = 0; b < norms.size(); ++b) norms[b] /= lengths[b];
+        return norms;
     } else if constexpr (is_fisher<Perturb>) {
         // sqrt(eps' F eps),   F = damping + eta f
         for (std::size_t i = 0; i < eps.size(); ++i) {
             eps[i] *= std::sqrt(ball.damping + ball.eta * at.fisher[i]);
         }
         if (!Perturb::per_block) return {p_norm(eps, 2)};
-        std::vector<double> norms;
-        auto block = eps.data();
-        for (std::size_t size : at.blocks) {
-            norms.push_back(p_norm({block, size}, 2));
-            block += size;
-        }
-        return norms;
+        return block_norms(eps, at.blocks);
     } else {
         return {};
     }
 }
+
+// The policy of a method that makes its eps.
+template <class Method>
+auto perturb_of(Method const& method) {
+    if constexpr (requires { method.perturb; }) {
+        return method.perturb;
+    } else if constexpr (requires { method.ascent.perturb; }) {
+        return method.ascent.perturb;
+    } else if constexpr (requires { method.ball; }) {
+        return method.ball;
+    } else {
+        return NoPerturbation{};
+    }
+}
+template <class P>
+inline constexpr bool is_plus = false;
+template <class Of>
+inline constexpr bool is_plus<Plus<Of>> = true;
+template <class P, class D, class Of>
+inline constexpr bool is_plus<Family<P, D, Plus<Of>>> = true;
 
 template <class T, class Optimizer>
 class Erased final : public AnyMethod<T>::Interface {
@@ -97,7 +128,7 @@ public:
         }
     }
     std::vector<double> own_norms(Measured const& at) const override {
-        return own_norms_of(optimizer_.perturb(), at);
+        return own_norms_of(perturb_of(optimizer_.policy()), at);
     }
     void begin_epoch() override { optimizer_.begin_epoch(); }
     std::string state() override { return state_bytes(optimizer_); }
@@ -128,17 +159,21 @@ public:
     std::uint64_t skipped_steps() const override { return optimizer_.skipped_steps(); }
 
     static constexpr typename AnyMethod<T>::Traits traits() {
-        using Perturb = std::remove_cvref_t<decltype(std::declval<Optimizer&>().perturb())>;
-        using Mix = std::remove_cvref_t<decltype(std::declval<Optimizer&>().mix())>;
+        using Method = std::remove_cvref_t<decltype(std::declval<Optimizer&>().policy())>;
+        using BaseOpt = std::remove_cvref_t<decltype(std::declval<Optimizer&>().base())>;
+        using Perturb = decltype(perturb_of(std::declval<Method const&>()));
+        constexpr bool centralises = std::is_same_v<Perturb, Centralised<EuclideanBall>>;
+        constexpr bool masked = requires(Perturb p) { p.mask; };
         return {.perturbs = Optimizer::has_perturbation,
-                .mirrors = requires(Perturb p) { p.alpha1; },
-                .reuses = requires { Mix::reuses; },
-                .second_batch = requires { requires Mix::reads_second; },
+                .mirrors = requires(Method m) { m.alpha1; },
+                .second_batch = is_plus<Method>,
                 .reads_blocks = requires { requires Perturb::per_block; } ||
-                                requires { requires Mix::per_block; } ||
-                                requires { Perturb::centralises; },
-                .masked = requires(Perturb p) { p.mask; },
-                .shortens = requires(Perturb p) { p.mask; } || requires { Perturb::centralises; }};
+                                requires(Method m) { requires decltype(m.reuse)::per_block; } ||
+                                std::is_same_v<BaseOpt, LAMB> || centralises,
+                .reads_places = masked || requires(Perturb p) { p.seed; },
+                .masked = masked,
+                .shortens = masked || centralises,
+                .signs = std::is_same_v<BaseOpt, Lion>};
     }
 
 private:
@@ -161,12 +196,7 @@ std::vector<AnyMethod<T>> all_methods(Settings const& with, bool plain) {
     };
     if (plain) {
         add("plain", Plain{with.base});
-        add("Adam with amsgrad", Plain{Adam{.amsgrad = true}});
-        add("AdamW", Plain{AdamW{.learning_rate = 0.01}});
-        add("SGD", Plain{SGD{.learning_rate = 0.1}});
-        add("momentum", Plain{SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.5}});
-        add("RMSprop", Plain{RMSprop{.learning_rate = 0.01, .momentum = 0.9, .centered = true}});
-        add("Adagrad", Plain{Adagrad{.learning_rate = 0.1, .initial_accumulator_value = 0.1}});
+        for_each_base_optimizer(add);
     }
     for_each_method(with.base, with, add);
     list.push_back(written_method<T>(with));

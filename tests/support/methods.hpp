@@ -1,90 +1,195 @@
-// Every method, as one list that generic tests run over. A new method is one line here.
+// Every method, as lists that generic tests run over. What the registry names is in them by itself.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <polder/polder.hpp>
+#include <polder/registry/base_optimizers.hpp>
+#include <polder/registry/methods.hpp>
+#include <polder/registry/options.hpp>
 
 #include "support/settings.hpp"
 
 namespace polder::test {
 
+/// One of the forms of a method: by its distance, and with the mixed loss or without.
+struct Form {
+    std::string name;
+    std::string distance{};  // the default where it is empty
+    bool plus = false;
+};
+
+/// The forms that stand in the lists. A method without a line here has one form, by its title.
+inline std::vector<Form> forms_of(registry::MethodEntry const& method) {
+    std::string const title(method.title);
+    if (method.name == "none") return {};  // stands before the others, see all_methods
+    if (method.name == "bsam") {
+        return {{"BSAM Manhattan"},
+                {"BSAM Manhattan mean", "manhattan_mean"},
+                {"BSAM Euclidean", "euclidean"},
+                {"BSAM Chebyshev", "chebyshev"},
+                {"BSAM cosine", "cosine"},
+                {"BSAM projection", "projection"},
+                {"BSAM similarity", "similarity"},
+                {"BSAM constant", "constant"},
+                {"BSAM none", "none"},
+                {"BSAM+", "", true},
+                {"BSAM+ cosine", "cosine", true}};
+    }
+    constexpr std::array with_plus{"sam", "asam", "fisher_sam", "gsam", "fsam"};
+    std::vector<Form> forms{{title}};
+    if (std::count(with_plus.begin(), with_plus.end(), method.name) > 0) {
+        forms.push_back({title + "+", "", true});
+    }
+    return forms;
+}
+
+/// Answers what a method asks for with the settings of a test, and the default where they say nothing.
+class SettingsReader {
+public:
+    SettingsReader(Settings const& with, std::string_view method, Form const& form)
+        : with_(with), method_(method), form_(form) {}
+
+    double number(std::string_view name, double by_default) const {
+        double const kappa = with_.kappa;
+        if (name == "rho") return with_.rho;
+        if (name == "norm_guard") return with_.norm_guard;
+        if (name == "kappa") return kappa;
+        if (name == "lambda") {
+            if (method_ == "sampa") return 1 - kappa;
+            return with_.lambda.value_or(method_ == "bsam" || method_ == "fsam_after" ? 0.6 : 0.9);
+        }
+        if (name == "decay") return with_.lambda.value_or(0.9);
+        if (name == "theta") return with_.lambda ? 1 - *with_.lambda : by_default;
+        if (name == "sigma") return with_.sigma.value_or(method_ == "bsam" ? 0.5 : 1);
+        if (name == "eta") return with_.eta.value_or(method_ == "asam" ? 0.01 : 1);
+        if (name == "alpha") {
+            if (method_ == "gnp") return kappa;
+            return with_.alpha.value_or(method_ == "gsam" ? 1 - kappa : by_default);
+        }
+        if (name == "gamma")
+            return with_.gamma.value_or(0.9 - 0.4 * kappa);  // 1/2, which is SAM, for kappa = 1
+        if (name == "p") return with_.p;
+        if (name == "alpha1") return with_.alpha1;
+        if (name == "alpha2") return with_.alpha2;
+        if (name == "sparsity") return with_.sparsity;
+        if (name == "drop_rate") return with_.drop_rate;
+        if (name == "beta") return 1 - with_.sparsity / 2;
+        return by_default;
+    }
+    std::uint64_t whole(std::string_view name, std::uint64_t by_default) const {
+        return name == "samples" ? static_cast<std::uint64_t>(with_.samples) : by_default;
+    }
+    bool flag(std::string_view, bool by_default) const { return by_default; }
+    std::string text(std::string_view, std::string_view by_default) const {
+        return std::string(by_default);
+    }
+    std::size_t choice(std::string_view name, std::vector<std::string> const& choices) const {
+        if (name != "distance" || form_.distance.empty()) return 0;
+        auto const found = std::find(choices.begin(), choices.end(), form_.distance);
+        return static_cast<std::size_t>(found - choices.begin());
+    }
+
+private:
+    Settings const& with_;
+    std::string_view method_;
+    Form const& form_;
+};
+
+/// Which methods the lists have with the mixed loss: each would be compiled.
+template <class Method>
+inline constexpr bool is_listed_with_plus = false;
+template <class P>
+inline constexpr bool is_listed_with_plus<Family<P, NoDistance, NoMix>> =
+    std::is_same_v<P, EuclideanBall> || std::is_same_v<P, AdaptiveBall> ||
+    std::is_same_v<P, FisherBall<BatchFisher, MetricNorm>>;
+template <>
+inline constexpr bool is_listed_with_plus<Family<EuclideanBall, NoDistance, SurrogateGap>> = true;
+template <class R, class M>
+inline constexpr bool is_listed_with_plus<Family<EuclideanBall, DistanceTo<R, M>, NoMix>> =
+    std::is_same_v<DistanceTo<R, M>, DistanceTo<LaggedAverage, Constant>> ||
+    std::is_same_v<DistanceTo<R, M>, DistanceTo<MovingAverage, Manhattan>> ||
+    std::is_same_v<DistanceTo<R, M>, DistanceTo<MovingAverage, Cosine>>;
+
+/// Which methods are another one with a relative radius, which is an option of theirs: of these, too, each would be
+/// compiled, and SAM stands for them.
+template <class Method>
+inline constexpr bool is_relative_form = false;
+template <class B, class D, class M>
+inline constexpr bool is_relative_form<Family<Relative<B>, D, M>> =
+    !std::is_same_v<B, EuclideanBall> || !std::is_same_v<D, NoDistance>;
+
 /// Calls f(name, optimizer) with every method over the base optimizer `base`.
 template <class Base, class F>
 void for_each_method(Base const& base, Settings const& with, F const& f) {
-    const double rho = with.rho, kappa = with.kappa, guard = with.norm_guard;
-    const double lambda = with.lambda.value_or(0.6), decay = with.lambda.value_or(0.9);
-    const double sigma = with.sigma.value_or(1), eta = with.eta.value_or(1);
-    const double alpha = with.alpha.value_or(1 - kappa);
-    const double gamma =
-        with.gamma.value_or(0.9 - 0.4 * kappa);  // 1/2, which is SAM, for kappa = 1
-    const FisherSAMOptions fisher{.rho = rho, .eta = eta, .norm_guard = guard};
-    f("SAM", SAM{base, {.rho = rho, .norm_guard = guard}});
-    f("SAM+", SAMPlus{base, {.rho = rho, .kappa = kappa, .norm_guard = guard}});
-    f("ASAM", ASAM{base, {.rho = rho, .eta = with.eta.value_or(0.01), .norm_guard = guard}});
-    f("ASAM+",
-      ASAMPlus{base,
-               {.rho = rho, .eta = with.eta.value_or(0.01), .kappa = kappa, .norm_guard = guard}});
-    f("FisherSAM", FisherSAM{base, fisher});
-    f("FisherSAM+",
-      FisherSAMPlus{base, {.rho = rho, .eta = eta, .kappa = kappa, .norm_guard = guard}});
-    f("FisherSAM running", FisherSAM{base, fisher, RunningFisher{.decay = decay}});
-    f("FisherSAM of samples", FisherSAM{base, fisher, SampleFisher{.samples = with.samples}});
-    f("FisherSAM per block", FisherSAM<Base, BatchFisher, MetricNormPerBlock>{base, fisher});
-    f("FisherSAM of Euclidean length", FisherSAM<Base, BatchFisher, EuclideanNorm>{base, fisher});
-    f("SSAM-F", SSAM{base,
-                     {.rho = rho, .norm_guard = guard},
-                     FisherMask{.sparsity = with.sparsity, .samples = with.samples}});
-    f("SSAM-D", SSAM{base,
-                     {.rho = rho, .norm_guard = guard},
-                     DynamicMask{.sparsity = with.sparsity, .drop_rate = with.drop_rate}});
-    f("SAM in the infinity ball", Sharpness{InfinityBall{rho}, NoDistance{}, NoMix{}, base});
-    f("SAM in the Manhattan ball", Sharpness{ManhattanBall{rho}, NoDistance{}, NoMix{}, base});
-    f("SAM in the ball of p = 3",
-      Sharpness{PNormBall{rho, with.p, guard}, NoDistance{}, NoMix{}, base});
-    f("SAM centralised",
-      Sharpness{Centralised<EuclideanBall>{{rho, guard}}, NoDistance{}, NoMix{}, base});
-    f("SAM in two ascents",
-      Sharpness{SeveralAscents<EuclideanBall>{{rho, guard}, 2}, NoDistance{}, NoMix{}, base});
-    f("GSAM+", GSAMPlus{base, {.rho = rho, .alpha = alpha, .kappa = kappa, .norm_guard = guard}});
-    f("WSAM", WSAM{base, {.rho = rho, .gamma = gamma, .norm_guard = guard}});
-    f("WSAM coupled",
-      WSAM<Base, WeightedSharpness>{base, {.rho = rho, .gamma = gamma, .norm_guard = guard}});
-    const LookSAMOptions look{
-        .rho = rho, .every = with.every, .alpha = with.alpha.value_or(0.7), .norm_guard = guard};
-    f("LookSAM", LookSAM{base, look});
-    f("LookSAM per block", LookSAM<Base, ReusedAscentPerBlock>{base, look});
-    f("MG",
-      MirrorGradient{base, {.alpha1 = with.alpha1, .alpha2 = with.alpha2, .beta = with.every}});
-    f("SGBD", SGBD{base,
-                   {.rho = rho,
-                    .alpha1 = with.alpha1,
-                    .alpha2 = with.alpha2,
-                    .beta = with.every,
-                    .norm_guard = guard}});
-    f("GNP", GNP{base, {.rho = rho, .alpha = kappa, .norm_guard = guard}});
-    f("GSAM", GSAM{base, {.rho = rho, .alpha = alpha, .norm_guard = guard}});
-    f("FSAM", FSAM{base, {.rho = rho, .sigma = sigma, .lambda = decay, .norm_guard = guard}});
-    f("FSAM after update",
-      FSAM<Base, MovingAverage>{
-          base, {.rho = rho, .sigma = sigma, .lambda = lambda, .norm_guard = guard}});
-    f("FSAM reduced",
-      FSAM<Base, LaggedReducedAverage>{
-          base, {.rho = rho, .sigma = sigma, .lambda = decay, .norm_guard = guard}});
-    f("FSAM+",
-      FSAMPlus{base,
-               {.rho = rho, .sigma = sigma, .lambda = decay, .kappa = kappa, .norm_guard = guard}});
-    const BSAMOptions bsam{.rho = rho, .lambda = lambda, .norm_guard = guard};
-    const BSAMPlusOptions plus{.rho = rho, .lambda = lambda, .kappa = kappa, .norm_guard = guard};
-    f("BSAM Manhattan", BSAM{base, bsam});
-    f("BSAM Manhattan mean", BSAM{base, bsam, ManhattanMean{}});
-    f("BSAM Euclidean", BSAM{base, bsam, Euclidean{}});
-    f("BSAM Chebyshev", BSAM{base, bsam, Chebyshev{}});
-    f("BSAM cosine", BSAM{base, bsam, Cosine{}});
-    f("BSAM constant", BSAM{base, bsam, Constant{with.sigma.value_or(0.5)}});
-    f("BSAM none", BSAM{base, bsam, NoDistance{}});
-    f("BSAM+", BSAMPlus{base, plus});
-    f("BSAM+ cosine", BSAMPlus{base, plus, Cosine{}});
+    registry::for_each_method([&](registry::MethodEntry const& entry, auto const& make) {
+        for (Form const& form : forms_of(entry)) {
+            bool taken = false;
+            const auto finish = [&](auto optimizer, registry::Surroundings const& around) {
+                if (around.interval) {
+                    Interval interval = *around.interval;
+                    interval.every = with.every;
+                    optimizer.set_interval(interval);
+                }
+                taken = true;
+                f(form.name.c_str(), optimizer);
+            };
+            const auto take = [&]<class Method>(Method const& method,
+                                                registry::Surroundings const& around = {}) {
+                if constexpr (is_listed_with_plus<Method>) {
+                    if (form.plus) {
+                        return finish(Optimizer(registry::plus(method, with.kappa), base), around);
+                    }
+                }
+                if constexpr (!is_relative_form<Method>) {
+                    if (!form.plus) finish(Optimizer(method, base), around);
+                }
+            };
+            SettingsReader reader(with, entry.name, form);
+            make(reader, take);
+            if (!taken) throw std::logic_error("the list of tests has no " + form.name);
+        }
+    });
+}
+
+/// The base optimizers alone, each with options that are not its defaults: calls f(name, optimizer).
+template <class F>
+void for_each_base_optimizer(F const& f) {
+    struct Base {
+        std::string_view base, name;
+        registry::Options options;
+    };
+    std::vector<Base> const bases{
+        {"adam", "Adam with amsgrad", {{"amsgrad", "true"}}},
+        {"adamw", "AdamW", {{"learning_rate", "0.01"}}},
+        {"sgd", "SGD", {{"learning_rate", "0.1"}}},
+        {"sgd", "momentum", {{"learning_rate", "0.1"}, {"momentum", "0.9"}, {"dampening", "0.5"}}},
+        {"rmsprop",
+         "RMSprop",
+         {{"learning_rate", "0.01"}, {"momentum", "0.9"}, {"centered", "true"}}},
+        {"adagrad", "Adagrad", {{"learning_rate", "0.1"}, {"initial_accumulator", "0.1"}}},
+        {"lion", "Lion", {{"learning_rate", "0.01"}, {"weight_decay", "0.1"}}},
+        {"lamb", "LAMB", {{"learning_rate", "0.01"}, {"weight_decay", "0.1"}}}};
+    registry::for_each_base([&](registry::BaseEntry const& entry, auto const& make) {
+        const auto add = [&](std::string_view name, registry::Options const& options) {
+            registry::OptionReader reader(options);
+            f(std::string(name).c_str(), Plain{make(reader)});
+        };
+        bool added = false;
+        for (Base const& each : bases) {
+            if (each.base != entry.name) continue;
+            add(each.name, each.options);
+            added = true;
+        }
+        if (!added) add(entry.name, {});
+    });
 }
 
 /// One representative of each way a step can go through memory: for tests that are slow to compile.
@@ -95,6 +200,11 @@ void for_each_kind_of_method(Base const& base, Settings const& with, F const& f)
     f("GSAM", GSAM{base, {.rho = with.rho}});
     f("MG", MirrorGradient{base});
     f("LookSAM", LookSAM{base, {.rho = with.rho, .every = 2}});
+    f("SAMPa", SAMPa{base, {.rho = with.rho}});
+    f("Momentum-SAM", MomentumSAM{base, {.rho = with.rho}});
+    f("ESAM", ESAM{base, {.rho = with.rho}});
+    f("SAM relative per block",
+      Sharpness{Relative<EuclideanBall, true>{{.rho = with.rho}}, NoDistance{}, NoMix{}, base});
     f("a dynamic mask on a running Fisher ball, GSAM+",
       Sharpness{Masked<FisherBall<RunningFisher>, DynamicMask>{{.rho = with.rho}, {}}, NoDistance{},
                 TwoBatchesOf<SurrogateGap>{with.kappa, {}}, base});
@@ -102,6 +212,7 @@ void for_each_kind_of_method(Base const& base, Settings const& with, F const& f)
       Sharpness<AdaptiveBall, DistanceTo<MovingAverage, Cosine>, NoMix, Base>{
           {.rho = with.rho}, {}, {}, base});
     f("FSAM", FSAM{base, {.rho = with.rho}});
+    f("VaSSO", VaSSO{base, {.rho = with.rho}});
     f("BSAM Manhattan", BSAM{base, {.rho = with.rho}});
     f("BSAM+ cosine", BSAMPlus{base, {.rho = with.rho, .kappa = with.kappa}, Cosine{}});
 }

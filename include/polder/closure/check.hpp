@@ -16,6 +16,7 @@
 #include <polder/closure/closure_differences.hpp>
 #include <polder/closure/closure_probe.hpp>
 #include <polder/closure/closure_report.hpp>
+#include <polder/closure/forms.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/concepts.hpp>
 

@@ -68,7 +68,10 @@ public:
         shown(a);
     }
     void keep(Array a) {
-        typename detail::DeviceArrays<T, System>::Table const from = arrays_.table(a.id);
+        // The table of where the values lie changes places with a spare one, so that nothing is allocated.
+        auto& from = spare_;
+        std::swap(from, arrays_.table(a.id));
+        arrays_.table(a.id).values.resize(blocks_.sizes.size());
         if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
         arrays_.point_to_own(a.id);
         shown(a);
@@ -138,6 +141,7 @@ protected:
     detail::Blocks blocks_;
     Plan plan_;
     System system_;
+    typename detail::DeviceArrays<T, System>::Table spare_;
     detail::DeviceArrays<T, System> arrays_;
     detail::DeviceArrays<std::uint8_t, System> masks_;
     std::size_t chunks_ = 0;

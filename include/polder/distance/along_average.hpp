@@ -8,6 +8,7 @@
 
 #include <polder/config.hpp>
 #include <polder/distance/direction.hpp>
+#include <polder/distance/none.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/perturb/move.hpp>

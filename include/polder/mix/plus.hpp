@@ -48,7 +48,7 @@ struct Plus {
         return first.init(plan);
     }
     template <class R, class State>
-    Placed place(R& run, State const& state) const {
+    Placed place(R& run, State const& state) const requires detail::places<Of> {
         return first.place(run, state);
     }
     template <class R, class State>

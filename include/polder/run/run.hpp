@@ -33,6 +33,16 @@ inline constexpr BatchTag<Batch::third> B3{};
 
 namespace detail {
 
+// Whether a method has a way to x + eps: place(run, state). Its members are looked for with a run that is none.
+struct AnyRun {};
+template <class Method>
+inline constexpr bool places = requires {
+    &Method::template place<AnyRun>;
+}
+|| requires(Method const& method, Plan& plan) {
+    &Method::template place<AnyRun, decltype(method.init(plan))>;
+};
+
 // What one argument of a pass is for the function of a coordinate.
 template <class T, class A>
 struct ValueOf {

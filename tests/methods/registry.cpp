@@ -1,0 +1,164 @@
+// Methods and base optimizers by name.
+
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <polder/any_optimizer.hpp>
+
+#include "support/valley.hpp"
+
+using namespace polder;
+using namespace polder::registry;
+using polder::test::same_bits;
+using polder::test::Valley;
+
+namespace {
+
+using Vector = std::vector<double>;
+
+// Of a part of the registry: all of it, over every base optimizer, takes minutes to compile.
+std::vector<MethodLine<Vector>> const& lines() {
+    static auto const all = method_lines<Vector>([](auto const& f) { for_each_direction(f); });
+    return all;
+}
+
+AnyOptimizer<Vector> make(std::string_view method, Options const& options,
+                          std::string_view base = "adam") {
+    OptionReader reader(options);
+    auto optimizer = make_optimizer(lines(), method, base, reader);
+    reader.require_all_used("this optimizer");
+    return optimizer;
+}
+
+template <class Optimizer>
+Vector run(Optimizer optimizer, int steps = 6) {
+    Vector x(11);
+    test::set_start(x);
+    for (int t = 0; t < steps; ++t) optimizer.step(x, Valley{});
+    return x;
+}
+
+}  // namespace
+
+TEST_CASE("every method and base optimizer has a name and a title of its own", "[registry]") {
+    std::set<std::string_view> names, titles;
+    for_each_method([&](MethodEntry const& entry, auto const&) {
+        CAPTURE(entry.name);
+        CHECK(names.insert(entry.name).second);
+        CHECK(titles.insert(entry.title).second);
+        CHECK(canonical(entry.name) == entry.name);
+        CHECK_FALSE(entry.equation.empty());
+        CHECK((entry.name == "none" || !entry.source.empty()));
+    });
+    CHECK(names.size() > 30);
+    std::set<std::string> bases;
+    for (auto const& name : base_names()) CHECK(bases.insert(name).second);
+    CHECK(bases.count("lion") + bases.count("lamb") == 2);
+}
+
+TEST_CASE("every option of a method is described, and every description is of one", "[registry]") {
+    std::set<std::string> used;
+    const auto describe = [&](OptionReader const& reader) {
+        for (auto const& value : reader.used()) {
+            CAPTURE(value.name);
+            used.insert(value.name);
+            const auto is_it = [&](auto const& each) { return each.name == value.name; };
+            CHECK(std::any_of(option_descriptions.begin(), option_descriptions.end(), is_it));
+        }
+    };
+    used.insert("kappa");  // of the + methods
+    used.insert("sigma");  // also that of one distance
+    for_each_method([&](MethodEntry const&, auto const& method) {
+        OptionReader reader{Options{}};
+        method(reader, [](auto const& made, Surroundings const& = {}) { made.validate(); });
+        describe(reader);
+    });
+    for_each_base([&](BaseEntry const&, auto const& base) {
+        OptionReader reader{Options{}};
+        base(reader).validate();
+        describe(reader);
+    });
+    for (auto const& each : option_descriptions) {
+        CAPTURE(each.name);
+        CHECK(used.count(std::string(each.name)) == 1);
+        CHECK_FALSE(each.meaning.empty());
+    }
+}
+
+TEST_CASE("an optimizer by name is the one of the type", "[registry]") {
+    const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
+    const Options rates{{"learning_rate", "0.02"}, {"weight_decay", "0.01"}};
+    const auto with = [&](Options more) {
+        more.insert(more.end(), rates.begin(), rates.end());
+        return more;
+    };
+    CHECK(same_bits(run(make("bsam", with({{"rho", "0.3"}, {"lambda", "0.5"}}))),
+                    run(BSAM{adam, {.rho = 0.3, .lambda = 0.5}})));
+    CHECK(same_bits(run(make("BSAM+", with({{"distance", "cosine"}, {"kappa", "0.25"}}))),
+                    run(BSAMPlus{adam, {.kappa = 0.25}, Cosine{}})));
+    CHECK(same_bits(run(make("Momentum-SAM", with({{"rho", "0.2"}}))),
+                    run(MomentumSAM{adam, {.rho = 0.2}})));
+    CHECK(same_bits(run(make("sampa", {{"learning_rate", "0.1"}}, "sgd")),
+                    run(SAMPa{SGD{.learning_rate = 0.1}})));
+    CHECK(same_bits(run(make("vasso", {{"learning_rate", "0.01"}}, "lamb")),
+                    run(VaSSO{LAMB{.learning_rate = 0.01}})));
+    CHECK(same_bits(run(make("fsam", {{"learning_rate", "0.01"}}, "Lion")),
+                    run(FSAM{Lion{.learning_rate = 0.01}})));
+    CHECK(same_bits(
+        run(make("bsam", with({{"scale", "0"}, {"relative", "all"}, {"rho", "0.01"}}))),
+        run(Sharpness{Relative<EuclideanBall>{{.rho = 0.01}}, NoDistance{}, NoMix{}, adam})));
+}
+
+TEST_CASE("an optimizer by name does what one of a type does", "[registry]") {
+    auto optimizer = make("bsam+", {{"rho", "0.3"}});
+    CHECK(optimizer.batches() == 2);
+    CHECK(optimizer.has_perturbation());
+    Vector x(11), eps(11);
+    test::set_start(x);
+    optimizer.perturbation(x, Valley{}, eps);
+    double square = 0;
+    for (double e : eps) square += e * e;
+    CHECK(std::sqrt(square) == Approx(0.3));
+    optimizer.step(x, Valley{});
+
+    auto copy = optimizer;
+    auto y = x;
+    optimizer.step(x, Valley{});
+    CHECK(copy.steps() == 1);
+    Vector gradient(11);
+    copy.step_in_place(y, gradient, [&](Pass pass) { return Valley{}(y, gradient, pass); });
+    CHECK(same_bits(x, y));
+    CHECK(test::state_bytes(copy) == test::state_bytes(optimizer));
+    CHECK(copy.method() == optimizer.method());
+    copy.set_learning_rate(0);
+    copy.step(y, Valley{});
+    CHECK(same_bits(x, y));
+
+    auto without = make("momentum_sam", {});
+    CHECK_FALSE(without.has_perturbation());
+    CHECK_THROWS_AS(without.perturbation(x, Valley{}, eps), std::logic_error);
+}
+
+TEST_CASE("names and options that are unknown are refused with what is meant", "[registry]") {
+    CHECK_THROWS_WITH(make("bsma", {}),
+                      ContainsSubstring("unknown optimizer 'bsma'; nearest: bsam") &&
+                          ContainsSubstring("bsam+"));
+    CHECK_THROWS_WITH(make("momentum_sam+", {}), ContainsSubstring("unknown optimizer"));
+    CHECK_THROWS_WITH(make("bsam", {}, "adan"),
+                      ContainsSubstring("unknown base optimizer 'adan'; nearest: adam"));
+    CHECK_THROWS_WITH(make("bsam", {{"roh", "1"}}),
+                      ContainsSubstring("unknown option of this optimizer 'roh'; nearest: rho"));
+    CHECK_THROWS_WITH(make("bsam", {{"rho", "much"}}), "rho = 'much', expected a number");
+    CHECK_THROWS_WITH(make("bsam", {{"rho", "-1"}}),
+                      "polder: rho = -1 is out of range; expected a finite number >= 0");
+    CHECK_THROWS_WITH(make("bsam", {{"distance", "manhatten"}}),
+                      ContainsSubstring("unknown distance 'manhatten'; nearest: manhattan"));
+    CHECK_THROWS_WITH(make("momentum_sam", {}, "sgd"), ContainsSubstring("first moment"));
+    CHECK_NOTHROW(make("momentum_sam", {{"momentum", "0.9"}}, "sgd"));
+}
