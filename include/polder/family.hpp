@@ -8,6 +8,7 @@
 #include <polder/concepts.hpp>
 #include <polder/distance/none.hpp>
 #include <polder/mix/none.hpp>
+#include <polder/mix/plus.hpp>
 #include <polder/perturb/move.hpp>
 #include <polder/perturb/none.hpp>
 #include <polder/policy_name.hpp>
@@ -58,24 +59,45 @@ inline constexpr bool takes_samples = requires {
     requires P::samples;
 };
 
-// Refuses what is no policy in one sentence each.
+// A distance and a mix that reads g need an eps.
+template <class P, class D, class M>
+inline constexpr bool perturbation_fits =
+    !std::is_same_v<P, NoPerturbation> || (std::is_same_v<D, NoDistance> && !reads_clean<M>);
+// The later ascents of several follow their own gradients, of which no average is kept.
+template <class P, class D>
+inline constexpr bool ascents_fit = !requires {
+    requires P::ascends_again;
+}
+|| std::is_same_v<D, NoDistance>;
+template <class M>
+inline constexpr bool is_plus_of_plus = false;
+template <class M>
+inline constexpr bool is_plus_of_plus<Plus<Plus<M>>> = true;
+
+// Refuses what does not fit in one sentence each.
 template <class Perturb, class Distance, class Mix>
 struct PoliciesFit {
     static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "
-                                         "coefficient(norm), or a policy around one; see "
-                                         "docs/writing_a_method.md");
+                                         "coefficient(norm), or term, norm and move, or a "
+                                         "policy derived from one; see docs/writing_a_method.md");
     static_assert(
         distance<Distance>,
         "polder: Distance is NoDistance or DistanceTo<Reference, Measure>, whose Measure needs "
         "validate(), distance(...) and, for a reduction of its own, term(g, e); see "
         "docs/writing_a_method.md");
-    static_assert(mixing<Mix>, "polder: Mix needs validate() and blend(run, s), or blend(run, s, "
-                               "g) and reads_clean; see docs/writing_a_method.md");
+    static_assert(
+        mixing<Mix>,
+        "polder: Mix needs validate() and blend(run, s), or blend(run, s, g) and reads_clean; see "
+        "docs/writing_a_method.md");
+    static_assert(layers_fit<Perturb>(), "polder: Masked and Stochastic go around a ball, and "
+                                         "Centralised, SeveralAscents and Relative "
+                                         "around a ball or one of these two");
     static_assert(!std::is_same_v<Perturb, NoPerturbation> || !reads_clean<Mix>,
                   "polder: a Mix that reads the clean gradient needs a perturbation");
-    static_assert(
-        !requires(Perturb p) { p.ascents; } || std::is_same_v<Distance, NoDistance>,
-        "polder: SeveralAscents takes NoDistance");
+    static_assert(!std::is_same_v<Perturb, NoPerturbation> || std::is_same_v<Distance, NoDistance>,
+                  "polder: a Distance needs a perturbation");
+    static_assert(ascents_fit<Perturb, Distance>, "polder: SeveralAscents takes NoDistance");
+    static_assert(!is_plus_of_plus<Mix>, "polder: a mix takes one second batch, and not two");
     static constexpr bool value = true;
 };
 

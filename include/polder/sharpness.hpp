@@ -27,29 +27,6 @@ namespace polder {
 /// Family::update (family.hpp) is its text.
 template <class Perturb, class Distance, class Mix, class BaseOpt>
 class Sharpness : public Optimizer<Family<Perturb, Distance, Mix>, BaseOpt> {
-    static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "
-                                         "coefficient(norm), or term, norm and move, or "
-                                         "a policy derived from one; see docs/writing_a_method.md");
-    static_assert(
-        distance<Distance>,
-        "polder: Distance is NoDistance or DistanceTo<Reference, Measure>, whose Measure needs "
-        "validate(), distance(...) and, for a reduction of its own, term(g, e); or it has "
-        "direction(run, state, g, perturb, reads); see docs/writing_a_method.md");
-    static_assert(
-        mixing<Mix>,
-        "polder: Mix needs validate() and blend(run, s), or blend(run, s, g) and reads_clean; see "
-        "docs/writing_a_method.md");
-    static_assert(detail::layers_fit<Perturb>(), "polder: Masked and Stochastic go around a ball, "
-                                                 "and Centralised, SeveralAscents and Relative "
-                                                 "around a ball or one of these two");
-    static_assert(
-        detail::perturbation_fits<Perturb, Distance, Mix>,
-        "polder: a Distance, and a Mix that reads the clean gradient, need a perturbation");
-    static_assert(detail::ascents_fit<Perturb, Distance>,
-                  "polder: SeveralAscents takes NoDistance");
-    static_assert(!detail::is_plus_of_plus<Mix>,
-                  "polder: a mix takes one second batch, and not two");
-
 public:
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.

@@ -20,6 +20,7 @@ template <class Ball>
 struct SeveralAscents : Ball {
     int ascents = 2;  ///< >= 1; 1 is Ball itself
 
+    static constexpr bool ascends_again = true;
     static constexpr int layer = 2;  // around a ball, or one of layer 1
     using Inner = Ball;
     static std::string name() { return "SeveralAscents<" + policy_name<Ball>() + ">"; }
