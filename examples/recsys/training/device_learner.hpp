@@ -8,7 +8,9 @@
 
 #include <polder/closure/device_report.hpp>
 #include <polder/config.hpp>
+#include <polder/device/engine.hpp>
 #include <polder/device/passes.hpp>
+#include <polder/state/state.hpp>
 
 #include "recsys/evaluation/device_full_sort.hpp"
 #include "recsys/models/visiting_model.hpp"

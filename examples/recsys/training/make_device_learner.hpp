@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include <polder/device/engine.hpp>
+
 #include "recsys/models/device_models.hpp"
 #include "recsys/training/device_learner.hpp"
 #include "recsys/training/methods.hpp"

@@ -1,6 +1,7 @@
 /// Optimizers chosen at run time, by the names that the command line uses.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -52,7 +53,8 @@ OptimizerOptions parse_optimizer(std::string_view text, OptimizerOptions const& 
 
 /// An option with its value.
 using OptimizerValue = registry::OptionValue;
-inline std::string to_text(std::variant<double, bool, std::string> const& value) {
+template <std::same_as<decltype(OptimizerValue::value)> Value>
+std::string to_text(Value const& value) {
     return std::visit([](auto const& each) { return to_text(AnyValue(each)); }, value);
 }
 
