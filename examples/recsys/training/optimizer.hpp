@@ -28,6 +28,7 @@ struct LossSums {
 template <class System>
 using AnyOptimizerOn = polder::AnyOptimizer<ArenaOf<float, System>>;
 using AnyOptimizer = AnyOptimizerOn<HostMemory>;
+using Closure = AnyOptimizer::Closure;
 
 /// Parameters of these names are never perturbed or changed, nor part of any norm. Before the first step.
 template <class Optimizer>
