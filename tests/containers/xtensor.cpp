@@ -50,11 +50,11 @@ static_assert(!parameter_container<xt::xarray<double, xt::layout_type::dynamic>>
 static_assert(
     !parameter_container<decltype(xt::adapt(std::declval<std::vector<double> const&>(), Shape()))>);
 using Array = xt::xarray<double>;
-static_assert(!parameter_container<decltype(xt::view(std::declval<Array&>(), 1))>);
-static_assert(!parameter_container<decltype(xt::view(std::declval<Array&>(), xt::all(), 1))>);
-static_assert(!parameter_container<decltype(xt::strided_view(std::declval<Array&>(), {1}))>);
-static_assert(!parameter_container<decltype(xt::transpose(std::declval<Array&>()))>);
-static_assert(!parameter_container<decltype(std::declval<Array&>() + 1.0)>);
+static_assert(!parameter_container<decltype(xt::view(std::declval<XArray&>(), 1))>);
+static_assert(!parameter_container<decltype(xt::view(std::declval<XArray&>(), xt::all(), 1))>);
+static_assert(!parameter_container<decltype(xt::strided_view(std::declval<XArray&>(), {1}))>);
+static_assert(!parameter_container<decltype(xt::transpose(std::declval<XArray&>()))>);
+static_assert(!parameter_container<decltype(std::declval<XArray&>() + 1.0)>);
 
 TEST_CASE("xtensor's blocks have their shape", "[containers][xtensor]") {
     std::vector<double> memory(6);
