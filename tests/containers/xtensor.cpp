@@ -49,7 +49,7 @@ static_assert(!parameter_container<xt::xarray<int>>);
 static_assert(!parameter_container<xt::xarray<double, xt::layout_type::dynamic>>);
 static_assert(
     !parameter_container<decltype(xt::adapt(std::declval<std::vector<double> const&>(), Shape()))>);
-using Array = xt::xarray<double>;
+using XArray = xt::xarray<double>;
 static_assert(!parameter_container<decltype(xt::view(std::declval<XArray&>(), 1))>);
 static_assert(!parameter_container<decltype(xt::view(std::declval<XArray&>(), xt::all(), 1))>);
 static_assert(!parameter_container<decltype(xt::strided_view(std::declval<XArray&>(), {1}))>);

@@ -200,7 +200,7 @@ void for_each_ball(F&& f) {
           ESAMOptions const d;
           Stochastic<EuclideanBall> b{ball<EuclideanBall>(o, d.rho, d.norm_guard)};
           b.beta = o.number("beta", d.beta);
-          b.seed = o.whole("seed", d.seed);
+          b.seed = o.whole("draw_seed", d.seed);
           take(family(b));
       });
 }

@@ -84,7 +84,7 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"first_epoch", OptionDescription::Kind::whole, ">= 0",
      "ssam_d: where the share that is exchanged begins to fall"},
     {"last_epoch", OptionDescription::Kind::whole, "> first_epoch", "ssam_d: where it is 0"},
-    {"seed", OptionDescription::Kind::whole, ">= 0", "esam: of what is drawn"},
+    {"draw_seed", OptionDescription::Kind::whole, ">= 0", "esam: of what is drawn"},
     {"mask_seed", OptionDescription::Kind::whole, ">= 0", "ssam_d: seed of the mask"},
     {"beta", OptionDescription::Kind::number, "in (0, 1]",
      "esam: the probability that a coordinate is perturbed"},
