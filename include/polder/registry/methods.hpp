@@ -278,11 +278,12 @@ void for_each_metric(F&& f) {
       [](auto& o, auto const& take) {
           DynamicMask mask;
           mask.drop_rate = o.number("drop_rate", mask.drop_rate);
-          mask.drop = std::array<Score, 3>{Score::gradient, Score::weight,
-                                 Score::random}[o.choice("drop", {"gradient", "weight", "random"})];
-          mask.growth =
-              std::array<Score, 3>{Score::random, Score::gradient,
-                         Score::weight}[o.choice("growth", {"random", "gradient", "weight"})];
+          mask.drop = std::array<Score, 3>{
+              Score::gradient, Score::weight,
+              Score::random}[o.choice("drop", {"gradient", "weight", "random"})];
+          mask.growth = std::array<Score, 3>{
+              Score::random, Score::gradient,
+              Score::weight}[o.choice("growth", {"random", "gradient", "weight"})];
           mask.first_epoch = o.whole("first_epoch", mask.first_epoch);
           mask.last_epoch = o.whole("last_epoch", mask.last_epoch);
           mask.seed = o.whole("mask_seed", mask.seed);
