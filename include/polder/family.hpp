@@ -78,8 +78,8 @@ inline constexpr bool is_plus_of_plus<Plus<Plus<M>>> = true;
 template <class Perturb, class Distance, class Mix>
 struct PoliciesFit {
     static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "
-                                         "coefficient(norm), or term, norm and move, or a "
-                                         "policy derived from one; see docs/writing_a_method.md");
+                                         "coefficient(norm), or a policy around one; see "
+                                         "docs/writing_a_method.md");
     static_assert(
         distance<Distance>,
         "polder: Distance is NoDistance or DistanceTo<Reference, Measure>, whose Measure needs "

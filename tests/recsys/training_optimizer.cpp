@@ -226,7 +226,7 @@ TEST_CASE("unknown names and wrong values are answered with what is known", "[op
         CHECK_THROWS_WITH(make_optimizer(options), ContainsSubstring(message));
         CHECK_THROWS_WITH(optimizer_values(options), ContainsSubstring(message));
     };
-    fails({"sham", "adam", {}}, "unknown optimizer 'sham'; nearest: sam, esam, asam; known: none");
+    fails({"sham", "adam", {}}, "unknown optimizer 'sham'; nearest: sam, asam, fsam; known: none");
     fails({"mg+", "adam", {}}, "unknown optimizer 'mg+'");
     fails({"sam", "adan", {}}, "unknown base optimizer 'adan'; nearest: adam, adamw; known: adam");
     fails({"bsam", "adam", {{"distance", "cosin"}}}, "unknown distance 'cosin'; nearest: cosine");

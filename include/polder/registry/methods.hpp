@@ -193,16 +193,6 @@ void for_each_ball(F&& f) {
           steps.ascents = whole(o, "ascents", steps.ascents);
           take(family(steps));
       });
-    f(MethodEntry{"esam", "ESAM",
-                  "eps = SAM's on coordinates drawn with probability beta, over beta, u = s",
-                  "Du et al. 2022, section 3.1"},
-      [](auto& o, auto const& take) {
-          ESAMOptions const d;
-          Stochastic<EuclideanBall> b{ball<EuclideanBall>(o, d.rho, d.norm_guard)};
-          b.beta = o.number("beta", d.beta);
-          b.seed = o.whole("draw_seed", d.seed);
-          take(family(b));
-      });
 }
 
 /// Balls that scale with the parameters or with the Fisher metric, and those of which only part moves.
@@ -323,6 +313,16 @@ void for_each_direction(F&& f) {
           VaSSOOptions const d;
           auto const b = ball<EuclideanBall>(o, d.rho, d.norm_guard);
           take(family(b, AlongAverage{o.number("theta", d.theta)}));
+      });
+    f(MethodEntry{"esam", "ESAM",
+                  "eps = SAM's on coordinates drawn with probability beta, over beta, u = s",
+                  "Du et al. 2022, section 3.1"},
+      [](auto& o, auto const& take) {
+          ESAMOptions const d;
+          Stochastic<EuclideanBall> b{ball<EuclideanBall>(o, d.rho, d.norm_guard)};
+          b.beta = o.number("beta", d.beta);
+          b.seed = o.whole("draw_seed", d.seed);
+          take(family(b));
       });
     f(
         MethodEntry{
