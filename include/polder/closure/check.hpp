@@ -199,7 +199,7 @@ constexpr void check_checked_container() {
 ///
 ///     std::cout << polder::check_closure(x, loss);
 ///
-/// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass), as Sharpness::step takes it;
+/// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass), as Optimizer::step takes it;
 /// C any container in the host's memory. All calls are for the first batch, x being what the optimizer starts from
 /// or got stuck at. It asks whether
 ///   - the gradient keeps the shape of x, and x is not written to;
@@ -241,7 +241,7 @@ ClosureReport check_closure(C& x, Closure&& closure, CheckOptions const& options
 }
 
 /// The same of a model that owns its parameters x and its gradient (of the same shape), with a closure that
-/// Sharpness::step_in_place takes: scalar() or scalar(Pass), which returns the loss at what x holds and overwrites
+/// Optimizer::step_in_place takes: scalar() or scalar(Pass), which returns the loss at what x holds and overwrites
 /// `gradient`. Whether it reads x is asked by moving x. x is put back; `gradient` has what the last call wrote.
 template <class C, class Closure>
 ClosureReport check_closure_in_place(C& x, C& gradient, Closure&& closure,

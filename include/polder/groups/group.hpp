@@ -17,7 +17,7 @@ namespace polder {
 /// What some blocks have for themselves; everything else they share with all others. Norms and distances
 /// still run over all blocks together, but for frozen ones.
 struct Group {
-    std::string name{};  ///< how Sharpness::group finds it
+    std::string name{};  ///< how Settings::group finds it
     std::vector<std::string>
         blocks{};  ///< names of blocks, or patterns: * any text, ? any character
 

@@ -15,7 +15,7 @@ struct SSAMOptions {
 
 /// eps = M o rho g / ||g||_2,   x <- BaseOpt(x, grad L_B(x + eps)), the norm over all coordinates.
 /// Mask: FisherMask (SSAM-F), DynamicMask (SSAM-D) or FixedMask, with their own options. A mask of ones is SAM.
-/// Epochs are told by begin_epoch().
+/// Epochs are told by Settings::begin_epoch.
 /// Mi et al. 2022, Algorithms 1-3. Two evaluations per step, both on B, and those of a FisherMask's samples.
 ///
 ///     polder::SSAM fisher{polder::Adam{}, {.rho = 0.1}, polder::FisherMask{.sparsity = 0.5, .samples = 16}};

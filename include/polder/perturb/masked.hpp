@@ -1,10 +1,10 @@
 /// A ball of which only some coordinates move: sparse SAM.
 ///
 /// What moves is 1 in the mask M, one byte per coordinate:
-///   FixedMask    what Sharpness::set_mask was given; ones before
+///   FixedMask    what Optimizer::set_mask was given; ones before
 ///   FisherMask   the largest squared gradients of single samples, looked at again every few epochs (SSAM-F)
 ///   DynamicMask  some dropped and some grown, every few epochs (SSAM-D)
-/// Epochs are told by Sharpness::begin_epoch; without it all steps are of one epoch.
+/// Epochs are told by Settings::begin_epoch; without it all steps are of one epoch.
 #pragma once
 
 #include <algorithm>
@@ -82,7 +82,7 @@ struct ScoreBy {
 
 }  // namespace detail
 
-/// The mask is the user's (Sharpness::set_mask); before that all coordinates move.
+/// The mask is the user's (Optimizer::set_mask); before that all coordinates move.
 struct FixedMask {
     static constexpr std::string_view name = "FixedMask";
     void validate() const {}
