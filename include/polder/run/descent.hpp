@@ -268,7 +268,7 @@ struct RuleState {
             RuleDescent<Form, n, m, F, stage> const pass{form, d.update, d.past, d.rider.pass,
                                                          d.ahead};
             std::array<Array, states> now{}, next{};
-            for (std::size_t k = 0; k < states; ++k) {
+            for (std::size_t k = 0; k != states; ++k) {
                 now[k] = arrays[k].now;
                 next[k] = stage == Stage::elsewhere ? run.next(arrays[k]) : arrays[k].next;
             }
@@ -293,13 +293,13 @@ private:
     template <std::size_t n>
     static std::array<InOut<Array>, n> changed(std::array<Array, n> const& a) {
         std::array<InOut<Array>, n> out{};
-        for (std::size_t k = 0; k < n; ++k) out[k] = {a[k]};
+        for (std::size_t k = 0; k != n; ++k) out[k] = {a[k]};
         return out;
     }
     template <std::size_t n>
     static std::array<Out<Array>, n> written(std::array<Array, n> const& a) {
         std::array<Out<Array>, n> out{};
-        for (std::size_t k = 0; k < n; ++k) out[k] = {a[k]};
+        for (std::size_t k = 0; k != n; ++k) out[k] = {a[k]};
         return out;
     }
 };
