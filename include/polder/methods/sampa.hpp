@@ -49,24 +49,9 @@ struct ParallelAscent {
         auto s = run.gradient(B1, state.up, std::move(g));                // s = grad L_B1(x~)
         auto h = run.gradient(B2, state.down);                            // h = grad L_B2(y)
         Array const of_h = h;
-        base.descend(run, keeping((1 - lambda) * std::move(s) + lambda * std::move(h), Assign{},
-                                  Out{state.kept}, of_h));
+        base.descend(run, keeping((1 - lambda) * std::move(s) + lambda * std::move(h),
+                                  detail::CopyPass{}, Out{state.kept}, of_h));
     }
-
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
-
-    struct Assign {
-        struct At {
-            template <class V>
-            POLDER_INLINE void operator()(V& to, V from) const {
-                to = from;
-            }
-        };
-        template <class T>
-        POLDER_HOST_DEVICE At at(Site<T> const&) const {
-            return {};
-        }
-    };
 };
 
 /// Hyper-parameters of SAMPa.
