@@ -24,8 +24,8 @@
 #define POLDER_INLINE_LAMBDA __attribute__((always_inline))
 #endif
 
-// Of the loop that follows: its iterations do not depend on one another. (Clang warns of such loops that it cannot
-// vectorise.)
+// POLDER_INDEPENDENT says of the loop that follows that its iterations do not depend on one another. Clang warns of
+// such loops that it cannot vectorise, now at the loop, now at its function: the other two turn that off around a function.
 #define POLDER_NO_PASS_WARNINGS
 #define POLDER_PASS_WARNINGS
 #if defined(__clang__)

@@ -21,14 +21,14 @@ namespace polder::detail {
 // fixed by the count alone; eight doubles are one to four vector registers.
 inline constexpr std::size_t lanes = 8;
 
+POLDER_NO_PASS_WARNINGS
 // Not inlined, here and below: each loop is compiled by itself, with registers of its own.
 template <class T, class F, class... Columns>
 POLDER_NOINLINE void sweep(std::size_t length, F const f, Columns const... columns) {
-    POLDER_NO_PASS_WARNINGS
     POLDER_INDEPENDENT
     for (std::size_t i = 0; i < length; ++i) call_at<T>(f, i, columns...);
-    POLDER_PASS_WARNINGS
 }
+POLDER_PASS_WARNINGS
 
 // A value is finite unless all bits of its exponent are set; the largest exponent is found with integers,
 // which compilers vectorise without a licence to reorder additions.
@@ -91,6 +91,7 @@ private:
         });
     }
 
+    POLDER_NO_PASS_WARNINGS
     // Terms first, additions second, in an array that nothing else refers to: only so does GCC 12
     // keep four or more sums in vector registers.
     template <class T, class F, class... Columns>
@@ -102,13 +103,11 @@ private:
         double values[count][run];
         for (std::size_t begin = 0; begin < groups * lanes; begin += run) {
             const std::size_t length = run > lanes ? std::min(run, groups * lanes - begin) : run;
-            POLDER_NO_PASS_WARNINGS
             POLDER_INDEPENDENT
             for (std::size_t i = 0; i < length; ++i) {
                 store(std::make_index_sequence<count>{}, values, i,
                       call_at<T>(f, first + begin + i, columns...));
             }
-            POLDER_PASS_WARNINGS
             for (std::size_t i = 0; i < length; i += lanes) {
                 each([&]<std::size_t k, class Fold>() {
                     for (std::size_t to = 0; to < lanes; ++to) {
@@ -119,6 +118,7 @@ private:
         }
         for (std::size_t k = 0; k < count; ++k) std::copy_n(sums[k], lanes, total[k].begin());
     }
+    POLDER_PASS_WARNINGS
 
     // How many terms go to the array at a time. GCC 12 unrolls a loop of `lanes` iterations before it vectorises it, and then
     // has to prove that what is written is nothing that is read later: longer loops are vectorised as they stand.
