@@ -8,6 +8,8 @@ if(POLDER_CUDA)
         if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
             set(CMAKE_CUDA_ARCHITECTURES 80 90)
         endif()
+        # nvcc's -O is for the host's code alone, which takes half of the time to compile and none of the time of a step.
+        set(CMAKE_CUDA_FLAGS_RELEASE "-O1 -DNDEBUG" CACHE STRING "Options of nvcc in release builds")
         enable_language(CUDA)
         find_package(CUDAToolkit REQUIRED)
         if(TARGET CUDA::cublas AND TARGET CUDA::cusparse)

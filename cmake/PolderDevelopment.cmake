@@ -1,5 +1,5 @@
 # What the project's own programs need and a user's must not inherit: warnings, sanitizers, where
-# programs go, compiler cache.
+# programs go, compiler cache, linker.
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
@@ -30,6 +30,10 @@ if(POLDER_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
         "${POLDER_CCACHE}")
 endif()
 
+# mold and lld link the test programs in a fraction of a second each.
+find_program(POLDER_LINKER NAMES mold ld.lld)
+mark_as_advanced(POLDER_LINKER)
+
 add_library(polder_project_options INTERFACE)
 target_compile_options(polder_project_options INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion
@@ -37,6 +41,11 @@ target_compile_options(polder_project_options INTERFACE
     -ffp-contract=off
     $<$<BOOL:${POLDER_WARNINGS_AS_ERRORS}>:-Werror>
     $<$<BOOL:${POLDER_NATIVE}>:-march=native>)
+if(POLDER_LINKER)
+    cmake_path(GET POLDER_LINKER FILENAME linker)
+    string(REPLACE "ld.lld" "lld" linker "${linker}")
+    target_link_options(polder_project_options INTERFACE -fuse-ld=${linker})
+endif()
 
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     if(POLDER_CCACHE)

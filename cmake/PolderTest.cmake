@@ -136,3 +136,11 @@ function(polder_add_golden_test name program folder)
     set_property(TEST ${name} PROPERTY LABELS golden)
     polder_test_environment(${name})
 endfunction()
+
+# polder_skip_without_cuda(<name>): a test that needs a GPU, in a build that cannot have it.
+function(polder_skip_without_cuda name)
+    add_test(NAME ${name} COMMAND "${CMAKE_COMMAND}" -E echo
+        "SKIPPED: ${name}: built without CUDA; configure with -DPOLDER_CUDA=ON")
+    set_property(TEST ${name} PROPERTY LABELS gpu)
+    set_property(TEST ${name} PROPERTY SKIP_REGULAR_EXPRESSION "^SKIPPED: ")
+endfunction()
