@@ -168,12 +168,12 @@ struct Family {
         auto [g, y] = place(run, state);
         return run.gradient(B1, y, std::move(g));
     }
-    /// What the base optimizer gets.
-    template <class R>
-    auto update(R& run, State const& state) const {
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
         auto [g, y] = place(run, state);
-        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));      // s = grad L_B1(y)
-        return detail::blend(run, mix, std::move(s), std::move(g));  // u = Mix(s, g, ...)
+        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));        // s = grad L_B1(y)
+        auto u = detail::blend(run, mix, std::move(s), std::move(g));  // u = Mix(s, g, ...)
+        base.descend(run, std::move(u));                               // x <- BaseOpt(x, u)
     }
 };
 
@@ -205,9 +205,9 @@ struct Family<NoPerturbation, Distance, Mix> {
     Gradient ascended(R& run, State const&) const {
         return run.gradient(B1, run.x());
     }
-    template <class R>
-    auto update(R& run, State const&) const {
-        return mix.blend(run, run.gradient(B1, run.x()));
+    template <class R, class Base>
+    void step(R& run, State const&, Base const& base) const {
+        base.descend(run, mix.blend(run, run.gradient(B1, run.x())));
     }
 };
 

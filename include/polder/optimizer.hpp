@@ -70,14 +70,13 @@ inline constexpr bool samples_asked = requires {
 /// A method is an algorithm over a run (run/run.hpp), written once for all containers, scalars and devices:
 ///
 ///     State init(Plan& plan) const;                     what it keeps and needs (run/handles.hpp)
-///     auto update(run, state) const;                    a step: what the base optimizer gets (run/blend.hpp), or
-///     void step(run, state, base) const;                a step that descends itself (run/descent.hpp)
+///     void step(run, state, base) const;                a step, which ends with base.descend(run, u) (run/descent.hpp)
 ///     void validate() const;                            throws for a hyper-parameter that is out of range
 ///
 /// and, where it has them:
 ///
 ///     Placed place(run, state) const;                   the way to x + eps: for perturbation()
-///     auto rest(run, state) const;                      the steps between, where an Interval is set; else u = g
+///     void rest(run, state, base) const;                the steps between, where an Interval is set; else u = g
 ///     void start(run, state) const;                     passes for the first values of what it keeps
 ///     static constexpr int batches = 2;                 it asks for a second batch
 ///     static constexpr bool samples = true;             it asks for single samples
@@ -372,13 +371,14 @@ private:
         run.active = interval_.active(data_.steps, batch_);
         Descends<BaseOpt> const base{base_, *base_state_};
         if (run.active) {
-            if constexpr (requires { method_.step(run, *state_, base); }) {
-                method_.step(run, *state_, base);
-            } else {
-                base.descend(run, method_.update(run, *state_));
-            }
-        } else if constexpr (requires { method_.rest(run, *state_); }) {
-            base.descend(run, method_.rest(run, *state_));
+            static_assert(
+                requires { method_.step(run, *state_, base); },
+                "polder: a method has step(run, state, base), which ends with base.descend(run, "
+                "u); "
+                "see docs/writing_a_method.md");
+            method_.step(run, *state_, base);
+        } else if constexpr (requires { method_.rest(run, *state_, base); }) {
+            method_.rest(run, *state_, base);
         } else {
             base.descend(run, run.gradient(B1, run.x()));
         }

@@ -69,21 +69,22 @@ struct LookingAscent {
     Placed place(R& run, State const& state) const {
         return ascent.place(run, state.ascent);
     }
-    template <class R>
-    auto update(R& run, State const& state) const {
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
         auto [g, y] = place(run, state);
         auto s = run.gradient(B1, y);
         auto const norm = reduce(run, Norm{{}, reuse.norm_guard}, g)[0];
         auto const along = reduce(run, Along{norm}, s, g)[0];
         Array const of_s = s;
-        return keeping(1 * std::move(s), Across{norm, along}, Out{state.k}, of_s, std::move(g));
+        base.descend(
+            run, keeping(1 * std::move(s), Across{norm, along}, Out{state.k}, of_s, std::move(g)));
     }
-    template <class R>
-    auto rest(R& run, State const& state) const {
+    template <class R, class Base>
+    void rest(R& run, State const& state, Base const& base) const {
         auto g = run.gradient(B1, run.x());
         auto const c = reduce(run, Weight{reuse.alpha, reuse.kept_guard}, g, state.k);
         if constexpr (!Reuse::per_block) run.note(detail::Note::gradient_norm, c[1]);
-        return 1 * std::move(g) + Coefficient(c[0]) * state.k;
+        base.descend(run, 1 * std::move(g) + Coefficient(c[0]) * state.k);
     }
 
     // The passes. (Public, for nvcc takes no private type into a kernel.)

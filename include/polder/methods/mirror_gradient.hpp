@@ -62,9 +62,9 @@ struct Mirror {
         base.descend_again(run, state.mirrored,
                            -alpha2 * std::move(h));  // x = BaseOpt(x', -alpha2 h)
     }
-    template <class R>
-    auto rest(R& run, State const&) const {
-        return between * run.gradient(B1, run.x());
+    template <class R, class Base>
+    void rest(R& run, State const&, Base const& base) const {
+        base.descend(run, between * run.gradient(B1, run.x()));
     }
 };
 

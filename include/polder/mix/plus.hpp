@@ -51,21 +51,31 @@ struct Plus {
     Placed place(R& run, State const& state) const requires detail::places<Of> {
         return first.place(run, state);
     }
-    template <class R, class State>
-    auto update(R& run, State const& state) const {
-        return with_second(run, first.update(run, state));
+    template <class R, class State, class Base>
+    void step(R& run, State const& state, Base const& base) const {
+        first.step(run, state, WithSecond<Base>{*this, base});
     }
-    template <class R, class State>
-    auto rest(R& run, State const& state) const requires requires {
-        first.rest(run, state);
+    template <class R, class State, class Base>
+    void rest(R& run, State const& state, Base const& base) const requires requires {
+        first.rest(run, state, base);
     }
-    { return with_second(run, first.rest(run, state)); }
+    { first.rest(run, state, WithSecond<Base>{*this, base}); }
 
 private:
     template <class R, class B>
     auto with_second(R& run, B u) const {
         return kappa * std::move(u) + (1 - kappa) * run.gradient(B2, run.x());
     }
+    // The base optimizer, as a method over one batch sees it: it gets the u of both.
+    template <class Base>
+    struct WithSecond {
+        Plus const& plus;
+        Base const& base;
+        template <class R, class B>
+        void descend(R& run, B u) const {
+            base.descend(run, plus.with_second(run, std::move(u)));
+        }
+    };
 };
 template <class Of>
 using TwoBatchesOf = Plus<Of>;
