@@ -2,18 +2,14 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <polder/blocks/container.hpp>
@@ -26,7 +22,7 @@
 #include <polder/concepts.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/policy_name.hpp>
-#include <polder/run/any_engine.hpp>
+#include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/descent.hpp>
 #include <polder/run/handles.hpp>
@@ -65,6 +61,11 @@ inline constexpr bool samples_asked = requires {
     requires Method::samples;
 };
 
+template <class Method, class R>
+inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run) {
+    method.start(run, method.init(plan));
+};
+
 }  // namespace detail
 
 /// A method is an algorithm over a run (run/run.hpp), written once for all containers, scalars and devices:
@@ -94,6 +95,8 @@ class Optimizer : public Settings {
         "docs/writing_a_method.md");
 
     static constexpr bool samples = detail::samples_asked<Method>;
+    template <class Engine>
+    static constexpr bool starts = detail::starts<Method, Run<Engine, detail::NoClosure>>;
     template <class C>
     using EngineFor = typename EngineOf<memory_space_t<C>, scalar_t<C>>::type;
 
@@ -132,7 +135,7 @@ public:
             auto& engine = prepare(x);
             detail::OutOfPlace<EngineFor<Container>, Container, std::remove_reference_t<Closure>,
                                batches, samples>
-                form(engine, x, closure, twins_);
+                form(engine, x, closure, bound_.twins);
             return advance(engine, form);
         } else {
             return {};
@@ -161,17 +164,10 @@ public:
     ReportOf<C> step_in_place(C& x, C& gradient, Closure&& closure) {
         using Call = std::remove_reference_t<Closure>;
         detail::check_container<C, C&>();
-        static_assert(
-            std::invocable<Call&> || std::invocable<Call&, Pass>,
-            "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
-        static_assert(batches == 1 || std::invocable<Call&, Pass>,
-                      "polder: this method uses two batches; let the closure take a polder::Pass");
-        static_assert(
-            !samples || std::invocable<Call&, Pass>,
-            "polder: this method asks for single samples; let the closure take a polder::Pass");
+        detail::check_closure_in_place<Call, (batches > 1), samples>();
         auto& engine = prepare(x);
         detail::InPlace<EngineFor<C>, C, Call, batches, samples> form(engine, x, gradient, closure,
-                                                                      free_gradients_);
+                                                                      bound_.free_gradients);
         return advance(engine, form);
     }
 
@@ -179,11 +175,18 @@ public:
     /// changes nothing else: for measuring sharpness. Evaluates the closure as the step does on its way to x + eps.
     template <class C, class Closure>
     ReportOf<C> perturbation(C& x, Closure&& closure, C& eps) {
-        if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>()) {
+        static_assert(has_perturbation, "polder: this method has no perturbation");
+        if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>() &&
+                      has_perturbation) {
             auto& engine = prepare(x);
             detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples>
-                form(engine, x, closure, twins_);
-            return look(engine, form, eps);
+                form(engine, x, closure, bound_.twins);
+            return with_run(engine, form, false, [&](auto& run) {
+                auto const placed = method_.place(run, *bound_.state);
+                detail::collect(engine, eps, engine.guest(), "eps");
+                run.map(detail::CopyPass{}, Out{engine.guest()}, placed.y);
+                if (engine.alive()) engine.clear_frozen(engine.guest());
+            });
         } else {
             return {};
         }
@@ -211,7 +214,7 @@ public:
                 throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
                                             " values, expected " + std::to_string(size));
             }
-            auto const values = engine.values(method_.mask(*state_));
+            auto const values = engine.values(method_.mask(*bound_.state));
             std::transform(mask.begin(), mask.end(), values.begin(),
                            [](std::uint8_t m) -> std::uint8_t { return m != 0 ? 1 : 0; });
             engine.take_back();
@@ -223,22 +226,16 @@ public:
     /// each counter, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
-        if (!counts_are_ours_) engine_.count(data_);
+        if (!counts_are_ours_) bound_.engine.count(data_);
         counts_are_ours_ = true;  // may be written to, until the next step
-        // Those of the base optimizer, then those of the method.
-        auto arrays = engine_.state();
-        std::rotate(arrays.begin(), arrays.begin() + static_cast<std::ptrdiff_t>(method_arrays_),
-                    arrays.begin() + static_cast<std::ptrdiff_t>(plan_.kept().size()));
-        for (detail::StateArray const& array : arrays) {
-            std::visit([&](auto values) { f(array.name, values); }, array.values);
-        }
+        bound_.visit_arrays(f);
         f(std::string_view("steps"), data_.steps);
         f(std::string_view("skipped_steps"), data_.skipped);
         f(std::string_view("method_steps"), data_.method_steps);
         f(std::string_view("epochs"), epochs_);
         f(std::string_view("batch"), batch_);
-        for (std::size_t k = 0; k < counters_.size(); ++k) {
-            f(std::string_view(plan_.counters()[k]), counters_[k]);
+        for (std::size_t k = 0; k < bound_.counters.size(); ++k) {
+            f(std::string_view(bound_.plan.counters()[k]), bound_.counters[k]);
         }
         f(std::string_view("base_steps"), data_.base_steps[0]);
         for (std::size_t k = 0; k < groups_.size(); ++k) {
@@ -285,21 +282,22 @@ private:
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
         validate();
-        if (engine_.empty()) {
+        if (bound_.engine.empty()) {
             try {
-                make_engine<Engine>(x);
+                start(bound_.template make<Engine>(x, method_, base_));
             } catch (...) {
-                engine_.clear();
+                bound_.engine.clear();
                 throw;
             }
+            groups_assigned_ = false;
         }
-        auto* const engine = engine_.template get<Engine>();
+        auto* const engine = bound_.engine.template get<Engine>();
         if (engine == nullptr) {
             throw std::invalid_argument(
                 "polder: the scalar type of the parameters is not that of the first step");
         }
         if constexpr (!detail::step_of_its_own<BaseOpt>) {
-            if (detail::state_size(base_) != base_state_->count) {
+            if (detail::state_size(base_) != bound_.base_state->count) {
                 throw std::invalid_argument("polder: the base optimizer's options now need other "
                                             "state than at the first step");
             }
@@ -314,30 +312,10 @@ private:
         return *engine;
     }
 
-    // All that depends on the number and the shapes of the blocks.
-    template <class Engine, class C>
-    void make_engine(C& x) {
-        detail::Blocks blocks;
-        for_each_named_block(
-            x, [&](std::string const& name, auto*, std::size_t size, BlockShape const& shape) {
-                blocks.names.push_back(name);
-                blocks.shapes.push_back(shape);
-                blocks.sizes.push_back(size);
-            });
-        plan_ = {};
-        state_.emplace(method_.init(plan_));
-        method_arrays_ = plan_.kept().size();
-        base_state_.emplace(detail::BaseState<BaseOpt>::make(base_, plan_));
-        counters_.assign(plan_.counters().size(), 0);
-        groups_assigned_ = false;
-        auto& engine = engine_.emplace(Engine(std::move(blocks), plan_));
-        free_gradients_.reserve(static_cast<std::size_t>(plan_.gradients()));
-        detail::NoClosure form;
-        Report report;
-        detail::Circumstances const step{};
-        Run run(engine, form, free_gradients_, counters_, step, report);
-        if constexpr (requires { method_.start(run, *state_); }) {
-            // Of all blocks, whatever groups there are.
+    // The method's passes for the first values of its state: over all blocks, whatever groups there are.
+    template <class Engine>
+    void start(Engine& engine) {
+        if constexpr (starts<Engine>) {
             detail::StepData const data{
                 .settings = {{}},
                 .group = std::vector<std::uint32_t>(engine.blocks().sizes.size()),
@@ -345,51 +323,31 @@ private:
             engine.data = &data;
             engine.run_on(threads_, stream_);
             engine.refresh();
-            engine.begin(non_finite_);
-            method_.start(run, *state_);
+            detail::NoClosure form;
+            with_run(engine, form, false, [&](auto& run) { method_.start(run, *bound_.state); });
         }
     }
 
-    detail::Circumstances circumstances() const {
-        return {clipping_, epoch(), batch_, data_.method_steps, one_radius(), false};
-    }
-    template <class Engine>
-    void free_all_gradients(Engine const& engine) {
-        free_gradients_.clear();
-        for (int k = engine.plan().gradients(); k > 0; --k) {
-            free_gradients_.push_back({engine.plan().arrays() + k - 1});
-        }
-    }
-
-    template <class Engine, class Form>
-    typename Engine::StepReport advance(Engine& engine, Form& form) {
-        auto const step = circumstances();
+    // Calls passes(run) between the engine's begin and its end. is_step: whether it is a step, which changes x and all that
+    // lasts; else nothing that lasts is changed.
+    template <class Engine, class Form, class Passes>
+    auto with_run(Engine& engine, Form& form, bool is_step, Passes const& passes) ->
+        typename Engine::StepReport {
+        detail::Circumstances const step{clipping_,
+                                         epoch(),
+                                         batch_,
+                                         data_.method_steps,
+                                         one_radius(),
+                                         is_step,
+                                         interval_.active(data_.steps, batch_)};
         Report report;
-        free_all_gradients(engine);
+        bound_.free_all_gradients();
         engine.begin(non_finite_);
-        Run run(engine, form, free_gradients_, counters_, step, report);
-        run.active = interval_.active(data_.steps, batch_);
-        Descends<BaseOpt> const base{base_, *base_state_};
-        if (run.active) {
-            static_assert(
-                requires { method_.step(run, *state_, base); },
-                "polder: a method has step(run, state, base), which ends with base.descend(run, "
-                "u); "
-                "see docs/writing_a_method.md");
-            method_.step(run, *state_, base);
-        } else if constexpr (requires { method_.rest(run, *state_, base); }) {
-            method_.rest(run, *state_, base);
-        } else {
-            base.descend(run, run.gradient(B1, run.x()));
-        }
-        return finish(engine, run, report);
-    }
+        Run run(engine, form, bound_.free_gradients, bound_.counters, step, report);
+        passes(run);
 
-    // The end of a step, or of a look at one.
-    template <class Engine, class TheRun>
-    typename Engine::StepReport finish(Engine& engine, TheRun& run, Report report) {
         detail::Ending const& ending = run.ending();
-        if (ending.counts && !run.ended() && engine.alive()) {
+        if (is_step && !run.ended() && engine.alive()) {
             throw std::logic_error("polder: a step of a method ends with a descent");
         }
         detail::Fault const fault = engine.end(ending, run.ended());
@@ -400,7 +358,7 @@ private:
             }
             ++data_.skipped;
             report.skipped = true;
-        } else if (ending.counts && !engine.recording()) {
+        } else if (is_step && !engine.recording()) {
             last_descents_ = ending.descents;
             run.keep_counters();
             count_step(ending.descents, ending.active);
@@ -409,33 +367,31 @@ private:
         return engine.report(report, ending);
     }
 
-    template <class Engine, class Form, class C>
-    typename Engine::StepReport look(Engine& engine, Form& form, C& eps) {
-        auto step = circumstances();
-        step.eps_alone = true;
-        Report report;
-        free_all_gradients(engine);
-        engine.begin(non_finite_);
-        Run run(engine, form, free_gradients_, counters_, step, report);
-        static_assert(has_perturbation, "polder: this method has no perturbation");
-        if constexpr (has_perturbation) {
-            auto const placed = method_.place(run, *state_);
-            detail::collect(engine, eps, engine.guest(), "eps");
-            run.map(detail::CopyPass{}, Out{engine.guest()}, placed.y);
-            if (engine.alive()) engine.clear_frozen(engine.guest());
-        }
-        return finish(engine, run, report);
+    template <class Engine, class Form>
+    auto advance(Engine& engine, Form& form) {
+        return with_run(engine, form, true, [&](auto& run) { take_step(run); });
     }
+    template <class R>
+    void take_step(R& run) {
+        Descends<BaseOpt> const base{base_, *bound_.base_state};
+        auto const& state = *bound_.state;
+        if (run.active()) {
+            static_assert(
+                requires { method_.step(run, state, base); },
+                "polder: a method has step(run, state, base), which ends with base.descend(run, "
+                "u); "
+                "see docs/writing_a_method.md");
+            method_.step(run, state, base);
+        } else if constexpr (requires { method_.rest(run, state, base); }) {
+            method_.rest(run, state, base);
+        } else {
+            base.descend(run, run.gradient(B1, run.x()));
+        }
+    }
+
     Method method_;
     BaseOpt base_;
-    Plan plan_;
-    std::optional<decltype(std::declval<Method const&>().init(std::declval<Plan&>()))> state_;
-    std::optional<typename detail::BaseState<BaseOpt>::type> base_state_;
-    std::vector<std::uint64_t> counters_;
-    std::vector<Array> free_gradients_;
-    detail::AnyEngine engine_;
-    detail::Twins twins_;
-    std::size_t method_arrays_ = 0;  // of the state that are the method's
+    detail::Binding<Method, BaseOpt> bound_;
     unsigned last_descents_ = 1;
     bool counts_are_ours_ = false;  // and not those of a device
 };

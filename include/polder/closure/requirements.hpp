@@ -123,4 +123,18 @@ constexpr bool check_arguments() {
     return false;
 }
 
+// The same for the closure of a model that owns its parameters.
+template <class Call, bool several, bool samples>
+constexpr void check_closure_in_place() {
+    constexpr bool with_pass = std::invocable<Call&, Pass>;
+    static_assert(
+        std::invocable<Call&> || with_pass,
+        "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
+    static_assert(!several || with_pass,
+                  "polder: this method uses two batches; let the closure take a polder::Pass");
+    static_assert(
+        !samples || with_pass,
+        "polder: this method asks for single samples; let the closure take a polder::Pass");
+}
+
 }  // namespace polder::detail

@@ -127,7 +127,8 @@ struct Circumstances {
     std::uint64_t batch = 0;  // of the epoch
     std::uint64_t method_steps = 0;
     bool one_radius = true;  // all groups have the radius of the ball
-    bool eps_alone = false;  // a look at eps, and no step
+    bool is_step = true;     // else a look at eps, or passes for the first values of state
+    bool active = true;      // a step of the method, and not of its base optimizer alone
 };
 
 }  // namespace detail
@@ -146,7 +147,8 @@ public:
         Report& report)
         : engine_(engine), form_(form), free_(free_gradients), counters_(counters),
           step_(circumstances), report_(report) {
-        ending_.counts = !step_.eps_alone;
+        ending_.counts = step_.is_step;
+        ending_.active = step_.active;
     }
     Run(Run const&) = delete;
     Run& operator=(Run const&) = delete;
@@ -225,14 +227,14 @@ public:
     /// y = from + eps, eps being what f's function returns for the arguments.
     template <class F, class... A>
     void displace(Point y, Array from, F const& f, A const&... a) {
-        if (step_.eps_alone) return map(detail::Displaced<F, true>{f}, Out{y.array}, from, a...);
+        if (eps_alone()) return map(detail::Displaced<F, true>{f}, Out{y.array}, from, a...);
         form_.leave(y);
         map(detail::Displaced<F, false>{f}, Out{y.array}, from, a...);
     }
     /// The same. The value is ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
     template <bool conditional, class F, class... A>
     Value displace_measured(Point y, Array from, F const& f, A const&... a) {
-        if (step_.eps_alone) {
+        if (eps_alone()) {
             return reduce(detail::MeasuredDisplacement<F, true, conditional>{{f}}, Out{y.array},
                           from, a...)[0];
         }
@@ -243,7 +245,7 @@ public:
     /// y is about to be written by a pass: a model that owns its parameters takes y in their place.
     void leave_for(Point y) { form_.leave(y); }
     /// Whether this is a look at eps (Optimizer::perturbation): then displace() writes eps and not x + eps.
-    bool eps_alone() const noexcept { return step_.eps_alone; }
+    bool eps_alone() const noexcept { return !step_.is_step; }
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
@@ -300,13 +302,12 @@ public:
             }
         };
         (each_array(handle(a), watch), ...);
-        ending_.active = active;
         ended_ = true;
         engine_.map_last(ending_, watched, faults, count, f, handle(a)...);
     }
-    bool active = false;  ///< a step of the method, and not of its base optimizer alone
 
     // For the optimizer.
+    bool active() const noexcept { return step_.active; }
     detail::Ending& ending() noexcept { return ending_; }
     bool ended() const noexcept { return ended_; }
     void keep_counters() {
