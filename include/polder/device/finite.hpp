@@ -30,6 +30,14 @@ struct NotFinite {
         return {};
     }
 };
+// The largest of the first values of the chunks' rows; known to the thread of once().
+template <class Team>
+POLDER_HOST_DEVICE double largest_of(Team& team, Row const* partial, std::size_t chunks) {
+    double largest = 0;
+    team.for_each(chunks,
+                  [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
+    return team.template combine<Max>(largest);
+}
 struct RequireFinite {
     Guard guard;
     DeviceStep* step;
@@ -39,10 +47,7 @@ struct RequireFinite {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (!guard.open()) return;
-        double largest = 0;
-        team.for_each(chunks,
-                      [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
-        largest = team.template combine<Max>(largest);
+        double const largest = largest_of(team, partial, chunks);
         team.once([&] { step->require(largest == 0, fault); });
     }
 };
@@ -101,10 +106,7 @@ struct WatchedTail {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (guard.open()) {
-            double left = 0;
-            team.for_each(chunks,
-                          [&](std::size_t chunk) { left = Max::fold(left, partial[chunk][0]); });
-            left = team.template combine<Max>(left);
+            double const left = largest_of(team, partial, chunks);
             team.once([&] {
                 if (left > 0) step->require(false, faults[count - static_cast<std::size_t>(left)]);
             });

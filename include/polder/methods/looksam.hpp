@@ -13,9 +13,9 @@
 #include <polder/family.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/none.hpp>
-#include <polder/mix/products.hpp>
 #include <polder/optimizer.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -99,7 +99,7 @@ struct LookingAscent {
     }
 
     // What g is divided by to give n; 1 for a zero gradient.
-    struct Norm : detail::SquaredGradient {
+    struct Norm : detail::SumOfSquares {
         double guard;
         template <class T>
         POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,

@@ -8,8 +8,8 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/products.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -34,7 +34,7 @@ struct SameBatch {
     // The passes. (Public, for nvcc takes no private type into a kernel.)
 
     // (1 - alpha) / ||g||.
-    struct Share : detail::SquaredGradient {
+    struct Share : detail::SumOfSquares {
         double alpha;
         template <class T>
         POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,

@@ -8,8 +8,8 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/products.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 

@@ -32,24 +32,8 @@ struct Centralised : Ball {
             along.rider.arguments);
         run.centralise(y);
         run.note(detail::Note::perturbation_norm,
-                 run.template displace_measured<false>(y, x, Eps{}, y));
+                 run.template displace_measured<false>(y, x, detail::ReadyEps{}, y));
     }
-
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
-
-    // eps, which y holds.
-    struct Eps {
-        struct At {
-            template <class V>
-            POLDER_INLINE V operator()(V eps) const {
-                return eps;
-            }
-        };
-        template <class T>
-        POLDER_HOST_DEVICE At at(Site<T> const&) const {
-            return {};
-        }
-    };
 };
 
 }  // namespace polder

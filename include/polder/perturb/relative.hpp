@@ -1,14 +1,11 @@
 /// A ball whose radius is a share of the parameters' own length.
 #pragma once
 
-#include <array>
-#include <cmath>
 #include <string>
 
-#include <polder/config.hpp>
-#include <polder/engine/reduction.hpp>
 #include <polder/perturb/move.hpp>
 #include <polder/policy_name.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -28,33 +25,13 @@ struct Relative : Ball {
     void place(R& run, Array x, Point y, Along const& along, Reads const& reads) const {
         Ball const& ball = *this;
         if constexpr (over_blocks) {
-            detail::move(run, x, y, ball, along, reads, run.reduce_blocks(Length{}, x)[0]);
+            detail::move(run, x, y, ball, along, reads,
+                         run.reduce_blocks(detail::EuclideanLength{}, x)[0]);
         } else {
-            detail::move(run, x, y, ball, along, reads, run.reduce(Length{}, x)[0]);
+            detail::move(run, x, y, ball, along, reads,
+                         run.reduce(detail::EuclideanLength{}, x)[0]);
         }
     }
-
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
-
-    // ||x||.
-    struct Length {
-        struct At {
-            template <class V>
-            POLDER_INLINE Terms<Sum> operator()(V x) const {
-                double const value = static_cast<double>(x);
-                return {Sum{value * value}};
-            }
-        };
-        template <class T>
-        POLDER_HOST_DEVICE At at(Site<T> const&) const {
-            return {};
-        }
-        template <class T>
-        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
-                                                        Site<T> const&) const {
-            return {std::sqrt(sums[0])};
-        }
-    };
 };
 
 }  // namespace polder

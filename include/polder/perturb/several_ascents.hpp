@@ -1,8 +1,6 @@
 /// A perturbation reached in several moves.
 #pragma once
 
-#include <array>
-#include <cmath>
 #include <string>
 #include <type_traits>
 
@@ -10,6 +8,7 @@
 #include <polder/hyper_parameter.hpp>
 #include <polder/perturb/move.hpp>
 #include <polder/policy_name.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -42,7 +41,8 @@ struct SeveralAscents : Ball {
     }
     template <class R, class State, class Before>
     void go_on(R& run, Ball const& ball, State const& state, Before const& before, Point y) const {
-        if (run.eps_alone()) run.map(detail::Displaced<Eps, false>{}, Out{y.array}, run.x(), y);
+        if (run.eps_alone())
+            run.map(detail::Displaced<detail::ReadyEps, false>{}, Out{y.array}, run.x(), y);
         for (int k = 1; k < ascents; ++k) {
             Gradient const g = run.gradient(B1, y);
             auto const reads = detail::reads_of(run, ball, state, before, y, g);
@@ -57,20 +57,8 @@ struct SeveralAscents : Ball {
 
     // The passes. (Public, for nvcc takes no private type into a kernel.)
 
-    struct Eps {
-        struct At {
-            template <class V>
-            POLDER_INLINE V operator()(V eps) const {
-                return eps;
-            }
-        };
-        template <class T>
-        POLDER_HOST_DEVICE At at(Site<T> const&) const {
-            return {};
-        }
-    };
     // ||y - x||.
-    struct Way {
+    struct Way : detail::RootOfSum {
         struct At {
             template <class V>
             POLDER_INLINE Terms<Sum> operator()(V x, V y) const {
@@ -81,11 +69,6 @@ struct SeveralAscents : Ball {
         template <class T>
         POLDER_HOST_DEVICE At at(Site<T> const&) const {
             return {};
-        }
-        template <class T>
-        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
-                                                        Site<T> const&) const {
-            return {std::sqrt(sums[0])};
         }
     };
     struct Difference {

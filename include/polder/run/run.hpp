@@ -21,6 +21,7 @@
 #include <polder/run/blend.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -91,9 +92,22 @@ struct Displaced {
         return At<decltype(eps.at(here))>{eps.at(here)};
     }
 };
+// An eps that an array holds already.
+struct ReadyEps {
+    struct At {
+        template <class V>
+        POLDER_INLINE V operator()(V eps) const {
+            return eps;
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At at(Site<T> const&) const {
+        return {};
+    }
+};
 // The same, and the sum of eps^2.
 template <class F, bool alone, bool conditional>
-struct MeasuredDisplacement {
+struct MeasuredDisplacement : RootOfSum {
     Displaced<F, alone> displaced;
     template <class Eps>
     struct At {
@@ -112,11 +126,6 @@ struct MeasuredDisplacement {
         } else {
             return f;
         }
-    }
-    template <class T>
-    POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
-                                                    Site<T> const&) const {
-        return {std::sqrt(sums[0])};
     }
 };
 
@@ -235,12 +244,12 @@ public:
     template <bool conditional, class F, class... A>
     Value displace_measured(Point y, Array from, F const& f, A const&... a) {
         if (eps_alone()) {
-            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{f}}, Out{y.array},
+            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{}, {f}}, Out{y.array},
                           from, a...)[0];
         }
         form_.leave(y);
-        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{f}}, Out{y.array}, from,
-                      a...)[0];
+        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{}, {f}}, Out{y.array},
+                      from, a...)[0];
     }
     /// y is about to be written by a pass: a model that owns its parameters takes y in their place.
     void leave_for(Point y) { form_.leave(y); }
