@@ -177,7 +177,7 @@ namespace detail {
 template <class C, class Make>
 AnyOptimizer<C> make_of(OptionReader& options, AnyBase const& base, [[maybe_unused]] bool plus) {
     std::optional<AnyOptimizer<C>> result;
-    const auto take = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
+    const auto use = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
         const auto finish = [&](auto optimizer) {
             if (around.interval) optimizer.set_interval(*around.interval);
             Group exempt{.name = "exempt", .adaptive = false};
@@ -197,7 +197,7 @@ AnyOptimizer<C> make_of(OptionReader& options, AnyBase const& base, [[maybe_unus
         }
         finish(Optimizer(method, base));
     };
-    Make{}(options, take);
+    Make{}(options, use);
     return *std::move(result);
 }
 

@@ -99,7 +99,7 @@ concept mixing = policy<M> && detail::Names<M>::blend;
 
 namespace detail {
 
-struct TakeForm {
+struct RuleForm {
     template <class Form>
     POLDER_HOST_DEVICE auto operator()(Form const& form) const {
         static_assert(requires {
@@ -115,7 +115,7 @@ struct TakeForm {
 /// A rule of one coordinate, or a step of its own: see run/descent.hpp.
 template <class B>
 concept base_optimizer = policy<B> &&(
-    detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::TakeForm{}); } ||
+    detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::RuleForm{}); } ||
     requires(B const& b) {
         B::state_names;
         b.template rule<float>(1.0);

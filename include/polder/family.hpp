@@ -133,7 +133,7 @@ struct Family {
     static constexpr bool family = true;
 
     struct State {
-        Point y;
+        PointId y;
         detail::StateOf<Perturb> perturb;
         detail::StateOf<Distance> distance;
     };
@@ -148,7 +148,7 @@ struct Family {
     }
 
     /// The mask of a masked ball.
-    Mask mask(State const& state) const requires requires { perturb.array(state.perturb); }
+    MaskId mask(State const& state) const requires requires { perturb.array(state.perturb); }
     { return perturb.array(state.perturb).now; }
 
     /// From x to y = x + eps.

@@ -183,9 +183,9 @@ public:
                 form(engine, x, closure, bound_.twins);
             return with_run(engine, form, false, [&](auto& run) {
                 auto const placed = method_.place(run, *bound_.state);
-                detail::collect(engine, eps, engine.guest(), "eps");
-                run.map(detail::CopyPass{}, Out{engine.guest()}, placed.y);
-                if (engine.alive()) engine.clear_frozen(engine.guest());
+                detail::collect(engine, eps, engine.callers_array(), "eps");
+                run.map(detail::CopyPass{}, Written{engine.callers_array()}, placed.y);
+                if (engine.alive()) engine.clear_frozen(engine.callers_array());
             });
         } else {
             return {};
@@ -217,7 +217,7 @@ public:
             auto const values = engine.values(method_.mask(*bound_.state));
             std::transform(mask.begin(), mask.end(), values.begin(),
                            [](std::uint8_t m) -> std::uint8_t { return m != 0 ? 1 : 0; });
-            engine.take_back();
+            engine.write_back();
         }
     }
 
@@ -305,7 +305,7 @@ private:
         counts_are_ours_ = false;
         engine->data = &data_;
         engine->run_on(threads_, stream_);
-        engine->take_back();
+        engine->write_back();
         detail::collect(*engine, x, {0}, "the parameters");
         settle(*engine);
         engine->refresh();
@@ -360,7 +360,7 @@ private:
             report.skipped = true;
         } else if (is_step && !engine.recording()) {
             last_descents_ = ending.descents;
-            run.keep_counters();
+            run.store_counters();
             count_step(ending.descents, ending.active);
             engine.expect(data_);
         }

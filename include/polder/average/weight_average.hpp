@@ -121,16 +121,16 @@ private:
         }
         // As detail::collect asks for them.
         Layout const& layout() const noexcept { return layout_; }
-        std::vector<T*>& table(Array) { return blocks; }
-        void shown(Array) {}
+        std::vector<T*>& table(ArrayId) { return blocks; }
+        void table_is_filled(ArrayId) {}
     };
-    // a = keep a + gain x.
+    // a = decay a + gain x.
     template <class T>
     struct Average {
-        T keep, gain;
+        T decay, gain;
         template <class V>
         POLDER_INLINE void operator()(V& a, V at) const {
-            a = keep * a + gain * at;
+            a = decay * a + gain * at;
         }
     };
 

@@ -48,10 +48,10 @@ struct AdamW::Form : AdamW {
     template <class T>
     struct Rule {
         typename OfAdam::template Rule<T> adam;
-        T keep;
+        T decay;
         template <class V, std::size_t n>
         POLDER_INLINE V operator()(V x, V u, std::array<V, n>& state) const {
-            return adam(keep * x, u, state);
+            return adam(decay * x, u, state);
         }
     };
     template <class T>

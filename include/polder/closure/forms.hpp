@@ -33,7 +33,7 @@ concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
 
 // Tells an engine where the blocks of a container lie, which must be of its shapes.
 template <class Engine, class C>
-void collect(Engine& engine, C& container, Array array, char const* what) {
+void collect(Engine& engine, C& container, ArrayId array, char const* what) {
     std::size_t block = 0;
     auto const& sizes = engine.layout().block_sizes();
     auto& table = engine.table(array);
@@ -46,7 +46,7 @@ void collect(Engine& engine, C& container, Array array, char const* what) {
         throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
                                     " blocks, expected " + std::to_string(sizes.size()));
     }
-    engine.shown(array);
+    engine.table_is_filled(array);
 }
 
 // Twins of a container for the points and the gradients of a method, whatever its type. A copy of an optimizer makes its
@@ -106,9 +106,9 @@ public:
         }
     }
 
-    auto evaluate(Point at, Array gradient, Pass pass) {
+    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
         C const& where = at.array.id == 0 ? x_ : twin_of(at).get();
-        if (at.array.id != 0) engine_.carry({0}, at.array);
+        if (at.array.id != 0) engine_.copy_frozen({0}, at.array);
         C& into =
             twins_[points_.size() + static_cast<std::size_t>(gradient.id - engine_.plan().arrays())]
                 ->get();
@@ -123,10 +123,10 @@ public:
         return loss;
     }
     // A point is about to be written.
-    void leave(Point) {}
+    void about_to_write(PointId) {}
 
 private:
-    Twin<C>& twin_of(Point at) {
+    Twin<C>& twin_of(PointId at) {
         std::size_t k = 0;
         while (points_[k].array.id != at.array.id) ++k;
         return *twins_[k];
@@ -135,7 +135,7 @@ private:
     Engine& engine_;
     C& x_;
     Closure& closure_;
-    std::vector<Point> const& points_;
+    std::vector<PointId> const& points_;
     std::vector<std::unique_ptr<Twin<C>>>& twins_;
 };
 
@@ -148,7 +148,7 @@ public:
     static constexpr int batches = batches_;
     static constexpr bool samples = samples_;
 
-    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, std::vector<Array> const& free)
+    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, std::vector<ArrayId> const& free)
         : engine_(engine), x_(x), gradient_(gradient), closure_(closure), free_(free) {
         for (auto const& point : engine_.plan().points()) engine_.own(point.array);
     }
@@ -161,8 +161,8 @@ public:
         }
     }
 
-    auto evaluate(Point at, Array gradient, Pass pass) {
-        keep_latest(gradient);
+    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
+        save_latest(gradient);
         show(at.array);
         auto const loss = [&] {
             if constexpr (std::invocable<Closure&, Pass>) {
@@ -176,7 +176,7 @@ public:
         return loss;
     }
     // y is about to be written: into the model, from where x steps aside.
-    void leave(Point y) {
+    void about_to_write(PointId y) {
         if (shown_.id == y.array.id) return;
         if (shown_.id == 0) {
             engine_.copy({0}, y.array);
@@ -195,15 +195,15 @@ public:
 
 private:
     // What the model's gradient holds moves to memory of its own, where a method still reads it.
-    void keep_latest(Array next) {
-        const auto same = [](Array a) { return [a](Array b) { return a.id == b.id; }; };
+    void save_latest(ArrayId next) {
+        const auto same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
         if (latest_.id >= 0 && latest_.id != next.id &&
             std::none_of(free_.begin(), free_.end(), same(latest_))) {
-            engine_.keep(latest_);
+            engine_.copy_to_own(latest_);
         }
         latest_ = next;
     }
-    void show(Array at) {
+    void show(ArrayId at) {
         if (at.id == shown_.id) return;
         if (at.id == 0) return put_back();
         if (shown_.id == 0) {
@@ -220,17 +220,17 @@ private:
     C& x_;
     C& gradient_;
     Closure& closure_;
-    std::vector<Array> const& free_;  // gradients that no method holds
-    Array shown_{0};                  // the array whose values the model has
-    Array latest_{};                  // the gradient that lies in the model's
+    std::vector<ArrayId> const& free_;  // gradients that no method holds
+    ArrayId shown_{0};                  // the array whose values the model has
+    ArrayId latest_{};                  // the gradient that lies in the model's
 };
 
 // The closure of passes that need none.
 struct NoClosure {
     static constexpr int batches = 1;
     static constexpr bool samples = false;
-    double evaluate(Point, Array, Pass) { return 0; }
-    void leave(Point) {}
+    double evaluate(PointId, ArrayId, Pass) { return 0; }
+    void about_to_write(PointId) {}
 };
 
 struct CopyPass {

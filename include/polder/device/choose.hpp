@@ -176,13 +176,13 @@ struct ChooseBody {
 };
 
 // Takes off each row its mean. Tasks are the rows of all blocks; row_ends counts them through.
-template <class T, class Array>
+template <class T, class Begins>
 struct CentraliseBody {
     LayoutView layout;
     Guard guard;
     BlockShape const* shapes;
     std::size_t const* row_ends;
-    Array array;
+    Begins array;
 
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,

@@ -190,11 +190,11 @@ public:
         if (report.skipped) return DeviceReport(report, nullptr);
         return DeviceReport(report, numbers_.held());
     }
-    void keep_loss(DeviceLoss loss, Evaluation which) {
+    void store_loss(DeviceLoss loss, Evaluation which) {
         if (loss.at() == nullptr) return;
         run(0, detail::NoBody{},
-            detail::KeepLoss{step(), loss.at(), loss.is_float(), static_cast<int>(which),
-                             watched(detail::loss_fault(which))});
+            detail::StoreLoss{step(), loss.at(), loss.is_float(), static_cast<int>(which),
+                              watched(detail::loss_fault(which))});
     }
 
     template <class F, class... Args>
@@ -202,7 +202,7 @@ public:
         if (alive()) run_map(f, detail::NoEnd{}, located(args)...);
     }
     template <std::size_t n, class F, class... Args>
-    void map_last(detail::Ending const& ending, std::array<Array, n> const& watched,
+    void map_last(detail::Ending const& ending, std::array<ArrayId, n> const& watched,
                   std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                   Args const&... args) {
         if (policy_ == NonFinite::skip) {
@@ -221,7 +221,7 @@ public:
                                                       partial_.data(), chunks_, end_of(ending)});
     }
     template <class F, class... Args>
-    void reduce(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Body = detail::ReduceBody<false, T, F, decltype(located(args))...>;
         run(chunks_, Body{view(), guard(), source(), f, partial_.data(), {located(args)...}},
@@ -230,7 +230,7 @@ public:
                 static_cast<double>(layout_.live_size()), finish(f, fault, to)});
     }
     template <class F, class... Args>
-    void reduce_blocks(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce_blocks(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Body = detail::ReduceBody<true, T, F, decltype(located(args))...>;
         run(chunks_, Body{view(), guard(), source(), f, partial_.data(), {located(args)...}},
@@ -238,7 +238,7 @@ public:
                 view(), guard(), source(), partial_.data(), begins_.data(), layout_.blocks(),
                 finish(f, fault, to)});
     }
-    void root_of_sum(Value of_blocks, Value root) {
+    void root_of_sum(ValueId of_blocks, ValueId root) {
         if (!alive()) return;
         run(0, detail::NoBody{},
             detail::RootTail{guard(), values_.data() + of_blocks.slot,
@@ -246,7 +246,7 @@ public:
                              values_.data() + root.slot});
     }
     template <class Passes>
-    void where(Value flag, Passes const& passes) {
+    void where(ValueId flag, Passes const& passes) {
         struct Reset {
             double const*& flag;
             ~Reset() { flag = nullptr; }
@@ -254,7 +254,7 @@ public:
         flag_ = values_.data() + flag.slot;
         passes();
     }
-    void check(Array gradient, detail::Fault fault) {
+    void check(ArrayId gradient, detail::Fault fault) {
         if (!alive() || policy_ == NonFinite::propagate) return;
         using Body = detail::ReduceBody<false, T, detail::NotFinite, decltype(located(gradient))>;
         run(chunks_, Body{view(), guard(), source(), {}, partial_.data(), {located(gradient)}},
@@ -262,12 +262,12 @@ public:
     }
 
     template <class F>
-    void fill(Mask m, F const& f) {
+    void fill(MaskId m, F const& f) {
         using Body = detail::FillBody<T, F, detail::TurningBegins<std::uint8_t>>;
         if (alive())
             run(chunks_, Body{view(), guard(), source(), f, masks_[m.id]}, detail::NoEnd{});
     }
-    void centralise(Array array) {
+    void centralise(ArrayId array) {
         if (!alive()) return;
         run(rows_,
             detail::CentraliseBody<T, detail::TurningBegins<T>>{
@@ -275,7 +275,7 @@ public:
             detail::NoEnd{});
     }
     template <class Score, class... Args>
-    void choose_largest(std::size_t count, Score const& score, Mask chosen, Args const&... args) {
+    void choose_largest(std::size_t count, Score const& score, MaskId chosen, Args const&... args) {
         if (!alive()) return;
         using Keys = detail::Keys<T, Score, decltype(located(args))...>;
         const Keys keys{score, {located(args)...}};
@@ -307,7 +307,7 @@ private:
         return policy_ == NonFinite::propagate ? detail::Fault::none : fault;
     }
     template <class F>
-    detail::Finish<T, F> finish(F const& f, detail::Fault fault, Value to) {
+    detail::Finish<T, F> finish(F const& f, detail::Fault fault, ValueId to) {
         return {f, step(), watched(fault), values_.data() + to.slot};
     }
     detail::EndOfStep end_of(detail::Ending const& ending) {

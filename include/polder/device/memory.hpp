@@ -233,15 +233,15 @@ public:
     }
     unsigned* turn(int id) { return turns_.data() + pair_[static_cast<std::size_t>(id)].turn; }
 
-    // The values on the host, where they may be written to; give_back() ends that.
+    // The values on the host, where they may be written to; write_back() ends that.
     std::span<T> values(int id) {
-        auto& lent = lent_[id];
-        if (lent.empty()) lent = memory_[holder(id)].to_host();
-        return lent;
+        auto& copy = on_host_[id];
+        if (copy.empty()) copy = memory_[holder(id)].to_host();
+        return copy;
     }
-    void give_back() {
-        for (auto const& [id, values] : lent_) memory_[holder(id)].assign(values);
-        lent_.clear();
+    void write_back() {
+        for (auto const& [id, values] : on_host_) memory_[holder(id)].assign(values);
+        on_host_.clear();
     }
 
 private:
@@ -271,7 +271,7 @@ private:
     DeviceArray<unsigned, System> turns_;
     std::vector<Pair> pair_;
     int pairs_ = 0;
-    std::map<int, std::vector<T>> lent_;
+    std::map<int, std::vector<T>> on_host_;
 };
 
 }  // namespace detail

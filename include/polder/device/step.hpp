@@ -82,7 +82,7 @@ struct EndOfStep {
     std::size_t groups;
     std::uint64_t* counts;  // of steps, skipped ones, and the method's
     double const* values;
-    std::array<Value, notes> noted;
+    std::array<ValueId, notes> noted;
     unsigned descents;
     bool active;
     bool is_step;  // false: a look at what one would do
@@ -135,7 +135,7 @@ struct ForgetStep {
     }
 };
 
-struct KeepLoss {
+struct StoreLoss {
     DeviceStep* step;
     void const* at;
     bool is_float;

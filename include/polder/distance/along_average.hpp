@@ -33,8 +33,9 @@ struct AlongAverage {
     template <class R, class Perturb, class Reads>
     auto direction(R& run, State const& state, Gradient const& g, Perturb const& perturb,
                    Reads const& reads) const {
-        Array const e = run.next(state.e);
-        auto const found = run.reduce(Pass<Perturb>{perturb, theta}, g, state.e.now, Out{e}, reads);
+        ArrayId const e = run.next(state.e);
+        auto const found =
+            run.reduce(Pass<Perturb>{perturb, theta}, g, state.e.now, Written{e}, reads);
         run.note(detail::Note::gradient_norm, found[1]);
         run.note(detail::Note::perturbation_norm, found[2]);
         run.note(detail::Note::cosine, found[3]);
@@ -57,10 +58,10 @@ struct AlongAverage {
         struct At {
             P perturb;
             W weights;
-            T keep, gain;
+            T decay, gain;
             template <class V, std::size_t k>
             POLDER_INLINE auto operator()(V g, V e, V& next, std::array<V, k> const& reads) const {
-                next = keep * e + gain * g;
+                next = decay * e + gain * g;
                 double const a = static_cast<double>(g), b = static_cast<double>(next);
                 using Own = decltype(detail::norm_term(perturb, weights, next, reads));
                 return Terms<Sum, Sum, Sum, Own>{

@@ -23,15 +23,15 @@ struct Average {
     Reference reference;
     template <class T>
     struct At {
-        T keep, gain;
+        T decay, gain;
         template <class V>
         POLDER_INLINE V operator()(V e, V fed) const {
-            return keep * e + gain * fed;
+            return decay * e + gain * fed;
         }
-        // As a rider: what is fed, e, e'.
+        // As a extra: what is fed, e, e'.
         template <class V>
         POLDER_INLINE void operator()(V fed, V e, V& next) const {
-            next = keep * e + gain * fed;
+            next = decay * e + gain * fed;
         }
     };
     template <class T>
@@ -174,7 +174,7 @@ template <class P, class First>
 struct SecondLook {
     using Found = typename First::Found;
     P perturb;
-    std::array<Value, Found::count> found;
+    std::array<ValueId, Found::count> found;
 
     template <class T, class W>
     struct At {
@@ -216,7 +216,7 @@ struct SecondLook {
 template <class P>
 struct BlockNorm {
     P perturb;
-    Value d;
+    ValueId d;
     template <class T, class W>
     struct At {
         P perturb;

@@ -43,13 +43,13 @@ struct DistanceTo {
                    Reads const& reads) const {
         using Pass = detail::DirectionTo<Perturb, Reference, Measure>;
         Pass const pass{perturb, {reference}, measure, scale};
-        Array const next = run.next(state.e);
-        Array const e = Reference::read_after_update ? next : state.e.now;
+        ArrayId const next = run.next(state.e);
+        ArrayId const e = Reference::read_after_update ? next : state.e.now;
         auto const found = [&] {
             if constexpr (Reference::is_fed_direction) {
                 return run.reduce(pass, g, state.e.now, reads);
             } else {
-                return run.reduce(pass, g, state.e.now, Out{next}, reads);
+                return run.reduce(pass, g, state.e.now, Written{next}, reads);
             }
         }();
         using V = typename Pass::Found;
@@ -61,7 +61,7 @@ struct DistanceTo {
         auto along = [&] {
             auto v = (1 * g - Coefficient(found[V::d]) * e).u;
             if constexpr (Reference::is_fed_direction) {
-                using Feed = Keep<detail::Average<Reference>, Array, Out<Array>>;
+                using Feed = Keep<detail::Average<Reference>, ArrayId, Written<ArrayId>>;
                 return Direction<2, Feed>{
                     std::move(v), found[V::norm], {}, {{reference}, {e, {next}}}};
             } else {

@@ -22,12 +22,12 @@ POLDER_HOST_DEVICE inline std::uint64_t key_of(double score) {
 // they are. Among equal scores the lower coordinate wins; a negative score is never chosen, so that fewer may be found.
 // Eight passes find the bits of the last key that is chosen, eight at a time from the top.
 template <class Engine, class Score, class... Args>
-void choose_largest_on_host(Engine& engine, std::size_t count, Score const& score, Mask chosen,
+void choose_largest_on_host(Engine& engine, std::size_t count, Score const& score, MaskId chosen,
                             Args const&... args) {
     using T = typename Engine::Scalar;
     // f(coordinate, key, where the mask is) along a chunk.
     const auto along = [&](std::size_t chunk, auto const& f) {
-        auto const masks = engine.located(Out{chosen});
+        auto const masks = engine.located(Written{chosen});
         engine.layout().for_each_piece(
             chunk, [&](auto block, auto within, auto coordinate, auto length) {
                 std::uint8_t* const mask = masks.at(block, within).to;

@@ -118,7 +118,7 @@ struct LocatedSeveral {
     }
 };
 
-/// The arguments of a pass as located arrays. `arrays(Array)` and `arrays(Mask)` say where a handle's values are.
+/// The arguments of a pass as located arrays. `arrays(ArrayId)` and `arrays(MaskId)` say where the values are.
 template <class Arrays, class A>
 auto locate(Arrays const& arrays, A const& argument) {
     const auto as = [&]<class Where>(Where where, auto column) {
@@ -132,7 +132,7 @@ auto locate(Arrays const& arrays, A const& argument) {
     } else if constexpr (requires { arrays(argument.array); }) {
         auto const where = arrays(argument.array);
         using S = std::remove_pointer_t<decltype(where(0))>;
-        if constexpr (std::is_same_v<U, Out<decltype(argument.array)>>) {
+        if constexpr (std::is_same_v<U, Written<decltype(argument.array)>>) {
             return as(where, std::type_identity<Writes<S>>{});
         } else {
             return as(where, std::type_identity<Changes<S>>{});

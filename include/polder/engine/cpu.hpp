@@ -89,7 +89,7 @@ public:
         double* const numbers[] = {&report.gradient_norm, &report.perturbation_norm,
                                    &report.update_norm, &report.distance, &report.cosine};
         for (std::size_t k = 0; k < detail::notes; ++k) {
-            Value const v = ending.noted[k];
+            ValueId const v = ending.noted[k];
             if (v.exists()) *numbers[k] = values_[static_cast<std::size_t>(v.slot)];
         }
         return report;
@@ -110,7 +110,7 @@ public:
     /// The same as the pass that changes the parameters: not where one of the `watched` gradients is not finite, which is
     /// `faults[k]`.
     template <std::size_t n, class F, class... Args>
-    void map_last(detail::Ending const&, std::array<Array, n> const& watched,
+    void map_last(detail::Ending const&, std::array<ArrayId, n> const& watched,
                   std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                   Args const&... args) {
         bool const in_runs = policy_ == NonFinite::raise && in_memory();
@@ -125,7 +125,7 @@ public:
     /// Adds up the terms f.at(site)(values...) of all coordinates, and writes f.finish(sums, site) to the values from `to`
     /// on. Sums that are not finite are `fault`.
     template <class F, class... Args>
-    void reduce(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Fold = fold_of<F, Args...>;
         auto const functions = functions_of(f);
@@ -150,7 +150,7 @@ public:
 
     /// As reduce, in each block by itself; 0 in frozen ones.
     template <class F, class... Args>
-    void reduce_blocks(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce_blocks(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Fold = fold_of<F, Args...>;
         auto const functions = functions_of(f);
@@ -186,7 +186,7 @@ public:
     }
 
     /// root = sqrt of the sum over blocks of a value of single blocks.
-    void root_of_sum(Value of_blocks, Value root) {
+    void root_of_sum(ValueId of_blocks, ValueId root) {
         if (!alive()) return;
         double sum = 0;
         for (std::size_t block = 0; block < layout_.blocks(); ++block)
@@ -196,12 +196,12 @@ public:
 
     /// passes() where the flag is not 0.
     template <class Passes>
-    void where(Value flag, Passes const& passes) {
+    void where(ValueId flag, Passes const& passes) {
         if (alive() && values_[static_cast<std::size_t>(flag.slot)] != 0) passes();
     }
 
     /// Whether all values of a gradient are finite; if not, that is `fault`.
-    void check(Array gradient, detail::Fault fault) {
+    void check(ArrayId gradient, detail::Fault fault) {
         if (!alive() || policy_ == NonFinite::propagate) return;
         auto const array = arrays_[gradient.id];
         for_each_chunk([&](std::size_t chunk) {
@@ -217,7 +217,7 @@ public:
     }
 
     /// Takes off each row of a matrix the mean of that row, in all blocks of more than one column.
-    void centralise(Array array) {
+    void centralise(ArrayId array) {
         if (!alive()) return;
         for (std::size_t block = 0; block < layout_.blocks(); ++block) {
             auto const& shape = blocks_.shapes[block];
@@ -227,14 +227,14 @@ public:
     }
 
     template <class Score, class... Args>
-    void choose_largest(std::size_t count, Score const& score, Mask chosen, Args const&... args) {
+    void choose_largest(std::size_t count, Score const& score, MaskId chosen, Args const&... args) {
         if (alive()) detail::choose_largest_on_host(*this, count, score, chosen, args...);
     }
 
     // For engine/choose.hpp.
     double& partial(std::size_t chunk) { return partial_[chunk * max_terms]; }
     template <class F>
-    void fill(Mask m, F const& f) {
+    void fill(MaskId m, F const& f) {
         if (!alive()) return;
         auto const functions = functions_of(f);
         for_each_piece([&, this](auto block, auto within, auto coordinate, auto length) {
@@ -280,7 +280,7 @@ private:
     }
 
     template <class F, std::size_t n>
-    void finish(Value to, detail::Fault fault, F const& f, std::array<double, n> const& sums,
+    void finish(ValueId to, detail::Fault fault, F const& f, std::array<double, n> const& sums,
                 Site<T> const& here) {
         for (double sum : sums) {
             if (!std::isfinite(sum)) fail(fault);
@@ -297,7 +297,7 @@ private:
     // map in one pass with a look at the first `count` of the watched gradients: runs of at most 128 coordinates are checked
     // and then mapped, while they are in the first-level cache, and left out where one of them is not finite.
     template <std::size_t n, class F, class... Args>
-    void map_where_finite(std::array<Array, n> const& watched,
+    void map_where_finite(std::array<ArrayId, n> const& watched,
                           std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                           Args const&... args) {
         if (!alive()) return;

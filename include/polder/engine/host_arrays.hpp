@@ -47,7 +47,7 @@ public:
     bool owns(int id) const { return !memory_[static_cast<std::size_t>(id)].empty() || size_ == 0; }
 
     // Copies an array that lies elsewhere into memory of our own.
-    void keep(int id) {
+    void copy_to_own(int id) {
         auto const k = static_cast<std::size_t>(id);
         memory_[k].resize(size_);
         for (std::size_t block = 0; block < begins_.size(); ++block) {

@@ -34,7 +34,7 @@ struct Ending {
 
     std::array<Succession, most> arrays{};  // whose next values take the place of those now
     std::array<MaskSuccession, 2> masks{};
-    std::array<Value, notes> noted{};  // for the report
+    std::array<ValueId, notes> noted{};  // for the report
     std::size_t array_count = 0, mask_count = 0;
     unsigned descents = 0;  // steps of the base optimizer
     bool counts = true;     // false: no step, but a look at what one would do

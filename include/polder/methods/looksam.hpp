@@ -58,7 +58,7 @@ struct LookingAscent {
 
     struct State {
         typename Family<Perturb, NoDistance, NoMix>::State ascent;
-        Array k;
+        ArrayId k;
     };
     State init(Plan& plan) const {
         State const state{ascent.init(plan), plan.kept("kept")};
@@ -75,9 +75,9 @@ struct LookingAscent {
         auto s = run.gradient(B1, y);
         auto const norm = reduce(run, Norm{{}, reuse.norm_guard}, g)[0];
         auto const along = reduce(run, Along{norm}, s, g)[0];
-        Array const of_s = s;
-        base.descend(
-            run, keeping(1 * std::move(s), Across{norm, along}, Out{state.k}, of_s, std::move(g)));
+        ArrayId const of_s = s;
+        base.descend(run, keeping(1 * std::move(s), Across{norm, along}, Written{state.k}, of_s,
+                                  std::move(g)));
     }
     template <class R, class Base>
     void rest(R& run, State const& state, Base const& base) const {
@@ -110,7 +110,7 @@ struct LookingAscent {
     };
     // <s, n>.
     struct Along {
-        Value norm;
+        ValueId norm;
         struct At {
             double norm;
             template <class V>
@@ -125,7 +125,7 @@ struct LookingAscent {
     };
     // k = s - <s, n> n, in double, since s and n are nearly parallel.
     struct Across {
-        Value norm, along;
+        ValueId norm, along;
         template <class T>
         struct At {
             double norm, along;

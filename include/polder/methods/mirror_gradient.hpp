@@ -44,7 +44,7 @@ struct Mirror {
 
     struct State {
         typename Ascent::State ascent;
-        Point mirrored;
+        PointId mirrored;
     };
     State init(Plan& plan) const {
         plan.descends_elsewhere();

@@ -38,7 +38,7 @@ struct MomentumAscent {
     }
 
     struct State {
-        Point y;
+        PointId y;
     };
     State init(Plan& plan) const { return {plan.point()}; }
 

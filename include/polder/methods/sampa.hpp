@@ -30,8 +30,8 @@ struct ParallelAscent {
     }
 
     struct State {
-        Point up, down;
-        Array kept;
+        PointId up, down;
+        ArrayId kept;
     };
     State init(Plan& plan) const {
         plan.gradients(2);
@@ -48,9 +48,9 @@ struct ParallelAscent {
         base.trial(run, state.down, 1 * g);                               // y = BaseOpt(x, g)
         auto s = run.gradient(B1, state.up, std::move(g));                // s = grad L_B1(x~)
         auto h = run.gradient(B2, state.down);                            // h = grad L_B2(y)
-        Array const of_h = h;
+        ArrayId const of_h = h;
         base.descend(run, keeping((1 - lambda) * std::move(s) + lambda * std::move(h),
-                                  detail::CopyPass{}, Out{state.kept}, of_h));
+                                  detail::CopyPass{}, Written{state.kept}, of_h));
     }
 };
 

@@ -39,9 +39,9 @@ struct SurrogateGap {
         POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 3> const& sums,
                                                         Site<T> const&) const {
             constexpr double guard = 1e-12;
-            double const g = std::sqrt(sums[0]), s = std::sqrt(sums[2]);
-            double const cosine = sums[1] / (g * s + guard);
-            return {1 + alpha * cosine * g / (s + guard)};
+            double const g_norm = std::sqrt(sums[0]), s_norm = std::sqrt(sums[2]);
+            double const cosine = sums[1] / (g_norm * s_norm + guard);
+            return {1 + alpha * cosine * g_norm / (s_norm + guard)};
         }
     };
 };

@@ -38,8 +38,8 @@ struct DecoupledSharpness {
     template <class R>
     auto blend(R&, Gradient s, Gradient g) const {
         auto through = 1 * g;
-        return with_past(std::move(through), gamma / (1 - gamma),
-                         1 * std::move(s) - 1 * std::move(g));
+        return with_bypass(std::move(through), gamma / (1 - gamma),
+                           1 * std::move(s) - 1 * std::move(g));
     }
 };
 

@@ -36,7 +36,7 @@ struct AdaptiveBall {
 
     /// The weights are functions of x.
     template <class R, class State, class Before>
-    auto reads(R&, State const&, Before const&, Array x, Gradient const&) const {
+    auto reads(R&, State const&, Before const&, ArrayId x, Gradient const&) const {
         return std::tuple{x};
     }
     /// a = b = T^2.

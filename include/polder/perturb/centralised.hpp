@@ -21,15 +21,15 @@ struct Centralised : Ball {
     static std::string name() { return "Centralised<" + policy_name<Ball>() + ">"; }
 
     template <class R, class Along, class Reads>
-    void place(R& run, Array x, Point y, Along const& along, Reads const& reads) const {
-        if (!run.eps_alone()) run.leave_for(y);
+    void place(R& run, ArrayId x, PointId y, Along const& along, Reads const& reads) const {
+        if (!run.eps_alone()) run.about_to_write(y);
         auto const pass = detail::move_of(static_cast<Ball const&>(*this), along);
         std::apply(
             [&](auto const&... more) {
                 run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, true>{pass},
-                        Out{y.array}, x, along.v.of, reads, more...);
+                        Written{y.array}, x, along.v.of, reads, more...);
             },
-            along.rider.arguments);
+            along.extra.arguments);
         run.centralise(y);
         run.note(detail::Note::perturbation_norm,
                  run.template displace_measured<false>(y, x, detail::ReadyEps{}, y));

@@ -34,7 +34,7 @@ struct BatchFisher {
     }
     template <class R, class State, class Before>
     auto reads(R&, State const&, Before const&, Gradient const& g) const {
-        return std::tuple{Array(g)};
+        return std::tuple{ArrayId(g)};
     }
 };
 
@@ -51,8 +51,8 @@ struct RunningFisher {
     Succession init(Plan& plan) const { return plan.succession("fisher"); }
     template <class R, class Before>
     auto reads(R& run, Succession const& f, Before const&, Gradient const& g) const {
-        Array const next = run.next(f);
-        run.map(Average{decay}, g, f.now, Out{next});
+        ArrayId const next = run.next(f);
+        run.map(Average{decay}, g, f.now, Written{next});
         return std::tuple{next};
     }
 
@@ -62,10 +62,10 @@ struct RunningFisher {
         double decay;
         template <class T>
         struct At {
-            T keep, gain;
+            T decay, gain;
             template <class V>
             POLDER_INLINE void operator()(V g, V f, V& next) const {
-                next = keep * f + gain * (g * g);
+                next = decay * f + gain * (g * g);
             }
         };
         template <class T>
@@ -90,14 +90,14 @@ struct SampleFisher {
     POLDER_INLINE static V estimate(V f) {
         return f;
     }
-    Array init(Plan& plan) const { return plan.scratch(); }
+    ArrayId init(Plan& plan) const { return plan.scratch(); }
     template <class R>
-    Array before(R& run, Array f) const {
+    ArrayId before(R& run, ArrayId f) const {
         detail::add_up_samples(run, samples, 1.0 / samples, f);
         return f;
     }
     template <class R>
-    auto reads(R&, Array, Array f, Gradient const&) const {
+    auto reads(R&, ArrayId, ArrayId f, Gradient const&) const {
         return std::tuple{f};
     }
 };
@@ -157,7 +157,7 @@ struct FisherBall {
     }
     /// The weights are functions of the estimate.
     template <class R, class State, class Before>
-    auto reads(R& run, State const& state, Before const& before, Array, Gradient const& g) const {
+    auto reads(R& run, State const& state, Before const& before, ArrayId, Gradient const& g) const {
         return estimate.reads(run, state, before, g);
     }
     /// a = F^-1; b = F^-1, or F^-2 with EuclideanNorm.

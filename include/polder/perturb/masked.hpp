@@ -94,11 +94,11 @@ struct FixedMask {
     template <class R>
     void start(R&, State const&) const {}
     template <class R>
-    polder::Mask current(R&, State const& state) const {
+    MaskId current(R&, State const& state) const {
         return state.mask.now;
     }
     template <class R>
-    void after(R&, State const&, Point, Gradient const&) const {}
+    void after(R&, State const&, PointId, Gradient const&) const {}
 };
 
 /// M is 1 at the floor(n (1 - sparsity)) largest sums over `samples` single samples of the squared gradient.
@@ -126,8 +126,8 @@ struct FisherMask {
 
     struct State {
         MaskSuccession mask;
-        Array scores;
-        Counter due;  // 1: the next step of the method looks at the mask again
+        ArrayId scores;
+        CounterId due;  // 1: the next step of the method looks at the mask again
     };
     State init(Plan& plan) const {
         return {plan.mask("mask", true), plan.scratch(), plan.counter("mask_due")};
@@ -137,18 +137,18 @@ struct FisherMask {
         run.clear(state.mask.now);
     }
     template <class R>
-    polder::Mask current(R& run, State const& state) const {
+    MaskId current(R& run, State const& state) const {
         bool const due = run.get(state.due) != 0;
         run.set(state.due, run.batch() == 0 && run.epoch() % refresh_epochs == 0 ? 1 : 0);
         if (!due) return state.mask.now;
         detail::add_up_samples(run, samples, 1, state.scores);
-        polder::Mask const next = run.next(state.mask);
+        MaskId const next = run.next(state.mask);
         run.clear(next);
         run.choose_largest(live(run.size()), detail::OwnScore{}, next, state.scores);
         return next;
     }
     template <class R>
-    void after(R&, State const&, Point, Gradient const&) const {}
+    void after(R&, State const&, PointId, Gradient const&) const {}
 };
 
 /// At first n - ceil(n sparsity) coordinates at random. At the first batch of every refresh_epochs-th epoch e,
@@ -215,14 +215,14 @@ struct DynamicMask {
                            state.mask.now);
     }
     template <class R>
-    polder::Mask current(R&, State const& state) const {
+    MaskId current(R&, State const& state) const {
         return state.mask.now;
     }
     template <class R>
-    void after(R& run, State const& state, Point y, Gradient const& g) const {
+    void after(R& run, State const& state, PointId y, Gradient const& g) const {
         std::uint64_t const e = run.epoch();
         if (run.batch() != 0 || e % refresh_epochs != 0) return;
-        polder::Mask const next = run.next(state.mask);
+        MaskId const next = run.next(state.mask);
         run.clear(next);
         // Drop and growth draw other numbers, and so does every epoch.
         detail::ScoreBy const dropped{seed, drop, 2 * e + 1}, grows{seed, growth, 2 * e + 2};
@@ -241,12 +241,12 @@ private:
 
 /// eps = M o eps_Ball: the norm is that of the whole direction, so that ||eps|| <= rho.
 /// Mi et al. 2022 (SSAM), Algorithm 1.
-template <class Ball, class Mask>
+template <class Ball, class MaskPolicy>
 struct Masked : Ball {
-    Mask mask{};
+    MaskPolicy mask{};
 
     static std::string name() {
-        return "Masked<" + policy_name<Ball>() + ", " + policy_name<Mask>() + ">";
+        return "Masked<" + policy_name<Ball>() + ", " + policy_name<MaskPolicy>() + ">";
     }
     void validate() const {
         Ball::validate();
@@ -255,10 +255,10 @@ struct Masked : Ball {
     using Inner = Ball;
     static constexpr int layer = 1;  // around a ball alone: see detail::layers_fit
     static constexpr bool has_conditions = true;
-    static constexpr bool samples = requires { requires Mask::samples_batch; };
+    static constexpr bool samples = requires { requires MaskPolicy::samples_batch; };
 
     struct State {
-        typename Mask::State mask;
+        typename MaskPolicy::State mask;
         detail::StateOf<Ball> ball;
     };
     State init(Plan& plan) const { return {mask.init(plan), detail::init_of(ball(), plan)}; }
@@ -275,17 +275,18 @@ struct Masked : Ball {
         return std::pair{current, detail::before_of(run, ball(), state.ball)};
     }
     template <class R, class Before>
-    auto reads(R& run, State const& state, Before const& before, Array x, Gradient const& g) const {
+    auto reads(R& run, State const& state, Before const& before, ArrayId x,
+               Gradient const& g) const {
         return std::tuple_cat(std::tuple{before.first},
                               detail::reads_of(run, ball(), state.ball, before.second, x, g));
     }
     template <class R, class Before>
-    void after(R& run, State const& state, Before const&, Point y, Gradient const& g) const {
+    void after(R& run, State const& state, Before const&, PointId y, Gradient const& g) const {
         if (!run.eps_alone()) mask.after(run, state.mask, y, g);
     }
 
     template <class V, class... Read>
-    POLDER_INLINE static V keep(V eps, V mask, Read...) {
+    POLDER_INLINE static V filter(V eps, V mask, Read...) {
         return eps * V(mask != 0);  // no branch, so that it is vectorised
     }
     template <class T>

@@ -13,7 +13,7 @@
 ///   start(run, state)                 passes for the first values of that, once
 ///   before(run, state)                passes and evaluations that come before g
 ///   reads(run, state, before, x, g)   a tuple of the arrays that the weights are functions of
-///   keep(eps, r...)                   what becomes of eps
+///   filter(eps, r...)                 what is left of eps, coordinate by coordinate
 ///   place(run, x, y, v, reads)        the passes that write y = x + eps, if they are not those below
 ///   after(run, state, y, g, reads)    what follows once y is there
 #pragma once
@@ -37,12 +37,12 @@ namespace polder {
 
 /// A direction v, a combination of gradients; its norm in the ball's norm, over all coordinates or in each block; for balls
 /// with a count, that; and what the pass that moves x does besides with v and further arrays.
-template <std::size_t n, class Rider = Keep<NoRider>>
+template <std::size_t n, class Extra = Keep<NoExtra>>
 struct Direction {
     Combination<n> v;
-    Value norm;
-    Value count{};
-    Rider rider{};
+    ValueId norm;
+    ValueId count{};
+    Extra extra{};
 };
 
 namespace detail {
@@ -145,7 +145,7 @@ constexpr bool weights_fit() {
     }
 }
 template <class R, class P, class State, class Before>
-auto reads_of(R& run, P const& perturb, State const& state, Before const& before, Array x,
+auto reads_of(R& run, P const& perturb, State const& state, Before const& before, ArrayId x,
               Gradient const& g) {
     const auto checked = []<class Reads>(Reads reads) {
         static_assert(
@@ -161,11 +161,12 @@ auto reads_of(R& run, P const& perturb, State const& state, Before const& before
     }
 }
 
-// What a ball makes of eps by what it reads. (A function: in a lambda nvcc looks for keep where it is not called, too.)
+// What a policy leaves of eps. (A function, since nvcc looks for filter in a lambda even where it is not called.)
 template <class P, class V, class... Read>
-POLDER_INLINE V kept_by([[maybe_unused]] P const& perturb, V eps, [[maybe_unused]] Read... reads) {
-    if constexpr (requires { perturb.keep(eps, reads...); }) {
-        return perturb.keep(eps, reads...);
+POLDER_INLINE V filtered_by([[maybe_unused]] P const& perturb, V eps,
+                            [[maybe_unused]] Read... reads) {
+    if constexpr (requires { perturb.filter(eps, reads...); }) {
+        return perturb.filter(eps, reads...);
     } else {
         return eps;
     }
@@ -230,7 +231,7 @@ template <class P, std::size_t n>
 struct CountTerms {
     P perturb;
     Coefficients<n> v;
-    Value norm;
+    ValueId norm;
     template <class T>
     struct At {
         P perturb;
@@ -246,8 +247,8 @@ struct CountTerms {
         return Conditional{At<T>{perturb, v.at(here), here[norm]}};
     }
 };
-template <class R, class P, std::size_t n, class Rider>
-void count(R& run, P const& perturb, Direction<n, Rider>& along) {
+template <class R, class P, std::size_t n, class Extra>
+void count(R& run, P const& perturb, Direction<n, Extra>& along) {
     if constexpr (is_counting<P>) {
         CountTerms<P, n> const pass{perturb, {along.v.by}, along.norm};
         if constexpr (is_per_block<P>) {
@@ -259,27 +260,27 @@ void count(R& run, P const& perturb, Direction<n, Rider>& along) {
 }
 
 // eps.
-template <class P, std::size_t n, class Rider>
+template <class P, std::size_t n, class Extra>
 struct Move {
     P perturb;
     Coefficients<n> v;
-    Value norm, count;
+    ValueId norm, count;
     Coefficient radius;  // what the radius is multiplied with
-    Rider rider;
+    Extra extra;
 
-    template <class T, class M, class W, class Ride>
+    template <class T, class M, class W, class OfExtra>
     struct At {
         P perturb;
         M move;  // c, or a function of v
         W weights;
         Combined<T, n> combine;
-        Ride rider;
+        OfExtra extra;
         template <class V, std::size_t k, class... A>
         POLDER_INLINE V operator()(std::array<V, n> const& of, std::array<V, k> const& reads,
                                    A&... more) const {
             V const v = combine(of);
-            V const eps = kept(moved(v, reads), reads);
-            rider(v, more...);
+            V const eps = filtered(moved(v, reads), reads);
+            extra(v, more...);
             return eps;
         }
 
@@ -295,12 +296,12 @@ struct Move {
             }
         }
         template <class V, std::size_t k>
-        POLDER_INLINE V kept(V eps, [[maybe_unused]] std::array<V, k> const& reads) const {
+        POLDER_INLINE V filtered(V eps, [[maybe_unused]] std::array<V, k> const& reads) const {
             if constexpr (k == 0) {
                 return eps;
             } else {
                 return spread([&](auto... r)
-                                  POLDER_INLINE_LAMBDA { return kept_by(perturb, eps, r...); },
+                                  POLDER_INLINE_LAMBDA { return filtered_by(perturb, eps, r...); },
                               reads);
             }
         }
@@ -310,11 +311,11 @@ struct Move {
         auto own = here.own_ball(perturb);
         own.rho *= here[radius];
         auto const weights = weights_of<T>(perturb, here.adaptive());
-        auto const ride = rider.at(here);
+        auto const of_extra = extra.at(here);
         auto const make = [&]<class M>(M move) {
             return At<T, M, std::remove_const_t<decltype(weights)>,
-                      std::remove_const_t<decltype(ride)>>{perturb, move, weights, v.at(here),
-                                                           ride};
+                      std::remove_const_t<decltype(of_extra)>>{perturb, move, weights, v.at(here),
+                                                               of_extra};
         };
         if constexpr (is_quadratic<P>) {
             return make(static_cast<T>(own.coefficient(here[norm])));
@@ -326,12 +327,12 @@ struct Move {
 
 template <class P, std::size_t n, class F, class... A>
 auto move_of(P const& perturb, Direction<n, Keep<F, A...>> const& along, Coefficient radius = {}) {
-    return Move<P, n, F>{perturb, {along.v.by}, along.norm, along.count, radius, along.rider.pass};
+    return Move<P, n, F>{perturb, {along.v.by}, along.norm, along.count, radius, along.extra.pass};
 }
 
 // y = x + eps: the pass that all balls share.
 template <class R, class P, std::size_t n, class F, class... A, class Reads>
-void move(R& run, Array x, Point y, P const& perturb, Direction<n, Keep<F, A...>> const& along,
+void move(R& run, ArrayId x, PointId y, P const& perturb, Direction<n, Keep<F, A...>> const& along,
           Reads const& reads, Coefficient radius = {}) {
     auto const pass = move_of(perturb, along, radius);
     std::apply(
@@ -348,11 +349,11 @@ void move(R& run, Array x, Point y, P const& perturb, Direction<n, Keep<F, A...>
                                                       y, x, pass, along.v.of, reads, more...));
             }
         },
-        along.rider.arguments);
+        along.extra.arguments);
 }
 
 template <class R, class P, class Along, class Reads>
-void place(R& run, Array x, Point y, P const& perturb, Along const& along, Reads const& reads) {
+void place(R& run, ArrayId x, PointId y, P const& perturb, Along const& along, Reads const& reads) {
     if constexpr (requires { perturb.place(run, x, y, along, reads); }) {
         perturb.place(run, x, y, along, reads);
     } else {
@@ -360,7 +361,7 @@ void place(R& run, Array x, Point y, P const& perturb, Along const& along, Reads
     }
 }
 template <class R, class P, class State, class Before>
-void after(R& run, P const& perturb, State const& state, Before const& before, Point y,
+void after(R& run, P const& perturb, State const& state, Before const& before, PointId y,
            Gradient const& g) {
     if constexpr (requires { perturb.after(run, state, before, y, g); }) {
         perturb.after(run, state, before, y, g);

@@ -22,7 +22,7 @@ struct Relative : Ball {
     static constexpr bool per_block = over_blocks || detail::is_per_block<Ball>;
 
     template <class R, class Along, class Reads>
-    void place(R& run, Array x, Point y, Along const& along, Reads const& reads) const {
+    void place(R& run, ArrayId x, PointId y, Along const& along, Reads const& reads) const {
         Ball const& ball = *this;
         if constexpr (over_blocks) {
             detail::move(run, x, y, ball, along, reads,

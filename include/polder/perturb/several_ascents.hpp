@@ -33,26 +33,27 @@ struct SeveralAscents : Ball {
         return detail::init_of(static_cast<Ball const&>(*this), plan);
     }
     template <class R, class State, class Before>
-    void after(R& run, State const& state, Before const& before, Point y,
+    void after(R& run, State const& state, Before const& before, PointId y,
                Gradient const& first) const {
         Ball const& ball = *this;
         if (ascents > 1) go_on(run, ball, state, before, y);
         detail::after(run, ball, state, before, y, first);
     }
     template <class R, class State, class Before>
-    void go_on(R& run, Ball const& ball, State const& state, Before const& before, Point y) const {
+    void go_on(R& run, Ball const& ball, State const& state, Before const& before,
+               PointId y) const {
         if (run.eps_alone())
-            run.map(detail::Displaced<detail::ReadyEps, false>{}, Out{y.array}, run.x(), y);
+            run.map(detail::Displaced<detail::ReadyEps, false>{}, Written{y.array}, run.x(), y);
         for (int k = 1; k < ascents; ++k) {
             Gradient const g = run.gradient(B1, y);
             auto const reads = detail::reads_of(run, ball, state, before, y, g);
             auto const along = NoDistance{}.direction_without_report(run, g, ball, reads);
             auto const pass = detail::move_of(ball, along);
             run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, false>{pass},
-                    Out{y.array}, y, along.v.of, reads);
+                    Written{y.array}, y, along.v.of, reads);
         }
         run.note(detail::Note::perturbation_norm, run.reduce(Way{}, run.x(), y)[0]);
-        if (run.eps_alone()) run.map(Difference{}, run.x(), InOut{y.array});
+        if (run.eps_alone()) run.map(Difference{}, run.x(), Changed{y.array});
     }
 
     // The passes. (Public, for nvcc takes no private type into a kernel.)

@@ -34,7 +34,7 @@ struct Stochastic : Ball {
     }
 
     struct State {
-        Mask drawn;
+        MaskId drawn;
         detail::StateOf<Ball> ball;
     };
     State init(Plan& plan) const { return {plan.scratch_mask(), detail::init_of(ball(), plan)}; }
@@ -44,12 +44,13 @@ struct Stochastic : Ball {
         return detail::before_of(run, ball(), state.ball);
     }
     template <class R, class Before>
-    auto reads(R& run, State const& state, Before const& before, Array x, Gradient const& g) const {
+    auto reads(R& run, State const& state, Before const& before, ArrayId x,
+               Gradient const& g) const {
         return std::tuple_cat(std::tuple{state.drawn},
                               detail::reads_of(run, ball(), state.ball, before, x, g));
     }
     template <class V, class... Read>
-    POLDER_INLINE V keep(V eps, V drawn, Read...) const {
+    POLDER_INLINE V filter(V eps, V drawn, Read...) const {
         return eps * (drawn * V(1 / beta));
     }
     template <class T>

@@ -53,7 +53,7 @@ public:
 
     struct State {
         std::variant<detail::RuleState, LAMB::State> of;
-        Array first_moment() const {
+        ArrayId first_moment() const {
             return std::visit([](auto const& state) { return state.first_moment(); }, of);
         }
     };

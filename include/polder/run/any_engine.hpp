@@ -71,11 +71,11 @@ private:
         std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(engine); }
         std::vector<StateArray> state() override {
             std::vector<StateArray> list;
-            for (auto const& kept : engine.plan().kept()) {
-                list.push_back({kept.name, engine.values(kept.now)});
+            for (auto const& lasting : engine.plan().lasting()) {
+                list.push_back({lasting.name, engine.values(lasting.now)});
             }
-            for (auto const& kept : engine.plan().kept_masks()) {
-                list.push_back({kept.name, engine.values(kept.mask.now)});
+            for (auto const& lasting : engine.plan().lasting_masks()) {
+                list.push_back({lasting.name, engine.values(lasting.mask.now)});
             }
             return list;
         }

@@ -27,7 +27,7 @@ struct Binding {
     std::optional<decltype(std::declval<Method const&>().init(std::declval<Plan&>()))> state;
     std::optional<typename BaseState<BaseOpt>::type> base_state;
     std::vector<std::uint64_t> counters;
-    std::vector<Array> free_gradients;
+    std::vector<ArrayId> free_gradients;
     AnyEngine engine;
     Twins twins;
     std::size_t method_arrays =
@@ -45,7 +45,7 @@ struct Binding {
             });
         plan = {};
         state.emplace(method.init(plan));
-        method_arrays = plan.kept().size();
+        method_arrays = plan.lasting().size();
         base_state.emplace(BaseState<BaseOpt>::make(base, plan));
         counters.assign(plan.counters().size(), 0);
         free_gradients.reserve(static_cast<std::size_t>(plan.gradients()));
@@ -65,7 +65,7 @@ struct Binding {
         auto const end = [&](std::size_t k) {
             return arrays.begin() + static_cast<std::ptrdiff_t>(k);
         };
-        std::rotate(arrays.begin(), end(method_arrays), end(plan.kept().size()));
+        std::rotate(arrays.begin(), end(method_arrays), end(plan.lasting().size()));
         for (StateArray const& array : arrays) {
             std::visit([&](auto values) { f(array.name, values); }, array.values);
         }

@@ -142,7 +142,7 @@ struct Circumstances {
 
 }  // namespace detail
 
-/// Passes are structs (run/site.hpp); their arguments are handles, std::array or std::tuple of handles, Out and InOut. A
+/// Passes are structs (run/site.hpp); their arguments are handles, std::array or std::tuple of handles, Written and Changed. A
 /// method cannot break a step: x and all that lasts are written by the descent alone (run/descent.hpp), after the last
 /// evaluation; what is written earlier are successors, which the end of the step turns over. After a fault passes do
 /// nothing and the closure is not called.
@@ -151,7 +151,7 @@ class Run {
 public:
     using T = typename Engine::Scalar;
 
-    Run(Engine& engine, Form& form, std::vector<Array>& free_gradients,
+    Run(Engine& engine, Form& form, std::vector<ArrayId>& free_gradients,
         std::vector<std::uint64_t>& counters, detail::Circumstances const& circumstances,
         Report& report)
         : engine_(engine), form_(form), free_(free_gradients), counters_(counters),
@@ -163,20 +163,20 @@ public:
     Run& operator=(Run const&) = delete;
 
     /// The parameters.
-    Point x() const { return {{0}, Evaluation::clean}; }
+    PointId x() const { return {{0}, Evaluation::clean}; }
     /// Counts on the host: steps that were the method's, the epoch, and the batch in it, all from 0.
     std::uint64_t method_steps() const noexcept { return step_.method_steps; }
     std::uint64_t epoch() const noexcept { return step_.epoch; }
     std::uint64_t batch() const noexcept { return step_.batch; }
-    std::uint64_t get(Counter c) const { return counters_[static_cast<std::size_t>(c.id)]; }
+    std::uint64_t get(CounterId c) const { return counters_[static_cast<std::size_t>(c.id)]; }
     /// The counter's value after this step.
-    void set(Counter c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
+    void set(CounterId c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
     /// Coordinates in all blocks.
     std::size_t size() const noexcept { return engine_.layout().size(); }
 
     /// The gradient of a batch's loss at a point. `spent`: a gradient whose memory it may take.
     template <Batch batch>
-    Gradient gradient(BatchTag<batch>, Point at, Gradient spent = {}) {
+    Gradient gradient(BatchTag<batch>, PointId at, Gradient spent = {}) {
         static_assert(
             static_cast<int>(batch) < Form::batches,
             "polder: a method that asks for several batches says how many: static constexpr int "
@@ -194,7 +194,7 @@ public:
         return evaluate(std::move(spent), x(), {Batch::first, false, k}, Evaluation::sample);
     }
 
-    /// A pass over all coordinates. It writes to the arrays that are given as Out or InOut.
+    /// A pass over all coordinates. It writes to the arrays that are given as Written or Changed.
     template <class F, class... A>
     void map(F const& f, A const&... a) {
         engine_.map(f, handle(a)...);
@@ -218,80 +218,80 @@ public:
     }
     /// A reduction once more, where `flag` is not 0: it writes its values in the place of those from `out` on.
     template <class F, class... A>
-    void reduce_where(Value flag, Value out, F const& f, A const&... a) {
+    void reduce_where(ValueId flag, ValueId out, F const& f, A const&... a) {
         engine_.where(flag, [&] { engine_.reduce(out, detail::Fault::none, f, handle(a)...); });
     }
     /// The root of the sum over all blocks of a value of single blocks.
-    Value root_of_sum(Value of_blocks) {
-        Value const root = new_values<1>(false)[0];
+    ValueId root_of_sum(ValueId of_blocks) {
+        ValueId const root = new_values<1>(false)[0];
         engine_.root_of_sum(of_blocks, root);
         return root;
     }
     /// The passes in `passes()`, where `flag` is not 0.
     template <class Passes>
-    void where(Value flag, Passes const& passes) {
+    void where(ValueId flag, Passes const& passes) {
         engine_.where(flag, passes);
     }
 
     /// y = from + eps, eps being what f's function returns for the arguments.
     template <class F, class... A>
-    void displace(Point y, Array from, F const& f, A const&... a) {
-        if (eps_alone()) return map(detail::Displaced<F, true>{f}, Out{y.array}, from, a...);
-        form_.leave(y);
-        map(detail::Displaced<F, false>{f}, Out{y.array}, from, a...);
+    void displace(PointId y, ArrayId from, F const& f, A const&... a) {
+        if (eps_alone()) return map(detail::Displaced<F, true>{f}, Written{y.array}, from, a...);
+        form_.about_to_write(y);
+        map(detail::Displaced<F, false>{f}, Written{y.array}, from, a...);
     }
     /// The same. The value is ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
     template <bool conditional, class F, class... A>
-    Value displace_measured(Point y, Array from, F const& f, A const&... a) {
+    ValueId displace_measured(PointId y, ArrayId from, F const& f, A const&... a) {
         if (eps_alone()) {
-            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{}, {f}}, Out{y.array},
-                          from, a...)[0];
+            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{}, {f}},
+                          Written{y.array}, from, a...)[0];
         }
-        form_.leave(y);
-        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{}, {f}}, Out{y.array},
-                      from, a...)[0];
+        form_.about_to_write(y);
+        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{}, {f}},
+                      Written{y.array}, from, a...)[0];
     }
     /// y is about to be written by a pass: a model that owns its parameters takes y in their place.
-    void leave_for(Point y) { form_.leave(y); }
+    void about_to_write(PointId y) { form_.about_to_write(y); }
     /// Whether this is a look at eps (Optimizer::perturbation): then displace() writes eps and not x + eps.
     bool eps_alone() const noexcept { return !step_.is_step; }
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
     /// Where the new values of what lasts are written. The end of a step that succeeds turns them over.
-    Array next(Succession const& s) {
-        engine_.carry(s.now, s.next);
+    ArrayId next(Succession const& s) {
+        engine_.copy_frozen(s.now, s.next);
         ending_.arrays[ending_.array_count++] = s;
         return s.next;
     }
-    Mask next(MaskSuccession const& m) {
-        engine_.carry(m.now, m.next);
+    MaskId next(MaskSuccession const& m) {
+        engine_.copy_frozen(m.now, m.next);
         ending_.masks[ending_.mask_count++] = m;
         return m.next;
     }
     /// mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and as it was elsewhere. Among
     /// equal scores the lower coordinate wins; a negative score is never chosen.
     template <class Score, class... A>
-    void choose_largest(std::size_t count, Score const& score, Mask mask, A const&... a) {
+    void choose_largest(std::size_t count, Score const& score, MaskId mask, A const&... a) {
         engine_.choose_largest(count, score, mask, handle(a)...);
     }
-    void clear(Mask mask) { engine_.set(mask, 0); }
+    void clear(MaskId mask) { engine_.set(mask, 0); }
     /// mask = what f's function says of each coordinate.
     template <class F>
-    void fill(Mask mask, F const& f) {
+    void fill(MaskId mask, F const& f) {
         engine_.fill(mask, f);
     }
     /// Takes off each row of a matrix the mean of that row.
-    void centralise(Array a) { engine_.centralise(a); }
+    void centralise(ArrayId a) { engine_.centralise(a); }
 
     /// A gradient that no reduction has seen is looked at by itself: for passes before the descent.
-    void check(Array gradient) {
+    void check(ArrayId gradient) {
         auto& fault = unchecked(gradient);
         if (fault != detail::Fault::none) engine_.check(gradient, fault);
         fault = detail::Fault::none;
     }
     /// A number of the report.
-    void note(detail::Note what, Value v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
+    void note(detail::Note what, ValueId v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
 
     // For run/descent.hpp.
     Clipping const& clipping() const noexcept { return step_.clipping; }
@@ -300,10 +300,10 @@ public:
     template <class F, class... A>
     void map_last(F const& f, A const&... a) {
         constexpr std::size_t most = 4;
-        std::array<Array, most> watched{};
+        std::array<ArrayId, most> watched{};
         std::array<detail::Fault, most> faults{};
         std::size_t count = 0;
-        const auto watch = [&](Array array) {
+        const auto watch = [&](ArrayId array) {
             auto& fault = unchecked(array);
             if (fault != detail::Fault::none && count < most) {
                 watched[count] = array;
@@ -319,14 +319,14 @@ public:
     bool active() const noexcept { return step_.active; }
     detail::Ending& ending() noexcept { return ending_; }
     bool ended() const noexcept { return ended_; }
-    void keep_counters() {
+    void store_counters() {
         for (std::size_t k = 0; k < set_count_; ++k) {
             counters_[static_cast<std::size_t>(set_[k].first.id)] = set_[k].second;
         }
     }
 
 private:
-    Gradient evaluate(Gradient spent, Point at, Pass pass, Evaluation what) {
+    Gradient evaluate(Gradient spent, PointId at, Pass pass, Evaluation what) {
         { Gradient const released = std::move(spent); }
         if (free_.empty()) {
             throw std::logic_error(
@@ -344,15 +344,15 @@ private:
                 *reported[static_cast<int>(what)] = static_cast<double>(loss);
             if (!std::isfinite(static_cast<double>(loss))) engine_.fail(detail::loss_fault(what));
         } else {
-            engine_.keep_loss(loss, what);
+            engine_.store_loss(loss, what);
         }
         unchecked(g) = detail::gradient_fault(what);
         return g;
     }
 
     template <std::size_t n>
-    std::array<Value, n> new_values(bool per_block) {
-        std::array<Value, n> found;
+    std::array<ValueId, n> new_values(bool per_block) {
+        std::array<ValueId, n> found;
         std::size_t const blocks = per_block ? engine_.layout().blocks() : 1;
         for (std::size_t k = 0; k < n; ++k) {
             found[k] = {static_cast<int>(used_ + k), per_block ? static_cast<int>(n) : 0};
@@ -365,7 +365,7 @@ private:
     }
 
     // Gradients by the ids of their handles; what would be wrong if one that nobody has looked at were not finite.
-    detail::Fault& unchecked(Array a) {
+    detail::Fault& unchecked(ArrayId a) {
         auto const k = a.id - engine_.plan().arrays();
         return k >= 0 && k < static_cast<int>(unchecked_.size())
                    ? unchecked_[static_cast<std::size_t>(k)]
@@ -374,7 +374,7 @@ private:
     template <class... A>
     detail::Fault blamed(A const&... a) {
         detail::Fault fault = detail::Fault::none;
-        const auto look = [&](Array array) {
+        const auto look = [&](ArrayId array) {
             detail::Fault const own = std::exchange(unchecked(array), detail::Fault::none);
             if (fault == detail::Fault::none) fault = own;
         };
@@ -383,7 +383,7 @@ private:
     }
     template <class A, class F>
     static void each_array(A const& a, F const& f) {
-        if constexpr (std::is_same_v<A, Array>) {
+        if constexpr (std::is_same_v<A, ArrayId>) {
             f(a);
         } else if constexpr (requires { std::tuple_size<A>::value; }) {
             std::apply([&](auto const&... each) { (each_array(each, f), ...); }, a);
@@ -391,8 +391,8 @@ private:
     }
     template <class A>
     static auto handle(A const& a) {
-        if constexpr (std::is_convertible_v<A const&, Array>) {
-            return static_cast<Array>(a);
+        if constexpr (std::is_convertible_v<A const&, ArrayId>) {
+            return static_cast<ArrayId>(a);
         } else {
             return a;
         }
@@ -404,7 +404,7 @@ private:
 
     Engine& engine_;
     Form& form_;
-    std::vector<Array>& free_;
+    std::vector<ArrayId>& free_;
     std::vector<std::uint64_t>& counters_;
     detail::Circumstances const& step_;
     Report& report_;
@@ -413,7 +413,7 @@ private:
     bool ended_ = false;
     std::array<detail::Fault, 8> unchecked_{};
     detail::Fault no_gradient_ = detail::Fault::none;
-    std::array<std::pair<Counter, std::uint64_t>, 4> set_{};
+    std::array<std::pair<CounterId, std::uint64_t>, 4> set_{};
     std::size_t set_count_ = 0;
 };
 

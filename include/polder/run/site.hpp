@@ -26,7 +26,7 @@ struct Site {
     bool* by_block;  ///< set where a value of single blocks was read
 
     /// A value that a reduction has found.
-    POLDER_HOST_DEVICE double operator[](Value v) const {
+    POLDER_HOST_DEVICE double operator[](ValueId v) const {
         if (v.stride != 0) *by_block = true;
         return values[static_cast<std::size_t>(v.slot) +
                       static_cast<std::size_t>(v.stride) * block];

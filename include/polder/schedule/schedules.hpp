@@ -11,8 +11,8 @@
 
 namespace polder::schedules {
 
-/// 1.
-struct Constant {
+/// 1 at every step: what is scheduled stays as it is.
+struct One {
     double operator()(std::uint64_t) const noexcept { return 1; }
 };
 
