@@ -35,7 +35,7 @@ namespace polder {
 template <class C>
 class AnyOptimizer {
 public:
-    /// What the closure returns: a number, or on a device one that it keeps.
+    /// What the closure returns: a number; on a device also one that lies there, see DeviceLoss.
     using Loss =
         std::conditional_t<std::is_same_v<memory_space_t<C>, HostMemory>, double, DeviceLoss>;
     using StepReport = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;

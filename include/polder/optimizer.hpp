@@ -76,7 +76,7 @@ inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run
 ///
 /// and, where it has them:
 ///
-///     Placed place(run, state) const;                   the way to x + eps: for perturbation()
+///     Placed place(run, state) const;                   the way to x + eps, for perturbation(); or place(run, state, base)
 ///     void rest(run, state, base) const;                the steps between, where an Interval is set; else u = g
 ///     void start(run, state) const;                     passes for the first values of what it keeps
 ///     static constexpr int batches = 2;                 it asks for a second batch
@@ -182,9 +182,9 @@ public:
             detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples>
                 form(engine, x, closure, bound_.twins);
             return with_run(engine, form, false, [&](auto& run) {
-                auto const placed = method_.place(run, *bound_.state);
+                auto const y = place(run).y;
                 detail::collect(engine, eps, engine.callers_array(), "eps");
-                run.map(detail::CopyPass{}, Written{engine.callers_array()}, placed.y);
+                run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
                 if (engine.alive()) engine.clear_frozen(engine.callers_array());
             });
         } else {
@@ -370,6 +370,15 @@ private:
     template <class Engine, class Form>
     auto advance(Engine& engine, Form& form) {
         return with_run(engine, form, true, [&](auto& run) { take_step(run); });
+    }
+    template <class R>
+    Placed place(R& run) {
+        Descends<BaseOpt> const base{base_, *bound_.base_state};
+        if constexpr (requires { method_.place(run, *bound_.state, base); }) {
+            return method_.place(run, *bound_.state, base);
+        } else {
+            return method_.place(run, *bound_.state);
+        }
     }
     template <class R>
     void take_step(R& run) {

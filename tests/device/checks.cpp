@@ -21,6 +21,8 @@
 #include <polder/thrust.hpp>
 #endif
 
+#include <polder/any_optimizer.hpp>
+
 #include "support/methods.hpp"
 #include "support/valley.hpp"
 
@@ -195,6 +197,26 @@ void groups() {
     check(FisherSAM<Adam, BatchFisher, MetricNormPerBlock>{Adam{}}, "FisherSAM per block");
     check(SSAM{Adam{}, {}, DynamicMask{.refresh_epochs = 1}}, "SSAM-D");
     check(MirrorGradient{AdamW{}, {.beta = 2}}, "MG");
+}
+
+// A closure of any optimizer returns a number, or one that lies on the device.
+void any_optimizer() {
+    const BSAM optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
+    const auto expected = run(optimizer, std::vector<double>(300), Valley{}, steps);
+    using C = DeviceVector<double>;
+    const auto check = [&](auto const& closure, char const* name) {
+        const auto found = run(AnyOptimizer<C>(optimizer), C(300), closure, steps);
+        require_close(found.first, expected.first, name);
+        require_close(found.second.loss, expected.second.loss, 1e-12, name);
+    };
+    check(HostValley{}, "a number");
+    DeviceArray<double, DeviceSystem> loss(1);
+    check(
+        [&](C const& at, C& gradient, Pass pass) {
+            loss.assign(1, HostValley{}(at, gradient, pass));
+            return DeviceLoss(loss.data());
+        },
+        "a number on the device");
 }
 
 // The state comes to the host and back, and a copy of an optimizer goes on as the original.
@@ -491,6 +513,7 @@ constexpr Check checks[] = {{"methods_in_double", methods_in_double},
                             {"methods_in_float", methods_in_float},
                             {"containers", containers},
                             {"groups", groups},
+                            {"any_optimizer", any_optimizer},
                             {"state", state},
                             {"non_finite", non_finite},
                             {"closure_throws", closure_throws},

@@ -41,8 +41,8 @@ static_assert(Optimizer<Look, Adam>::has_perturbation &&
               Optimizer<Plus<Look>, Adam>::has_perturbation);
 static_assert(Optimizer<Mirror<EuclideanBall>, Adam>::has_perturbation &&
               !Optimizer<Mirror<>, Adam>::has_perturbation &&
-              !Optimizer<MomentumAscent, Adam>::has_perturbation &&
-              !Optimizer<ParallelAscent, Adam>::has_perturbation &&
+              Optimizer<MomentumAscent, Adam>::has_perturbation &&
+              Optimizer<ParallelAscent, Adam>::has_perturbation &&
               !Optimizer<Plus<Mirror<>>, Adam>::has_perturbation);
 static_assert(Optimizer<ParallelAscent, Adam>::batches == 2 &&
               Optimizer<Plus<Look>, Adam>::batches == 2 && SAM<Adam>::batches == 1);

@@ -21,15 +21,20 @@ class DeviceLoss {
 public:
     /// None: the report has not-a-number.
     DeviceLoss() = default;
+    /// A number that the host has: the closure has waited for it.
+    DeviceLoss(double number) : number_(number), is_number_(true) {}
     explicit DeviceLoss(float const* at) : at_(at), is_float_(true) {}
     explicit DeviceLoss(double const* at) : at_(at), is_float_(false) {}
 
     void const* at() const noexcept { return at_; }
     bool is_float() const noexcept { return is_float_; }
+    bool is_number() const noexcept { return is_number_; }
+    double number() const noexcept { return number_; }
 
 private:
     void const* at_ = nullptr;
-    bool is_float_ = false;
+    double number_ = 0;
+    bool is_float_ = false, is_number_ = false;
 };
 
 /// The report of a step on a device. To read it is to wait for the step; nobody has to. It is that of the last

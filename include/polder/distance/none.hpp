@@ -69,29 +69,28 @@ struct NoDistance {
                    Reads const& reads) const {
         return measured(run, g, perturb, reads, true);
     }
-    /// The same for another gradient than that of the step's first evaluation: not in the report.
+    /// v = a, any other array: of it the report has ||eps|| alone.
     template <class R, class Perturb, class Reads>
-    auto direction_without_report(R& run, Gradient const& g, Perturb const& perturb,
-                                  Reads const& reads) const {
-        return measured(run, g, perturb, reads, false);
+    auto direction_of(R& run, Gradient const& a, Perturb const& perturb, Reads const& reads) const {
+        return measured(run, a, perturb, reads, false);
     }
 
 private:
     template <class R, class Perturb, class Reads>
     static Direction<1> measured(R& run, Gradient const& g, Perturb const& perturb,
-                                 Reads const& reads, bool first) {
+                                 Reads const& reads, bool is_gradient) {
         detail::GradientNorm<Perturb> const pass{perturb};
         Direction<1> along{(1 * g).u, {}};
         if constexpr (detail::is_per_block<Perturb>) {
             auto const found = run.reduce_blocks(pass, g, reads);
             along.norm = found[0];
-            if (first) run.note(detail::Note::gradient_norm, run.root_of_sum(found[1]));
+            if (is_gradient) run.note(detail::Note::gradient_norm, run.root_of_sum(found[1]));
         } else {
             auto const found = run.reduce(pass, g, reads);
             along.norm = found[0];
-            if (first) {
+            run.note(detail::Note::perturbation_norm, found[2]);
+            if (is_gradient) {
                 run.note(detail::Note::gradient_norm, found[1]);
-                run.note(detail::Note::perturbation_norm, found[2]);
                 run.note(detail::Note::cosine, found[3]);
             }
         }

@@ -39,15 +39,21 @@ struct ParallelAscent {
         return {plan.point(), plan.point(), plan.kept("kept")};
     }
 
-    template <class R, class Base>
-    void step(R& run, State const& state, Base const& base) const {
+    /// From x to x~ = x + rho g / ||g||.
+    template <class R>
+    Placed place(R& run, State const& state) const {
         EuclideanBall const ball{rho, norm_guard};
         Gradient g = run.method_steps() == 0 ? run.gradient(B1, run.x()) : Gradient(state.kept);
-        auto const along = NoDistance{}.direction_without_report(run, g, ball, std::tuple{});
-        detail::move(run, run.x(), state.up, ball, along, std::tuple{});  // x~ = x + rho g / ||g||
-        base.trial(run, state.down, 1 * g);                               // y = BaseOpt(x, g)
-        auto s = run.gradient(B1, state.up, std::move(g));                // s = grad L_B1(x~)
-        auto h = run.gradient(B2, state.down);                            // h = grad L_B2(y)
+        auto const along = NoDistance{}.direction_of(run, g, ball, std::tuple{});
+        detail::move(run, run.x(), state.up, ball, along, std::tuple{});
+        return {std::move(g), state.up};
+    }
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
+        auto [g, up] = place(run, state);             // x~ = x + rho g / ||g||
+        base.trial(run, state.down, 1 * g);           // y = BaseOpt(x, g)
+        auto s = run.gradient(B1, up, std::move(g));  // s = grad L_B1(x~)
+        auto h = run.gradient(B2, state.down);        // h = grad L_B2(y)
         ArrayId const of_h = h;
         base.descend(run, keeping((1 - lambda) * std::move(s) + lambda * std::move(h),
                                   detail::CopyPass{}, Written{state.kept}, of_h));
@@ -63,7 +69,7 @@ using SAMPaOptions = ParallelAscent;
 /// B2 is the batch that the next step calls first. s and h can be computed at the same time. The state of the base optimizer
 /// takes part in its trial step from x and does not notice it.
 /// Xie et al. 2024; LIONS-EPFL/SAMPa. Two evaluations per step, three in the first; Report::loss, which is that at x, is
-/// not-a-number after it.
+/// not-a-number after it. perturbation(): rho g / ||g||, without an evaluation after the first step.
 ///
 ///     polder::SAMPa optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.1, .lambda = 0.2}};
 template <class BaseOpt>

@@ -220,7 +220,7 @@ template <class P, class S>
 POLDER_HOST_DEVICE double length_of([[maybe_unused]] P const& perturb, [[maybe_unused]] double norm,
                                     [[maybe_unused]] S const& here) {
     if constexpr (is_quadratic<P> && !is_weighted<P>) {
-        return here.own_ball(perturb).coefficient(norm) * norm;
+        return std::abs(here.own_ball(perturb).coefficient(norm) * norm);
     } else {
         return Report::none;
     }

@@ -47,7 +47,7 @@ struct SeveralAscents : Ball {
         for (int k = 1; k < ascents; ++k) {
             Gradient const g = run.gradient(B1, y);
             auto const reads = detail::reads_of(run, ball, state, before, y, g);
-            auto const along = NoDistance{}.direction_without_report(run, g, ball, reads);
+            auto const along = NoDistance{}.direction_of(run, g, ball, reads);
             auto const pass = detail::move_of(ball, along);
             run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, false>{pass},
                     Written{y.array}, y, along.v.of, reads);

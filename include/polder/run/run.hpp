@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <polder/closure/clipping.hpp>
+#include <polder/closure/device_report.hpp>
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
@@ -34,7 +35,8 @@ inline constexpr BatchTag<Batch::third> B3{};
 
 namespace detail {
 
-// Whether a method has a way to x + eps: place(run, state). Its members are looked for with a run that is none.
+// Whether a method has a way to x + eps: place(run, state) or place(run, state, base). (A template is found only with
+// arguments. For the run AnyRun stands in, and the state for the second argument, whatever that is.)
 struct AnyRun {};
 template <class Method>
 inline constexpr bool places = requires {
@@ -337,17 +339,24 @@ private:
         if (!engine_.alive()) return g;
         ++report_.evaluations;
         auto const loss = form_.evaluate(at, g, pass);
-        double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
-                                    &report_.second_loss};
-        if constexpr (std::is_arithmetic_v<std::remove_const_t<decltype(loss)>>) {
-            if (what <= Evaluation::second)
-                *reported[static_cast<int>(what)] = static_cast<double>(loss);
-            if (!std::isfinite(static_cast<double>(loss))) engine_.fail(detail::loss_fault(what));
+        if constexpr (std::is_same_v<decltype(loss), DeviceLoss const>) {
+            if (loss.is_number()) {
+                store_loss(loss.number(), what);
+            } else {
+                engine_.store_loss(loss, what);
+            }
         } else {
-            engine_.store_loss(loss, what);
+            store_loss(static_cast<double>(loss), what);
         }
         unchecked(g) = detail::gradient_fault(what);
         return g;
+    }
+
+    void store_loss(double loss, Evaluation what) {
+        double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
+                                    &report_.second_loss};
+        if (what <= Evaluation::second) *reported[static_cast<int>(what)] = loss;
+        if (!std::isfinite(loss)) engine_.fail(detail::loss_fault(what));
     }
 
     template <std::size_t n>
