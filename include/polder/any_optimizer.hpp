@@ -177,8 +177,8 @@ namespace detail {
 template <class C, class Make>
 AnyOptimizer<C> make_of(OptionReader& options, AnyBase const& base, [[maybe_unused]] bool plus) {
     std::optional<AnyOptimizer<C>> result;
-    const auto use = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
-        const auto finish = [&](auto optimizer) {
+    auto const use = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
+        auto const finish = [&](auto optimizer) {
             if (around.interval) optimizer.set_interval(*around.interval);
             Group exempt{.name = "exempt", .adaptive = false};
             for (std::size_t begin = 0; begin < around.exempt.size();) {

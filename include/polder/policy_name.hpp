@@ -28,8 +28,8 @@ std::string policy_name() {
     } else if constexpr (requires { std::string(P::name()); }) {
         return P::name();
     } else {
-        const std::string_view text = detail::spelling<P>();
-        const auto begin = text.find("P = ");
+        std::string_view const text = detail::spelling<P>();
+        auto const begin = text.find("P = ");
         if (begin == std::string_view::npos) return std::string(text);
         return std::string(text.substr(begin + 4, text.find_first_of("];", begin) - begin - 4));
     }

@@ -170,7 +170,7 @@ protected:
 private:
     double factor(std::function<double(std::uint64_t)> const& schedule, char const* what) const {
         if (!schedule) return 1;
-        const double value = schedule(data_.steps);
+        double const value = schedule(data_.steps);
         if (!(std::isfinite(value) && value >= 0)) {
             detail::refuse(what, value, "a finite number >= 0");
         }

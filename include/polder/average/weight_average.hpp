@@ -48,13 +48,13 @@ public:
     /// A step of the optimizer, and then the average; not after a step that was skipped.
     template <class C, class... Closures>
     Report step(C& x, Closures&&... closures) {
-        const Report report = optimizer_.step(x, std::forward<Closures>(closures)...);
+        Report const report = optimizer_.step(x, std::forward<Closures>(closures)...);
         if (!report.skipped) update(x);
         return report;
     }
     template <class C, class Closure>
     Report step_in_place(C& x, C& gradient, Closure&& closure) {
-        const Report report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
+        Report const report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
         if (!report.skipped) update(x);
         return report;
     }
@@ -171,7 +171,7 @@ private:
         using T = scalar_t<C>;
         auto& memory = prepare(x);
         // Until the average has begun it is x itself.
-        const double decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
+        double const decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
         if (calls_ > options_.start) ++averaged_steps_;
         memory.for_each_piece(x, optimizer_.threads(), [&](std::size_t length, T* a, T* at) {
             detail::sweep<T>(length, Average<T>{T(decay), T(1 - decay)}, detail::Changes<T>{a},

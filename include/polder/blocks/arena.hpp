@@ -86,7 +86,7 @@ public:
         if (find(name) != nullptr) {
             throw std::invalid_argument("polder: parameter '" + name + "' is in the arena already");
         }
-        const std::size_t room = values_.max_size() - values_.size();
+        std::size_t const room = values_.max_size() - values_.size();
         if (cols != 0 && rows > room / cols) {
             throw std::invalid_argument("polder: parameter '" + name + "' of " +
                                         std::to_string(rows) + " x " + std::to_string(cols) +

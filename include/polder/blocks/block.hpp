@@ -201,7 +201,7 @@ constexpr BlockShape shape_of_extents(Extents const& extents, bool row_major) {
 
 template <block C>
 constexpr BlockShape shape_of(C const& block) {
-    const std::size_t size = size_of(block);
+    std::size_t const size = size_of(block);
     if constexpr (scalar_array<C>) {
         return {std::extent_v<C>, size / std::extent_v<C>, true};
     } else if constexpr (xtensor_dense<C>) {

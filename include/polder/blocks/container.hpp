@@ -126,7 +126,7 @@ void visit_named_members(C& c, F const& f, Path const& at) {
         std::convertible_to<std::ranges::range_reference_t<decltype(names)>, std::string_view> &&
             tuple_like<decltype(members)>,
         "polder: Members<...>::names() is a range of text, a name for each member that of() ties");
-    const auto count = static_cast<std::size_t>(std::ranges::distance(names));
+    auto const count = static_cast<std::size_t>(std::ranges::distance(names));
     constexpr std::size_t expected = std::tuple_size_v<decltype(members)>;
     if (count != expected) {
         throw std::invalid_argument("polder: Members<...>::names() gives " + std::to_string(count) +

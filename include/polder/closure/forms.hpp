@@ -38,7 +38,7 @@ void collect(Engine& engine, C& container, ArrayId array, char const* what) {
     auto const& sizes = engine.layout().block_sizes();
     auto& table = engine.table(array);
     for_each_block(container, [&](auto* data, std::size_t size) {
-        const std::size_t expected = block < sizes.size() ? sizes[block] : 0;
+        std::size_t const expected = block < sizes.size() ? sizes[block] : 0;
         if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
         table[block++] = data;
     });
@@ -196,7 +196,7 @@ public:
 private:
     // What the model's gradient holds moves to memory of its own, where a method still reads it.
     void save_latest(ArrayId next) {
-        const auto same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
+        auto const same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
         if (latest_.id >= 0 && latest_.id != next.id &&
             std::none_of(free_.begin(), free_.end(), same(latest_))) {
             engine_.copy_to_own(latest_);

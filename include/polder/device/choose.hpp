@@ -36,7 +36,7 @@ struct Keys {
                                          std::size_t coordinate, std::size_t length) {
             with_pieces(arrays, block, within, [&](auto const&... columns) {
                 team.for_each(length, [&](std::size_t i) {
-                    const auto scored = [&](auto... values) {
+                    auto const scored = [&](auto... values) {
                         return static_cast<double>(score(coordinate + i, values...));
                     };
                     f(block, within + i, key_of(call_at<T>(scored, i, columns...)));
@@ -58,7 +58,7 @@ struct DigitBody {
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
                                        std::size_t chunks) const {
         if (!guard.open()) return;
-        const std::uint64_t known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
+        std::uint64_t const known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
             keys.for_each(team, layout, chunk, [&](std::size_t, std::size_t, std::uint64_t bits) {
                 if (bits != 0 && (bits & known) == choice->threshold) {
@@ -191,10 +191,10 @@ struct CentraliseBody {
         std::size_t block = 0;
         for (std::size_t task = first; task < rows; task += step) {
             while (row_ends[block] <= task) ++block;
-            const BlockShape shape = shapes[block];
+            BlockShape const shape = shapes[block];
             if (shape.cols < 2 || layout.frozen[block] != 0) continue;
-            const std::size_t row = task - (row_ends[block] - shape.rows);
-            const std::size_t along = shape.row_major ? 1 : shape.rows;
+            std::size_t const row = task - (row_ends[block] - shape.rows);
+            std::size_t const along = shape.row_major ? 1 : shape.rows;
             T* const begin = array(block) + row * (shape.row_major ? shape.cols : 1);
             double sum = 0;
             team.for_each(shape.cols, [&](std::size_t col) { sum += begin[col * along]; });

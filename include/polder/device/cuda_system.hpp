@@ -105,7 +105,7 @@ private:
 
 template <class Body, class Tail>
 __global__ void __launch_bounds__(threads_of_team)
-    run_pass(const Body body, const Tail tail, const std::size_t tasks, unsigned* const ticket) {
+    run_pass(Body const body, Tail const tail, std::size_t const tasks, unsigned* const ticket) {
     __shared__ alignas(16) unsigned char storage[TeamOfBlock::storage_bytes];
     __shared__ double scratch[threads_of_team];
     TeamOfBlock team(storage, scratch);
@@ -132,7 +132,7 @@ struct Parcel {
     unsigned char bytes[most];
 };
 template <class = void>
-__global__ void put_parcel(const Parcel parcel, unsigned char* at, unsigned size) {
+__global__ void put_parcel(Parcel const parcel, unsigned char* at, unsigned size) {
     for (unsigned i = threadIdx.x; i < size; i += blockDim.x) at[i] = parcel.bytes[i];
 }
 
@@ -142,7 +142,7 @@ class OnDevice {
 public:
     explicit OnDevice(int device) noexcept { use(device); }
     explicit OnDevice(void const* memory) noexcept {
-        if (const int device = device_of(memory); device >= 0) use(device);
+        if (int const device = device_of(memory); device >= 0) use(device);
     }
     OnDevice(OnDevice const&) = delete;
     OnDevice& operator=(OnDevice const&) = delete;
@@ -189,7 +189,7 @@ class Cuda {
 public:
     static void* allocate(std::size_t bytes) {
         void* memory = nullptr;
-        const cudaError_t status = cudaMalloc(&memory, bytes);
+        cudaError_t const status = cudaMalloc(&memory, bytes);
         if (status == cudaErrorMemoryAllocation) {
             static_cast<void>(
                 cudaGetLastError());  // it was dealt with: the next launch is not to blame
@@ -200,17 +200,17 @@ public:
     }
     static void deallocate(void* memory) noexcept {
         if (memory == nullptr) return;
-        const detail::OnDevice there(memory);
+        detail::OnDevice const there(memory);
         cudaFree(memory);
     }
     // Streams need not be ordered with the copy, so that it waits for all of them.
     static void read(void* host, void const* at, std::size_t bytes) {
-        const detail::OnDevice there(at);
+        detail::OnDevice const there(at);
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         detail::check_cuda(cudaMemcpy(host, at, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
     }
     static void write(void* at, void const* host, std::size_t bytes) {
-        const detail::OnDevice there(at);
+        detail::OnDevice const there(at);
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         detail::check_cuda(cudaMemcpy(at, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
@@ -218,7 +218,7 @@ public:
 
     void put(void* at, void const* host, std::size_t bytes) {
         for (std::size_t done = 0; done < bytes; done += detail::Parcel::most) {
-            const std::size_t size = std::min(bytes - done, detail::Parcel::most);
+            std::size_t const size = std::min(bytes - done, detail::Parcel::most);
             detail::Parcel parcel;
             std::memcpy(parcel.bytes, static_cast<unsigned char const*>(host) + done, size);
             detail::launch(&detail::put_parcel<>, 1, stream_, parcel,
@@ -245,10 +245,10 @@ public:
     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket) {
         if (tasks == 0 && std::is_same_v<Tail, detail::NoEnd>) return;
         if (device_ < 0) device_ = detail::OnDevice::device_of(ticket);
-        const detail::OnDevice there(device_);
-        const std::size_t most =
+        detail::OnDevice const there(device_);
+        std::size_t const most =
             static_cast<std::size_t>(multiprocessors()) * detail::teams_of_multiprocessor;
-        const auto teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
+        auto const teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
         detail::launch(&detail::run_pass<Body, Tail>, teams, stream_, body, tail, tasks, ticket);
     }
 

@@ -46,7 +46,7 @@ struct StepOnDevice final : DeviceReport::Source {
         DeviceStep s;
         System::read(&s, step.data(), sizeof s);
         if (s.raised != Fault::none) {
-            const Fault raised = s.raised;
+            Fault const raised = s.raised;
             s.raised = s.fault = Fault::none;
             System::write(step.data(), &s, sizeof s);
             throw NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
@@ -278,7 +278,7 @@ public:
     void choose_largest(std::size_t count, Score const& score, MaskId chosen, Args const&... args) {
         if (!alive()) return;
         using Keys = detail::Keys<T, Score, decltype(located(args))...>;
-        const Keys keys{score, {located(args)...}};
+        Keys const keys{score, {located(args)...}};
         detail::Choice begin;
         begin.left = count;
         // (Its histogram is empty after every choice.)

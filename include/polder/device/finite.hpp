@@ -74,7 +74,7 @@ struct WatchedBody {
             double most_left = 0;  // how many from the first gradient on that is not finite
             layout.for_each_piece(
                 chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                    const auto function = functions.in(block);
+                    auto const function = functions.in(block);
                     with_pieces(arrays, block, within, [&](auto const&... columns) {
                         team.for_each(length, [&](std::size_t i) {
                             std::size_t left = count;

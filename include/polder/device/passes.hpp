@@ -98,7 +98,7 @@ struct MapBody {
         FunctionsIn<T, F, Team> functions(team, f, source);
         for_pieces(layout, first, step, chunks,
                    [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                       const auto function = functions.in(block);
+                       auto const function = functions.in(block);
                        with_pieces(arrays, block, within, [&](auto const&... columns) {
                            team.for_each(
                                length, [&](std::size_t i) { call_at<T>(function, i, columns...); });
@@ -124,7 +124,7 @@ struct FillBody {
         for_pieces(
             layout, first, step, chunks,
             [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
-                const auto function = functions.in(block);
+                auto const function = functions.in(block);
                 std::uint8_t* const at = mask(block) + within;
                 team.for_each(length,
                               [&](std::size_t i) { at[i] = function(coordinate + i) ? 1 : 0; });
@@ -248,7 +248,7 @@ struct ReduceBody {
             Fold fold;
             layout.for_each_piece(
                 chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                    const auto function = functions.in(block);
+                    auto const function = functions.in(block);
                     with_pieces(arrays, block, within, [&](auto const&... columns) {
                         team.for_each(length, [&](std::size_t i) {
                             fold.add(call_at<T>(function, i, columns...));

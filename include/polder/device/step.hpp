@@ -144,7 +144,7 @@ struct StoreLoss {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         team.once([&] {
-            const double loss = is_float ? static_cast<double>(*static_cast<float const*>(at))
+            double const loss = is_float ? static_cast<double>(*static_cast<float const*>(at))
                                          : *static_cast<double const*>(at);
             step->losses[which] = loss;
             if (otherwise != Fault::none) step->require(std::isfinite(loss), otherwise);

@@ -69,7 +69,7 @@ struct ThrustSystem {
 
     template <class Body, class Tail>
     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned*) {
-        const thrust::counting_iterator<std::size_t> first(0);
+        thrust::counting_iterator<std::size_t> const first(0);
         thrust::for_each(Policy::get(), first, first + static_cast<std::ptrdiff_t>(tasks),
                          [&](std::size_t task) {
                              detail::TeamOfOne team;

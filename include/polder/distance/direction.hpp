@@ -57,7 +57,7 @@ POLDER_INLINE auto product_terms(Measure const& measure, double g, double e, Wei
             return Terms<Sum, Sum, Sum, Own>{Sum{g * g}, Sum{g * e}, Sum{e * e},
                                              measure.term(g, e)};
         } else {
-            const auto w = static_cast<double>((b + ...));
+            auto const w = static_cast<double>((b + ...));
             return Terms<Sum, Sum, Sum, Own, Sum, Sum, Sum>{
                 Sum{g * g},     Sum{g * e},     Sum{e * e},    measure.term(g, e),
                 Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}};
@@ -65,7 +65,7 @@ POLDER_INLINE auto product_terms(Measure const& measure, double g, double e, Wei
     } else if constexpr (sizeof...(b) == 0) {
         return Terms<Sum, Sum, Sum>{Sum{g * g}, Sum{g * e}, Sum{e * e}};
     } else {
-        const auto w = static_cast<double>((b + ...));
+        auto const w = static_cast<double>((b + ...));
         return Terms<Sum, Sum, Sum, Sum, Sum, Sum>{Sum{g * g},     Sum{g * e},     Sum{e * e},
                                                    Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}};
     }

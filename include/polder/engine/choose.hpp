@@ -26,13 +26,13 @@ void choose_largest_on_host(Engine& engine, std::size_t count, Score const& scor
                             Args const&... args) {
     using T = typename Engine::Scalar;
     // f(coordinate, key, where the mask is) along a chunk.
-    const auto along = [&](std::size_t chunk, auto const& f) {
+    auto const along = [&](std::size_t chunk, auto const& f) {
         auto const masks = engine.located(Written{chosen});
         engine.layout().for_each_piece(
             chunk, [&](auto block, auto within, auto coordinate, auto length) {
                 std::uint8_t* const mask = masks.at(block, within).to;
                 for (std::size_t i = 0; i < length; ++i) {
-                    const auto key = [&, at = coordinate + i](auto... values) {
+                    auto const key = [&, at = coordinate + i](auto... values) {
                         return key_of(static_cast<double>(score(at, values...)));
                     };
                     f(call_at<T>(key, i, engine.located(args).at(block, within)...), mask[i]);

@@ -121,7 +121,7 @@ struct LocatedSeveral {
 /// The arguments of a pass as located arrays. `arrays(ArrayId)` and `arrays(MaskId)` say where the values are.
 template <class Arrays, class A>
 auto locate(Arrays const& arrays, A const& argument) {
-    const auto as = [&]<class Where>(Where where, auto column) {
+    auto const as = [&]<class Where>(Where where, auto column) {
         return Located<typename decltype(column)::type, Where>{where};
     };
     using U = std::remove_cvref_t<A>;

@@ -45,12 +45,12 @@ struct LayoutView {
     template <bool of_frozen = false, class F>
     POLDER_HOST_DEVICE constexpr void for_each_piece(std::size_t chunk, F const& f) const {
         std::size_t coordinate = chunk * chunk_size;
-        const std::size_t last = coordinate + chunk_size;
-        const std::size_t end = last < size ? last : size;
+        std::size_t const last = coordinate + chunk_size;
+        std::size_t const end = last < size ? last : size;
         auto [block, within] = starts[chunk];
         for (; coordinate < end; ++block, within = 0) {
-            const std::size_t rest = sizes[block] - within;
-            const std::size_t length = rest < end - coordinate ? rest : end - coordinate;
+            std::size_t const rest = sizes[block] - within;
+            std::size_t const length = rest < end - coordinate ? rest : end - coordinate;
             if (length > 0 && (frozen[block] != 0) == of_frozen) {
                 f(block, within, coordinate, length);
             }
@@ -102,7 +102,7 @@ public:
     /// `block`, the first of which is `coordinate`.
     template <bool of_frozen = false, class F>
     void for_each_piece(std::size_t chunk, F const& f) const {
-        const detail::LayoutView view{sizes_.data(), frozen_.data(), starts_.data(), size_,
+        detail::LayoutView const view{sizes_.data(), frozen_.data(), starts_.data(), size_,
                                       chunk_size};
         view.for_each_piece<of_frozen>(chunk, f);
     }

@@ -63,7 +63,7 @@ inline void
 run_shares(std::size_t tasks, [[maybe_unused]] int threads,
            void (*run)(void const*, std::size_t, std::size_t), void const* task) {
 #if defined(_OPENMP)
-    const std::size_t wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
+    std::size_t const wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
     if (wanted > 1) {
         std::exception_ptr failure;
         ForkJoin order;
@@ -71,8 +71,8 @@ run_shares(std::size_t tasks, [[maybe_unused]] int threads,
 #pragma omp parallel num_threads(static_cast <int>(wanted)) default(shared)
         {
             happens_after(&order.fork);
-            const auto part = static_cast<std::size_t>(omp_get_thread_num());
-            const auto parts = static_cast<std::size_t>(omp_get_num_threads());
+            auto const part = static_cast<std::size_t>(omp_get_thread_num());
+            auto const parts = static_cast<std::size_t>(omp_get_num_threads());
             try {
                 run(task, share_begin(tasks, part, parts), share_begin(tasks, part + 1, parts));
             } catch (...) {

@@ -22,7 +22,7 @@ struct Max {
     double value = 0;
     static POLDER_HOST_DEVICE constexpr double fold(double a, double b) {
         // Values >= 0 are ordered as their bits, and compilers vectorise the maximum of integers.
-        const auto p = std::bit_cast<std::int64_t>(a), q = std::bit_cast<std::int64_t>(b);
+        auto const p = std::bit_cast<std::int64_t>(a), q = std::bit_cast<std::int64_t>(b);
         return std::bit_cast<double>(p < q ? q : p);
     }
 };

@@ -38,7 +38,7 @@ bool finite_piece(std::size_t length, T const* array) {
     constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
     Bits largest = 0;
     for (std::size_t i = 0; i < length; ++i) {
-        const Bits bits = std::bit_cast<Bits>(array[i]) & exponent;
+        Bits const bits = std::bit_cast<Bits>(array[i]) & exponent;
         largest = bits > largest ? bits : largest;
     }
     return largest != exponent;
@@ -62,7 +62,7 @@ struct FoldOf<std::tuple<Folds...>> : std::true_type {
         for (; lane != 0 && i < length; ++i, lane = (lane + 1) % lanes) {
             add_one(total, lane, call_at<T>(f, i, columns...));
         }
-        const std::size_t groups = (length - i) / lanes;
+        std::size_t const groups = (length - i) / lanes;
         add_groups<T>(total, i, groups, f, columns...);
         i += groups * lanes;
         for (std::size_t to = 0; i < length; ++i, ++to) {
@@ -102,7 +102,7 @@ private:
         constexpr std::size_t run = run_of<F, Columns...>;
         double values[count][run];
         for (std::size_t begin = 0; begin < groups * lanes; begin += run) {
-            const std::size_t length = run > lanes ? std::min(run, groups * lanes - begin) : run;
+            std::size_t const length = run > lanes ? std::min(run, groups * lanes - begin) : run;
             POLDER_INDEPENDENT
             for (std::size_t i = 0; i < length; ++i) {
                 store(std::make_index_sequence<count>{}, values, i,

@@ -179,14 +179,14 @@ struct DynamicMask {
 
     /// How many of n coordinates move at first.
     std::size_t first_live(std::size_t n) const {
-        const auto count = static_cast<double>(n);
+        auto const count = static_cast<double>(n);
         return n - static_cast<std::size_t>(std::ceil(count * sparsity));
     }
 
     /// p in epoch e; drop_rate before first_epoch, 0 after last_epoch.
     double rate(std::uint64_t epoch) const {
-        const double since = static_cast<double>(std::max(epoch, first_epoch) - first_epoch);
-        const double share = std::min(since / static_cast<double>(last_epoch - first_epoch), 1.0);
+        double const since = static_cast<double>(std::max(epoch, first_epoch) - first_epoch);
+        double const share = std::min(since / static_cast<double>(last_epoch - first_epoch), 1.0);
         return drop_rate * (1 + std::cos(std::numbers::pi * share)) / 2;
     }
 
@@ -234,7 +234,7 @@ struct DynamicMask {
 
 private:
     double live(std::size_t n) const {
-        const auto count = static_cast<double>(n);
+        auto const count = static_cast<double>(n);
         return count - count * sparsity;
     }
 };

@@ -147,7 +147,7 @@ constexpr bool weights_fit() {
 template <class R, class P, class State, class Before>
 auto reads_of(R& run, P const& perturb, State const& state, Before const& before, ArrayId x,
               Gradient const& g) {
-    const auto checked = []<class Reads>(Reads reads) {
+    auto const checked = []<class Reads>(Reads reads) {
         static_assert(
             weights_fit<P, typename R::T, std::tuple_size_v<Reads>>(),
             "polder: the weights of a ball, a(...) and b(...), take as many values as its "

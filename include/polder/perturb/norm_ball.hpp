@@ -87,7 +87,7 @@ struct PNormBall {
 
     /// ||v||_q,   q = p / (p - 1).
     POLDER_HOST_DEVICE Sum term(double v) const {
-        const double size = std::abs(v);
+        double const size = std::abs(v);
         return {p == 3 ? size * std::sqrt(size) : std::pow(size, p / (p - 1))};
     }
     POLDER_HOST_DEVICE double norm(Sum total) const { return std::pow(total.value, (p - 1) / p); }
@@ -105,7 +105,7 @@ struct PNormBall {
     };
     template <class T>
     POLDER_HOST_DEVICE Move<T> move(double norm, double) const {
-        const double guarded = norm + norm_guard;
+        double const guarded = norm + norm_guard;
         return {T(rho), T(guarded > 0 ? 1 / guarded : 0), T(1 / (p - 1))};
     }
 };

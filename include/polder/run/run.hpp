@@ -122,7 +122,7 @@ struct MeasuredDisplacement : RootOfSum {
     };
     template <class T>
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
-        const At<decltype(displaced.at(here))> f{displaced.at(here)};
+        At<decltype(displaced.at(here))> const f{displaced.at(here)};
         if constexpr (conditional) {
             return Conditional{f};
         } else {
@@ -305,7 +305,7 @@ public:
         std::array<ArrayId, most> watched{};
         std::array<detail::Fault, most> faults{};
         std::size_t count = 0;
-        const auto watch = [&](ArrayId array) {
+        auto const watch = [&](ArrayId array) {
             auto& fault = unchecked(array);
             if (fault != detail::Fault::none && count < most) {
                 watched[count] = array;
@@ -383,7 +383,7 @@ private:
     template <class... A>
     detail::Fault blamed(A const&... a) {
         detail::Fault fault = detail::Fault::none;
-        const auto look = [&](ArrayId array) {
+        auto const look = [&](ArrayId array) {
             detail::Fault const own = std::exchange(unchecked(array), detail::Fault::none);
             if (fault == detail::Fault::none) fault = own;
         };

@@ -33,7 +33,7 @@ struct Interval {
     /// Whether step `step` (counted from 0), batch `batch` of its epoch, is one of the method.
     bool active(std::uint64_t step, std::uint64_t batch) const noexcept {
         if (step < warm_up) return false;
-        const std::uint64_t t = restart_each_epoch ? batch : step - warm_up;
+        std::uint64_t const t = restart_each_epoch ? batch : step - warm_up;
         return (phase == Phase::first ? t : t + 1) % every == 0;
     }
 };

@@ -40,7 +40,7 @@ struct Cosine {
     double last = 0;
     double operator()(std::uint64_t t) const noexcept {
         if (t >= steps) return last;
-        const double share = static_cast<double>(t) / static_cast<double>(steps);
+        double const share = static_cast<double>(t) / static_cast<double>(steps);
         return last + (1 - last) * (1 + std::cos(std::numbers::pi * share)) / 2;
     }
 };
