@@ -199,6 +199,28 @@ void groups() {
     check(MirrorGradient{AdamW{}, {.beta = 2}}, "MG");
 }
 
+// A table that has grown leaves the old one where a graph may read it.
+void growing_tables() {
+    DeviceSystem system;
+    detail::DeviceTable<double, DeviceSystem> table;
+    table.values = {1};
+    table.refresh(system);
+    double const* const first = table.at();
+    table.values = {2, 3, 4};
+    require(table.outgrown(), "three values fit where one was");
+    table.refresh(system);
+    require(DeviceArray<double, DeviceSystem>(1).data() != first, "the old table was freed");
+    double old = 0;
+    DeviceSystem::read(&old, first, sizeof old);
+    require(old == 1, "the old table was written to");
+    double const* const second = table.at();
+    table.values = {5};
+    table.refresh(system);
+    require(table.at() == second, "a smaller table was made anew");
+    table.read();
+    require(table.values == std::vector<double>{5}, "a smaller table is read as the larger one");
+}
+
 // A closure of any optimizer returns a number, or one that lies on the device.
 void any_optimizer() {
     const BSAM optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
@@ -513,6 +535,7 @@ constexpr Check checks[] = {{"methods_in_double", methods_in_double},
                             {"methods_in_float", methods_in_float},
                             {"containers", containers},
                             {"groups", groups},
+                            {"growing_tables", growing_tables},
                             {"any_optimizer", any_optimizer},
                             {"state", state},
                             {"non_finite", non_finite},

@@ -1,4 +1,4 @@
-/// On a device: choosing the coordinates with the largest scores (engine/choose.hpp), and taking off the means of rows.
+/// On a device: choosing the coordinates with the largest scores (engine/choose.hpp), and subtracting the means of rows.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace polder::detail {
 
-// Where a choice of the largest scores stands: see engine/choose.hpp.
+// The state of a choice of the largest scores, see engine/choose.hpp.
 struct Choice {
     std::uint64_t histogram[256] = {};
     std::uint64_t threshold = 0;
@@ -83,7 +83,7 @@ struct DigitTail {
             while (digit > 0 && c.histogram[digit] < c.left) c.left -= c.histogram[digit--];
             c.threshold |= digit << shift;
             for (std::uint64_t& count : c.histogram) count = 0;
-            if (shift == 0 && c.threshold == 0) {  // all that may be chosen
+            if (shift == 0 && c.threshold == 0) {  // all that may be chosen are chosen
                 c.threshold = 1;
                 c.left = size;
             }
@@ -134,7 +134,7 @@ struct TiesTail {
     }
 };
 
-// What a chunk takes of one score after the other, in order.
+// Sets the mask in a chunk: keys above the threshold, and of those equal to it the first ones, in order.
 struct OneByOne {
     template <class F>
     POLDER_HOST_DEVICE void for_each(std::size_t count, F const& f) {
@@ -175,7 +175,7 @@ struct ChooseBody {
     }
 };
 
-// Takes off each row its mean. Tasks are the rows of all blocks; row_ends counts them through.
+// Subtracts from each row its mean. A task is a row, counted through all blocks; row_ends says where those of a block end.
 template <class T, class Begins>
 struct CentraliseBody {
     LayoutView layout;

@@ -21,7 +21,7 @@ namespace polder {
 template <class T, class System>
 class DeviceMemoryOf {
 public:
-    /// Coordinates that a team sees to at a time: few enough for small models to keep many teams busy.
+    /// Coordinates in a chunk, which is the work of a team at a time. Few, so that small models keep many teams busy.
     static constexpr std::size_t chunk_size = 2048;
 
     DeviceMemoryOf() = default;
@@ -57,7 +57,7 @@ public:
     Plan const& plan() const noexcept { return plan_; }
     ArrayId callers_array() const { return {plan_.arrays() + plan_.gradients()}; }
 
-    /// The stream of the passes, a cudaStream_t; threads are the System's business.
+    /// The stream of the passes, a cudaStream_t. The System decides on threads.
     void run_on(int, void* stream) { system_.set_stream(stream); }
 
     std::vector<T*>& table(ArrayId a) { return arrays_.table(a.id).values; }
@@ -68,7 +68,7 @@ public:
         table_is_filled(a);
     }
     void copy_to_own(ArrayId a) {
-        // The table of where the values lie changes places with a spare one, so that nothing is allocated.
+        // The table of where the values lie changes places with a spare one, so that no table is allocated.
         auto& from = spare_;
         std::swap(from, arrays_.table(a.id));
         arrays_.table(a.id).values.resize(blocks_.sizes.size());
@@ -89,7 +89,7 @@ public:
         masks_.write_back();
     }
 
-    /// Also in a step of which something was not finite.
+    /// Also after a fault of the step.
     void copy(ArrayId from, ArrayId to) {
         run_plain<false>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
     }

@@ -1,4 +1,4 @@
-/// On a device: looking whether gradients are finite, by itself or as the parameters are changed.
+/// On a device: checks whether gradients are finite, as a pass of its own or in the pass that changes the parameters.
 #pragma once
 
 #include <array>
@@ -52,8 +52,8 @@ struct RequireFinite {
     }
 };
 
-// A pass that changes the parameters and looks at gradients as it uses them: a coordinate of which one is not finite is left
-// out by itself.
+// A pass that changes the parameters and checks gradients as it uses them. A coordinate with a gradient that is not finite is
+// not changed.
 template <class T, class F, std::size_t n, class... Arrays>
 struct WatchedBody {
     LayoutView layout;
@@ -71,7 +71,8 @@ struct WatchedBody {
         if (!guard.open()) return;
         FunctionsIn<T, F, Team> functions(team, f, source);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
-            double most_left = 0;  // how many from the first gradient on that is not finite
+            double most_left =
+                0;  // count - k, where gradient k is the first that is not finite; 0: all are
             layout.for_each_piece(
                 chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
                     auto const function = functions.in(block);

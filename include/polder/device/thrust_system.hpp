@@ -1,4 +1,4 @@
-/// Thrust's systems that run on the processor, as devices: what runs on a GPU can be tried without one.
+/// Thrust's systems that run on the processor, as devices. So the code for GPUs can be run without one.
 #pragma once
 
 #include <cstddef>
