@@ -31,7 +31,8 @@
 
 namespace polder {
 
-/// An optimizer of parameters C whose type was forgotten. A copy has a state of its own.
+/// Holds any optimizer of parameters C: the type does not say which method and which base optimizer it is. A copy has a state
+/// of its own.
 template <class C>
 class AnyOptimizer {
 public:
@@ -217,7 +218,7 @@ struct Lines {
 
 }  // namespace detail
 
-/// The lines of some of the methods: to be compiled in parts. for_each: for_each_method, for_each_ball, ...
+/// The lines of some of the methods, so that programs can compile them in parts. for_each: for_each_method, for_each_ball, ...
 template <class C, class ForEach>
 std::vector<MethodLine<C>> method_lines(ForEach const& for_each) {
     std::vector<MethodLine<C>> lines;

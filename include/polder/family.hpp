@@ -20,8 +20,8 @@ namespace polder {
 
 namespace detail {
 
-// Whether a mix reads the clean gradient g: blend(run, s, g), and not blend(run, s). It says so by reads_clean; that it
-// says what it does is checked where it is called.
+// Whether a mix reads the clean gradient g. Then it has blend(run, s, g) and says reads_clean, else it has blend(run, s).
+// Where blend is called the two are checked against each other.
 template <class Mix>
 inline constexpr bool reads_clean = requires {
     requires Mix::reads_clean;
@@ -34,7 +34,7 @@ inline constexpr int batches_of = [] {
         return 1;
     }
 }();
-// g, whose memory may be used again where the mix does not read it.
+// Gives g away if the mix does not read it, so that its memory can be used again.
 template <class Mix>
 Gradient spent_by(Gradient& g) {
     return reads_clean<Mix> ? Gradient{} : std::move(g);
@@ -63,7 +63,7 @@ inline constexpr bool takes_samples = requires {
 template <class P, class D, class M>
 inline constexpr bool perturbation_fits =
     !std::is_same_v<P, NoPerturbation> || (std::is_same_v<D, NoDistance> && !reads_clean<M>);
-// The later ascents of several follow their own gradients, of which no average is kept.
+// Several ascents fit to no distance: each ascent follows its own gradient, and there is no average of those.
 template <class P, class D>
 inline constexpr bool ascents_fit = !requires {
     requires P::ascends_again;
@@ -74,7 +74,7 @@ inline constexpr bool is_plus_of_plus = false;
 template <class M>
 inline constexpr bool is_plus_of_plus<Plus<Plus<M>>> = true;
 
-// Refuses what does not fit in one sentence each.
+// Refuses policies that do not fit together, each with one sentence.
 template <class Perturb, class Distance, class Mix>
 struct PoliciesFit {
     static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "

@@ -33,7 +33,7 @@ namespace polder {
 
 namespace detail {
 
-// What steps return; a Report also where there is no engine, since an error says so.
+// What steps return. Where there is no engine for the parameters it is a Report too, and an error says what is missing.
 template <class Space, class T>
 struct ReportFor {
     using type = Report;
@@ -82,11 +82,12 @@ inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run
 ///     static constexpr int batches = 2;                 it asks for a second batch
 ///     static constexpr bool samples = true;             it asks for single samples
 ///
-/// x and all that lasts are written by the last pass of a step, after the last call of the closure. So a closure that
-/// throws leaves everything as it was, and so does a step that is refused (see NonFinite for the one exception).
+/// The last pass of a step writes x and all that lasts, after the last call of the closure. So a closure that throws leaves
+/// everything as it was, and so does a step in which something is not finite (NonFinite names the one exception).
 ///
-/// Results do not depend on the number of threads, on the container, or on how parameters are cut into blocks (but for
-/// methods that say so in their name). After the first step a step allocates nothing. Not thread-safe: one step at a time.
+/// Results do not depend on the number of threads or on the container. They do not depend on how parameters are cut into
+/// blocks either, except for methods that say so in their name. Only the first step allocates memory. Not thread-safe: one
+/// step at a time.
 template <class Method, class BaseOpt>
 class Optimizer : public Settings {
     static_assert(
@@ -108,7 +109,7 @@ public:
     /// Whether there is a mask, and so set_mask().
     static constexpr bool has_mask = detail::has_mask<Method>;
 
-    /// What a step of parameters C returns: a Report, or, where they lie on a device, a DeviceReport that can wait.
+    /// What a step of parameters C returns: a Report; for parameters on a device a DeviceReport, which is read later.
     template <class C>
     using ReportOf = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
 
@@ -118,12 +119,12 @@ public:
         validate();
     }
 
-    /// One step: x is changed in place, a report of what was measured comes back.
+    /// One step. Changes x in place and returns a report of what was measured.
     ///
-    /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass): returns
+    /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass). It returns
     /// the loss at `at` and overwrites `gradient` (of the shape of x, content unspecified) with its
-    /// gradient. Whether the loss is the mean or the sum over the batch is the caller's choice,
-    /// once for all. A method with two batches, or with samples, needs the second form.
+    /// gradient. The loss may be the mean or the sum over the batch, but the same in all steps.
+    /// A method with two batches, or with samples, needs the second form.
     ///
     /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
     /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
@@ -155,10 +156,10 @@ public:
         });
     }
 
-    /// One step of a model that owns its parameters x and its gradient (same shape) and computes at
-    /// x alone. closure: scalar() or scalar(Pass): returns the loss at what x holds and overwrites
-    /// `gradient`. x + eps is written into x for the second evaluation, and x is put back bit for
-    /// bit, also when the closure throws. Costs two copies of x more than step(); results are the
+    /// One step of a model that owns its parameters x and its gradient (same shape), and that computes
+    /// only at x. closure: scalar() or scalar(Pass). It returns the loss at what x holds and overwrites
+    /// `gradient`. For the second evaluation x + eps is written into x; then x is put back bit for
+    /// bit, also when the closure throws. Costs two copies of x more than step(). Results are the
     /// same bit for bit.
     template <class C, class Closure>
     ReportOf<C> step_in_place(C& x, C& gradient, Closure&& closure) {
@@ -171,8 +172,8 @@ public:
         return advance(engine, form);
     }
 
-    /// Writes the perturbation eps of the next step at x, as a step of the method, into `eps` (same shape) and
-    /// changes nothing else: for measuring sharpness. Evaluates the closure as the step does on its way to x + eps.
+    /// Writes the perturbation eps that the next step of the method would have at x to `eps` (same shape), and changes
+    /// nothing else: for measuring sharpness. Calls the closure as the step does to reach x + eps.
     template <class C, class Closure>
     ReportOf<C> perturbation(C& x, Closure&& closure, C& eps) {
         static_assert(has_perturbation, "polder: this method has no perturbation");
@@ -192,17 +193,16 @@ public:
         }
     }
 
-    /// Allocates the state for x without a step; a no-op when it is there. Needed before
-    /// visit_state on a fresh optimizer. Throws std::invalid_argument where the state is of another
-    /// shape.
+    /// Allocates the state for x without a step. Does nothing if the state is there. Needed before
+    /// visit_state on a fresh optimizer. Throws std::invalid_argument if the state is of another shape.
     template <class C>
     void bind(C& x) {
         detail::check_container<C, C&>();
         prepare(x);
     }
 
-    /// Sets the mask of a masked ball: 1 where a coordinate moves, 0 where it does not, counted through all
-    /// blocks of x. Throws std::invalid_argument where there are not as many as x has coordinates.
+    /// Sets the mask of a masked ball, one value for each coordinate, through all blocks of x: 1 where it moves, 0 where
+    /// it does not. Throws std::invalid_argument if there are more or fewer values than x has coordinates.
     template <class C>
     void set_mask(C& x, std::span<std::uint8_t const> mask) {
         static_assert(has_mask, "polder: this method has no mask");
@@ -243,24 +243,24 @@ public:
         }
     }
 
-    /// The composed type, by the names of its parts: two optimizers of the same text keep the same state,
-    /// but for options of the base optimizer.
+    /// The composed type, by the names of its parts. Two optimizers with the same text have the same state, except for
+    /// options of the base optimizer.
     std::string method() const {
         std::string const kind = requires { Method::family; }
         ? "Sharpness<" : "Optimizer<";
         return kind + policy_name<Method>() + ", " + policy_name<BaseOpt>() + ">";
     }
 
-    /// The method and the base optimizer. A hyper-parameter may be changed between steps (learning_rate, rho); an
-    /// option that decides how much state there is (momentum from or to 0, amsgrad) may not.
+    /// The method and the base optimizer. A hyper-parameter (learning_rate, rho) may be changed between steps. An option
+    /// that decides how much state there is (momentum from or to 0, amsgrad) may not.
     Method& policy() noexcept { return method_; }
     Method const& policy() const noexcept { return method_; }
     BaseOpt& base() noexcept { return base_; }
     BaseOpt const& base() const noexcept { return base_; }
 
-    /// For a step that was captured in a CUDA graph: to be called before the graph is launched once more. Counts
-    /// the step, and puts the learning rate and rho of its number (schedules, groups) where the graph reads
-    /// them. Without it the schedules stand still; Adam's bias correction, which the device counts for, does not.
+    /// To be called before each launch of a CUDA graph in which a step was captured. Counts the step, and writes the
+    /// learning rate and rho of that step (schedules, groups) where the graph reads them. Without this call schedules stay
+    /// at their value; Adam's bias correction goes on, since the device counts its steps itself.
     template <class C>
     void before_replay(C& x) {
         detail::check_container<C, C&>();
@@ -277,7 +277,7 @@ private:
         validate_groups();
     }
 
-    // The engine for x, with where its blocks lie and the numbers of the next step.
+    // The engine for x. It knows where the blocks of x lie, and the numbers of the next step.
     template <class C>
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
@@ -312,7 +312,7 @@ private:
         return *engine;
     }
 
-    // The method's passes for the first values of its state: over all blocks, whatever groups there are.
+    // Runs the method's passes for the first values of its state. They run over all blocks, also over frozen ones.
     template <class Engine>
     void start(Engine& engine) {
         if constexpr (starts<Engine>) {
@@ -328,8 +328,8 @@ private:
         }
     }
 
-    // Calls passes(run) between the engine's begin and its end. is_step: whether it is a step, which changes x and all that
-    // lasts; else nothing that lasts is changed.
+    // Calls passes(run) between the begin and the end of a step of the engine. is_step: false where x and the state do not
+    // change.
     template <class Engine, class Form, class Passes>
     auto with_run(Engine& engine, Form& form, bool is_step, Passes const& passes) ->
         typename Engine::StepReport {
@@ -402,7 +402,7 @@ private:
     BaseOpt base_;
     detail::Binding<Method, BaseOpt> bound_;
     unsigned last_descents_ = 1;
-    bool counts_are_ours_ = false;  // and not those of a device
+    bool counts_are_ours_ = false;  // data_ has the counts, and they need not be read from a device
 };
 
 }  // namespace polder

@@ -1,4 +1,4 @@
-/// LAMB: Adam's direction, its length in each block that of the block.
+/// LAMB: Adam's direction, scaled in each block to the length of the block.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ namespace polder {
 /// r = m_k / (1 - beta1^k) / (sqrt(v_k / (1 - beta2^k)) + eps) + weight_decay x
 /// x_b <- x_b - learning_rate ||x_b|| / ||r_b|| r_b   in each block b
 /// The ratio of the norms is 1 where either is 0, and in groups that are not adaptive (Group::adaptive).
-/// You et al. 2020, Algorithm 2. State: m and v. Two passes: the norms need m and v of this step.
+/// You et al. 2020, Algorithm 2. State: m and v. Two passes, since the norms need m and v of this step.
 struct LAMB {
     double learning_rate = 1e-3;  ///< >= 0
     double beta1 = 0.9;           ///< in [0, 1)
@@ -68,7 +68,7 @@ struct LAMB {
             d.extra.arguments);
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     template <class T>
     struct Rule {

@@ -1,4 +1,4 @@
-/// The two ways in which a step evaluates a closure: on containers of its own, or inside a model.
+/// The two ways in which a step calls a closure: with containers, or in place, for a model that owns its parameters.
 #pragma once
 
 #include <algorithm>
@@ -31,7 +31,7 @@ concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
                                 std::to_string(expected));
 }
 
-// Tells an engine where the blocks of a container lie, which must be of its shapes.
+// Tells an engine where the blocks of a container lie. They must have the shapes of the first step.
 template <class Engine, class C>
 void collect(Engine& engine, C& container, ArrayId array, char const* what) {
     std::size_t block = 0;
@@ -49,8 +49,7 @@ void collect(Engine& engine, C& container, ArrayId array, char const* what) {
     engine.table_is_filled(array);
 }
 
-// Twins of a container for the points and the gradients of a method, whatever its type. A copy of an optimizer makes its
-// own.
+// Twins of the user's container, for the points and the gradients of a method. A copy of an optimizer makes its own twins.
 class Twins {
 public:
     Twins() = default;
@@ -90,7 +89,7 @@ private:
     std::unique_ptr<Base> held_;
 };
 
-// The closure is called on x and on a twin that holds the point, and writes to twins: x is not touched.
+// The closure is called on x, or on a twin that holds a point, and writes gradients to other twins. So x is not changed.
 template <class Engine, class C, class Closure, int batches_, bool samples_>
 class OutOfPlace {
 public:
@@ -122,7 +121,7 @@ public:
         collect(engine_, into, gradient, "the gradient");
         return loss;
     }
-    // A point is about to be written.
+    // Nothing to do: a point has memory of its own.
     void about_to_write(PointId) {}
 
 private:
@@ -139,9 +138,9 @@ private:
     std::vector<std::unique_ptr<Twin<C>>>& twins_;
 };
 
-// The model owns x and its gradient, and computes at what x holds. A point is written into the model while x lies in the
-// point's memory, and x is put back, also when the closure throws. Which array lies where changes by exchanging tables, so
-// that methods notice nothing.
+// The model owns x and its gradient, and computes at what x holds. So a point is written into the model, while the values of x
+// lie in the point's memory. x is put back at the end, also when the closure throws. Arrays change places by exchanging
+// their tables, so handles stay the same for methods.
 template <class Engine, class C, class Closure, int batches_, bool samples_>
 class InPlace {
 public:
@@ -157,7 +156,7 @@ public:
     ~InPlace() {
         try {
             put_back();
-        } catch (...) {  // of a device that is faulty: the closure's exception says so
+        } catch (...) {  // the device is faulty; the exception of the closure says so
         }
     }
 
@@ -175,7 +174,7 @@ public:
         collect(engine_, gradient_, gradient, "the gradient");
         return loss;
     }
-    // y is about to be written: into the model, from where x steps aside.
+    // y is about to be written. It goes into the model, and the values of x go to the memory of y.
     void about_to_write(PointId y) {
         if (shown_.id == y.array.id) return;
         if (shown_.id == 0) {
@@ -194,7 +193,7 @@ public:
     }
 
 private:
-    // What the model's gradient holds moves to memory of its own, where a method still reads it.
+    // Copies the gradient in the model to memory of its own, if a method still holds it.
     void save_latest(ArrayId next) {
         auto const same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
         if (latest_.id >= 0 && latest_.id != next.id &&
@@ -222,10 +221,10 @@ private:
     Closure& closure_;
     std::vector<ArrayId> const& free_;  // gradients that no method holds
     ArrayId shown_{0};                  // the array whose values the model has
-    ArrayId latest_{};                  // the gradient that lies in the model's
+    ArrayId latest_{};                  // the gradient whose values the model has
 };
 
-// The closure of passes that need none.
+// For passes that call no closure.
 struct NoClosure {
     static constexpr int batches = 1;
     static constexpr bool samples = false;

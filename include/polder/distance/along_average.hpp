@@ -16,8 +16,8 @@
 
 namespace polder {
 
-/// v = e,   e_t = (1 - theta) e_{t-1} + theta g_t,   e_0 = g_0: the noise of single batches is averaged out of the
-/// direction. theta = 1 is SAM.
+/// v = e,   e_t = (1 - theta) e_{t-1} + theta g_t,   e_0 = g_0.
+/// So the noise of single batches is averaged out of the direction. theta = 1 is SAM.
 /// Li and Giannakis 2023 (VaSSO); BingcongLi/VaSSO.
 struct AlongAverage {
     double theta = 0.9;  ///< weight of the new gradient, in [0, 1]
@@ -47,7 +47,7 @@ struct AlongAverage {
         return along;
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     // The sums of g^2, g e, e^2 and of the terms of ||e|| in the ball's norm.
     template <class P>

@@ -16,13 +16,14 @@
 namespace polder {
 
 /// v = g - d e,   d = scale measure(g, e).
-/// Xu et al. (BSAM), eq. (9) and (11). g is the gradient, e the reference direction. Where ||v|| is no more than rounding
-/// of ||g||, because g and d e cancel, v = g.
+/// g is the gradient, e the reference direction. If g and d e cancel, so that ||v|| is no more than the rounding error of
+/// ||g||, then v = g.
+/// Xu et al. (BSAM), eq. (9) and (11).
 template <class Reference, class Measure>
 struct DistanceTo {
     Reference reference{};
     Measure measure{};
-    double scale = 1;  ///< what the distance is multiplied with, finite
+    double scale = 1;  ///< a factor of the distance, finite
 
     static std::string name() {
         return "DistanceTo<" + policy_name<Reference>() + ", " + policy_name<Measure>() + ">";

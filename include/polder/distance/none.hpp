@@ -15,7 +15,7 @@ namespace polder {
 
 namespace detail {
 
-// v = g: the sum of g^2 and, where it is another, that of the norm's terms.
+// v = g: the sum of g^2 and, if the ball's norm is another, the sum of the norm's terms.
 template <class P>
 struct GradientNorm {
     P perturb;
@@ -42,8 +42,8 @@ struct GradientNorm {
         auto const weights = weights_of<T>(perturb, here.adaptive());
         return At<std::remove_const_t<decltype(weights)>>{perturb, weights};
     }
-    // ||v|| in the ball's norm, ||g||, ||eps|| where it follows from that, and the cosine between v and g. Of a block:
-    // ||v|| and the sum of g^2.
+    // The values: ||v|| in the ball's norm, ||g||, ||eps|| where it follows from ||v||, and the cosine between v and g. In a
+    // block: ||v|| and the sum of g^2.
     template <class T, std::size_t n>
     POLDER_HOST_DEVICE auto finish(std::array<double, n> const& sums,
                                    [[maybe_unused]] Site<T> const& here) const {
@@ -69,7 +69,7 @@ struct NoDistance {
                    Reads const& reads) const {
         return measured(run, g, perturb, reads, true);
     }
-    /// v = a, any other array: of it the report has ||eps|| alone.
+    /// v = a, for an array other than the gradient at x. Only ||eps|| goes to the report.
     template <class R, class Perturb, class Reads>
     auto direction_of(R& run, Gradient const& a, Perturb const& perturb, Reads const& reads) const {
         return measured(run, a, perturb, reads, false);

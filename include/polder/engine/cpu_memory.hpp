@@ -70,9 +70,9 @@ public:
     std::span<std::uint8_t> values(MaskId m) { return masks_.values(m.id); }
     void write_back() {}
 
-    /// to = from, whatever was wrong with the step.
+    /// to = from, also after a fault of the step.
     void copy(ArrayId from, ArrayId to) { copy_pieces<false>(from, to); }
-    /// to = from, in frozen blocks alone, which passes leave out.
+    /// to = from in frozen blocks, which passes leave out.
     void copy_frozen(ArrayId from, ArrayId to) {
         if (layout_.any_frozen()) copy_pieces<true>(from, to);
     }
@@ -82,7 +82,7 @@ public:
             std::copy_n(masks_[from.id][block] + within, length, masks_[to.id][block] + within);
         });
     }
-    /// to = 0, in frozen blocks alone.
+    /// to = 0 in frozen blocks.
     void clear_frozen(ArrayId to) {
         if (!layout_.any_frozen()) return;
         for_each_piece<true>([&, this](auto block, auto within, auto, auto length) {
@@ -108,7 +108,7 @@ public:
     }
 
 protected:
-    // Below this many chunks a pass is shorter than waking the other threads.
+    // With fewer chunks a pass takes less time than waking the other threads.
     static constexpr std::size_t chunks_worth_threads = 4;
 
     template <class U>

@@ -33,8 +33,8 @@ using Terms = std::tuple<Folds...>;
 
 namespace detail {
 
-// Marks a function of a reduction with conditions in it. The engine then writes its terms to a small buffer
-// first: a loop without sums is left, which compilers vectorise if its conditions are not nested.
+// Marks a function of a reduction that has conditions. The engine writes the terms of such a function to a small buffer before
+// it adds them up, because compilers vectorise a loop with conditions only if it has no sums.
 template <class F>
 struct Conditional : F {};
 template <class F>

@@ -14,8 +14,8 @@
 
 namespace polder {
 
-/// What some blocks have for themselves; everything else they share with all others. Norms and distances
-/// still run over all blocks together, but for frozen ones.
+/// Hyper-parameters of some blocks. What is not set here is the same as for all other blocks. Norms and distances still
+/// run over all blocks together, except frozen ones.
 struct Group {
     std::string name{};  ///< how Settings::group finds it
     std::vector<std::string>
@@ -40,7 +40,7 @@ struct Group {
 
 namespace detail {
 
-// What a group changes in this step.
+// The values of a group in the next step.
 struct GroupSettings {
     std::optional<double> learning_rate, weight_decay, rho;
     bool adaptive = true;

@@ -28,7 +28,7 @@ struct ReusedAscentOver {
     double alpha = 0.7;  ///< weight of k, >= 0
 
     double norm_guard = over_blocks ? 0 : 1e-12;     ///< added to ||g|| where it divides, >= 0
-    double kept_guard = over_blocks ? 1e-8 : 1e-12;  ///< added to ||k||, >= 0
+    double kept_guard = over_blocks ? 1e-8 : 1e-12;  ///< added to ||k|| where it divides, >= 0
 
     static constexpr std::string_view name = over_blocks ? "ReusedAscentPerBlock" : "ReusedAscent";
     static constexpr bool per_block = over_blocks;
@@ -42,7 +42,7 @@ struct ReusedAscentOver {
 using ReusedAscent = ReusedAscentOver<false>;
 using ReusedAscentPerBlock = ReusedAscentOver<true>;
 
-/// The method of LookSAM: an ascent in Perturb, used again as Reuse says.
+/// The method of LookSAM: SAM with the ball Perturb on some steps, whose effect Reuse uses again on the others.
 template <class Perturb, class Reuse>
 struct LookingAscent {
     Family<Perturb, NoDistance, NoMix> ascent{};
@@ -87,7 +87,7 @@ struct LookingAscent {
         base.descend(run, 1 * std::move(g) + Coefficient(c[0]) * state.k);
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     template <class R, class F, class... A>
     static auto reduce(R& run, F const& f, A const&... a) {
@@ -98,7 +98,7 @@ struct LookingAscent {
         }
     }
 
-    // What g is divided by to give n; 1 for a zero gradient.
+    // The divisor in n = g / ||g||; 1 if g is 0.
     struct Norm : detail::SumOfSquares {
         double guard;
         template <class T>

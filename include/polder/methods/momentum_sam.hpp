@@ -16,7 +16,7 @@
 namespace polder {
 
 /// eps = sign rho m / ||m||_2,   x <- BaseOpt(x, grad L_B(x + eps)),
-/// m the first moment of the base optimizer as it stands before the step. eps is 0 in the first step, where m is.
+/// where m is the first moment of the base optimizer before the step. In the first step m = 0, and so eps = 0.
 struct MomentumAscent {
     double rho = 0.3;           ///< length of eps, >= 0
     double sign = -1;           ///< -1: along the descent, as the authors do; 1: up

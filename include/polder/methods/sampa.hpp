@@ -1,4 +1,4 @@
-/// SAMPa: a SAM whose two gradients need nothing of each other.
+/// SAMPa: SAM whose two gradients do not depend on one another.
 #pragma once
 
 #include <string_view>
@@ -63,11 +63,11 @@ struct ParallelAscent {
 /// Hyper-parameters of SAMPa.
 using SAMPaOptions = ParallelAscent;
 
-/// With g the gradient that the step before has kept (in the first step grad L_B1(x)), in step t:
+/// g is the gradient that the step before has kept; in the first step g = grad L_B1(x). Each step is
 ///     s = grad L_B1(x + rho g / ||g||),   h = grad L_B2(BaseOpt(x, g)),
 ///     x <- BaseOpt(x, (1 - lambda) s + lambda h),   g <- h.
-/// B2 is the batch that the next step calls first. s and h can be computed at the same time. The state of the base optimizer
-/// takes part in its trial step from x and does not notice it.
+/// B2 is the batch that is B1 in the next step. s and h can be computed at the same time. BaseOpt(x, g) is a step on trial: it
+/// starts from the state of the base optimizer and does not change it.
 /// Xie et al. 2024; LIONS-EPFL/SAMPa. Two evaluations per step, three in the first; Report::loss, which is that at x, is
 /// not-a-number after it. perturbation(): rho g / ||g||, without an evaluation after the first step.
 ///

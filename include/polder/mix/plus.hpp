@@ -13,8 +13,8 @@
 namespace polder {
 
 /// u = kappa u_Of + (1 - kappa) g2,   g2 = grad L_B2(x).
-/// Of is a mix (u_Of is made of the gradients s and g of the first batch) or a whole method whose result is a blend of
-/// gradients, such as LookSAM's. The perturbation and every average come from the first batch alone.
+/// Of is a mix, which makes u_Of of the gradients s and g of the first batch, or a whole method, such as LookSAM's, which
+/// hands a blend of gradients to the base optimizer. Perturbation and averages use the first batch only.
 /// Xu et al. (BSAM), eq. (13), with u_Of = s = grad L_B1(x + eps).
 template <class Of>
 struct Plus {

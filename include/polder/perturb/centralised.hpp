@@ -10,9 +10,9 @@
 
 namespace polder {
 
-/// eps = eps_Ball minus its mean over each row, in blocks that are matrices (weights of layers: a row is an
-/// output); as eps_Ball in vectors. The norm is taken before. Tensors of more dimensions are matrices of their
-/// first extent.
+/// eps = eps_Ball minus the mean of each row, in blocks that are matrices (weights of layers: a row is an output). In
+/// blocks that are vectors eps = eps_Ball. The means are subtracted after eps_Ball is scaled to the radius, so ||eps|| may
+/// be less. A tensor of more dimensions is taken as a matrix with as many rows as its first extent.
 /// Gradient centralisation of the ascent, Yong et al. 2020; kozistr/pytorch_optimizer, SAM(use_gc=True).
 template <class Ball>
 struct Centralised : Ball {

@@ -1,21 +1,22 @@
-/// From a direction v to the perturbed point: what the policies around a Perturb have in common.
+/// From a direction v to the perturbed point: what all Perturb policies have in common.
 ///
-/// A ball says how long v is and what the worst-case move is, by functions of one coordinate:
+/// A ball has functions of one coordinate that say how long v is and what the worst-case move is:
 ///
-///   a norm that is a sum of squares   coefficient(norm): eps = c a v,  ||v||^2 = sum of b v^2; a and b are 1, or
-///                                     weights<T>(adaptive).a(r...) and .b(r...), functions of what reads() lists
-///   another norm                      term(v), norm(total), move<T>(norm, count): eps = move(v); with
-///                                     count_term(v, norm), count is the sum of it
+///   a norm that is a sum of squares   coefficient(norm), which is c in eps = c a v; ||v||^2 = sum of b v^2. The weights a
+///                                     and b are 1, or weights<T>(adaptive).a(r...) and .b(r...), functions of the
+///                                     arrays that reads() lists
+///   another norm                      term(v), norm(total) and move<T>(norm, count), whose result m gives eps = m(v).
+///                                     If there is count_term(v, norm), count is the sum of it
 ///
-/// and a policy around a ball is derived from it. What a policy may have besides:
+/// A policy around a ball is derived from the ball. A ball, or a policy around one, may also have:
 ///
 ///   init(plan)                        what it keeps, a State
 ///   start(run, state)                 passes for the first values of that, once
 ///   before(run, state)                passes and evaluations that come before g
-///   reads(run, state, before, x, g)   a tuple of the arrays that the weights are functions of
+///   reads(run, state, before, x, g)   a tuple of the arrays that the weights read
 ///   filter(eps, r...)                 what is left of eps, coordinate by coordinate
-///   place(run, x, y, v, reads)        the passes that write y = x + eps, if they are not those below
-///   after(run, state, y, g, reads)    what follows once y is there
+///   place(run, x, y, v, reads)        passes that write y = x + eps, instead of those below
+///   after(run, state, before, y, g)   passes and evaluations that follow when y is there
 #pragma once
 
 #include <array>
@@ -35,23 +36,23 @@
 
 namespace polder {
 
-/// A direction v, a combination of gradients; its norm in the ball's norm, over all coordinates or in each block; for balls
-/// with a count, that; and what the pass that moves x does besides with v and further arrays.
+/// A direction v.
 template <std::size_t n, class Extra = Keep<NoExtra>>
 struct Direction {
-    Combination<n> v;
-    ValueId norm;
-    ValueId count{};
-    Extra extra{};
+    Combination<n> v;  ///< a combination of gradients
+    ValueId norm;      ///< ||v|| in the ball's norm, over all coordinates or in each block
+    ValueId count{};   ///< of balls with a count_term
+    Extra
+        extra{};  ///< extra work of the pass that moves x: its function gets v, and then its own arguments
 };
 
 namespace detail {
 
 struct Nothing {};
 
-// How policies may be nested: a ball inside, then at most one that leaves coordinates out (Masked, Stochastic), then at most
-// one that changes the way to the point (Centralised, SeveralAscents, Relative). In another order one would not notice the
-// other.
+// How policies may be nested: innermost a ball (layer 0), around it at most one policy that leaves coordinates out (layer 1:
+// Masked, Stochastic), and around that at most one that changes the way to the point (layer 2: Centralised, SeveralAscents,
+// Relative). In another order one of them would have no effect.
 template <class P>
 constexpr int layer_of() {
     if constexpr (requires { P::layer; }) {
@@ -122,8 +123,8 @@ POLDER_INLINE auto spread(F const& f, std::array<V, k> const& reads) {
     }
     (std::make_index_sequence<k>{});
 }
-// Whether a ball's weights are functions of what its reads() lists. (nvcc finds no requires-expression in a lambda true
-// that looks at the lambda's parameters; hence the concepts.)
+// Whether a ball's weights take the values of the arrays that its reads() lists. (Concepts, since for nvcc a
+// requires-expression about the parameters of a lambda, inside that lambda, is never true.)
 template <class W, class... V>
 concept weights_take = requires(W const& weights, V... reads) {
     weights.a(reads...);
@@ -180,7 +181,7 @@ POLDER_INLINE V b_of(W const& weights, std::array<V, k> const& reads) {
     return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.b(r...); }, reads);
 }
 
-// The weights of a ball, which know nothing of the first array that a policy around it reads.
+// The weights of a ball, when the policy around it reads an array more, which comes first.
 template <class Weights>
 struct WithoutFirst : Weights {
     template <class V, class... Read>
@@ -215,7 +216,7 @@ POLDER_HOST_DEVICE double norm_of_sum(P const& perturb, double sum) {
         return perturb.norm(decltype(perturb.term(1.0)){sum});
     }
 }
-// ||eps||, where all groups have the radius of the ball and it follows from ||v||.
+// ||eps||, where it follows from ||v||, for groups that have the radius of the ball; else not-a-number.
 template <class P, class S>
 POLDER_HOST_DEVICE double length_of([[maybe_unused]] P const& perturb, [[maybe_unused]] double norm,
                                     [[maybe_unused]] S const& here) {
@@ -226,7 +227,7 @@ POLDER_HOST_DEVICE double length_of([[maybe_unused]] P const& perturb, [[maybe_u
     }
 }
 
-// How many coordinates a ball with a count counts.
+// The sum of count_term over all coordinates.
 template <class P, std::size_t n>
 struct CountTerms {
     P perturb;
@@ -265,7 +266,7 @@ struct Move {
     P perturb;
     Coefficients<n> v;
     ValueId norm, count;
-    Coefficient radius;  // what the radius is multiplied with
+    Coefficient radius;  // a factor of the radius
     Extra extra;
 
     template <class T, class M, class W, class OfExtra>

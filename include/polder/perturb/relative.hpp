@@ -1,4 +1,4 @@
-/// A ball whose radius is a share of the parameters' own length.
+/// A ball whose radius is relative to the length of the parameters.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace polder {
 
-/// eps = eps_Ball with the radius rho ||x||_2, Ball's rho being the share. A radius that suits one model is nothing to
-/// another; a share suits both. over_blocks: eps_b = rho ||x_b|| v_b / ||v_b|| in each block by itself; a block of
-/// zeros does not move. Otherwise the norms run over all coordinates that are not frozen.
+/// eps = eps_Ball with the radius rho ||x||_2, rho being that of Ball: 0.01 is one per cent of the length of x. So one rho
+/// suits models of different sizes. The norm runs over all coordinates that are not frozen.
+/// over_blocks: eps_b = rho ||x_b|| v_b / ||v_b|| in each block b by itself; a block of zeros does not move.
 template <class Ball, bool over_blocks = false>
 struct Relative : Ball {
     static constexpr int layer = 2;  // around a ball, or one of layer 1

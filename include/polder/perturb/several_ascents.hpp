@@ -13,11 +13,11 @@
 namespace polder {
 
 /// y_0 = x,   y_{i+1} = y_i + eps_Ball at y_i with grad L_B1(y_i),   eps = y_ascents - x.
-/// One evaluation more for each ascent. Not with a Distance.
+/// One more evaluation for each ascent. Cannot be combined with a Distance.
 /// Foret et al. 2021, appendix (m-step); google-deepmind/optax, sam with sync_period = ascents + 1.
 template <class Ball>
 struct SeveralAscents : Ball {
-    int ascents = 2;  ///< >= 1; 1 is Ball itself
+    int ascents = 2;  ///< the number of moves, >= 1; 1 is Ball itself
 
     static constexpr bool ascends_again = true;
     static constexpr int layer = 2;  // around a ball, or one of layer 1
@@ -56,7 +56,7 @@ struct SeveralAscents : Ball {
         if (run.eps_alone()) run.map(Difference{}, run.x(), Changed{y.array});
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     // ||y - x||.
     struct Way : detail::RootOfSum {

@@ -1,4 +1,4 @@
-/// A ball of which each coordinate moves with a probability.
+/// A ball of which each coordinate moves with a given probability.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@
 
 namespace polder {
 
-/// eps_i = (b_i / beta) eps_Ball,i,   b_i = 1 with probability beta, drawn for each coordinate and step from a
-/// counter-based generator: the draw depends on the seed, the step and the coordinate, and on neither threads nor blocks nor
-/// device. beta = 1 is Ball itself.
-/// Du et al. 2022 (ESAM), section 3.1: stochastic weight perturbation. (Their choice of samples is the closure's affair.)
+/// eps_i = (b_i / beta) eps_Ball,i,   b_i = 1 with probability beta, else 0, drawn for each coordinate in each step.
+/// A draw is a function of the seed, the step and the coordinate. So it does not depend on threads, blocks or the device.
+/// beta = 1 is Ball itself.
+/// Du et al. 2022 (ESAM), section 3.1: stochastic weight perturbation. (ESAM also chooses samples; that is up to the closure.)
 template <class Ball>
 struct Stochastic : Ball {
-    double beta = 0.6;       ///< in (0, 1]
+    double beta = 0.6;       ///< the probability that a coordinate moves, in (0, 1]
     std::uint64_t seed = 0;  ///< of the draws
 
     static std::string name() { return "Stochastic<" + policy_name<Ball>() + ">"; }
@@ -59,7 +59,7 @@ struct Stochastic : Ball {
         return detail::WithoutFirst<std::remove_const_t<decltype(own)>>{own};
     }
 
-    // The pass. (Public, for nvcc takes no private type into a kernel.)
+    // The pass. (Public, since nvcc accepts no private type in a kernel.)
     struct Draw {
         std::uint64_t seed;
         double beta;

@@ -1,15 +1,15 @@
-/// Descents: what a method hands to its base optimizer, and the passes that change x.
+/// Descents: how a method hands u to its base optimizer, and the passes that change x.
 ///
 /// A base optimizer is a rule of one coordinate:
 ///
-///     static constexpr std::array<std::string_view, n> state_names{...};   // an array of the state each
+///     static constexpr std::array<std::string_view, n> state_names{...};   // one for each array of its state
 ///     template <class T> auto rule(double k) const;                        // in its step k = 1, 2, ...
 ///
-/// where rule<T>(k) returns a struct with  V operator()(V x, V u, std::array<V, n>& state) const,  the new x, V being T
-/// or a pack of T. What depends on options (how much state there is) is chosen by with_form(f), if it has one: f(form)
-/// is called with a base optimizer of the same hyper-parameters whose state_names and rule are right for them.
+/// where rule<T>(k) returns a struct with  V operator()(V x, V u, std::array<V, n>& state) const,  which returns the new x.
+/// V is T, or a pack of T. Where options decide how much state there is, the base optimizer also has with_form(f): it calls
+/// f(form) with a base optimizer of the same hyper-parameters, whose state_names and rule are those of the options.
 ///
-/// Or it is a step of its own over the run, for norms of the update (base/lamb.hpp):
+/// Or it has a step of its own over the run, for example to take norms of the update (base/lamb.hpp):
 ///
 ///     State init(Plan&) const;
 ///     void step(run, state, descent) const;
@@ -33,12 +33,12 @@
 
 namespace polder {
 
-/// Where a descent starts, where it goes, and what becomes of the state.
+/// Where a descent starts, where it ends, and what becomes of the base optimizer's state.
 enum class Stage {
     last,       ///< from x to x: ends the step
-    elsewhere,  ///< from x to a point, the state goes to its successor
-    again,      ///< from there to x, with the state's successor: ends the step
-    trial       ///< from x to a point, the state stays as it is
+    elsewhere,  ///< from x to a point; the new state is written to `next`
+    again,      ///< from that point to x, starting from the state in `next`: ends the step
+    trial       ///< from x to a point; the state stays as it is
 };
 
 namespace detail {
@@ -58,7 +58,7 @@ POLDER_HOST_DEVICE decltype(auto) with_form(Base const& base, F const& f) {
     }
 }
 
-// u, each coordinate into [-limit, limit], on its way to the base optimizer.
+// u, each coordinate clipped to [-limit, limit].
 template <std::size_t n>
 struct Update {
     Coefficients<n> u;
@@ -70,7 +70,7 @@ struct Update {
         T limit;
         template <class V>
         POLDER_INLINE V operator()(std::array<V, n> const& gradients) const {
-            // One comparison after the other: nested, they would keep GCC from vectorising.
+            // One comparison after the other, since GCC does not vectorise nested ones.
             V const u = combine(gradients);
             V const below = u > limit ? limit : u;
             return below < -limit ? -limit : below;
@@ -172,7 +172,7 @@ struct RuleDescent {
     }
 };
 
-// ||u|| and what u is multiplied with to keep to the norm.
+// ||u||, and the factor that clips it.
 template <std::size_t n>
 struct UpdateNorm {
     Coefficients<n> u;
@@ -201,7 +201,7 @@ struct UpdateNorm {
 
 }  // namespace detail
 
-/// One descent, as a base optimizer with a step of its own sees it: x <- x - ... (u), u clipped.
+/// One descent, as a base optimizer with a step of its own gets it: from `from` to `to`, with a clipped u.
 template <Stage stage_, std::size_t n, std::size_t m, class Extra>
 struct DescentOf {
     static constexpr Stage stage = stage_;
@@ -340,29 +340,29 @@ struct Descends {
     void descend(R& run, Gradient g) const {
         descend(run, 1 * std::move(g));
     }
-    /// to = BaseOpt(x, u), the state going to its successor. Not clipped.
+    /// to = BaseOpt(x, u); the new state is written to its `next`. Not clipped.
     template <class R, std::size_t n>
     void descend_elsewhere(R& run, PointId to, Blend<n> b) const {
         check(run, b);
         run.about_to_write(to);
         step<Stage::elsewhere>(run, run.x(), to, b, {});
     }
-    /// x <- BaseOpt(from, u), from where descend_elsewhere has led: ends the step.
+    /// x <- BaseOpt(from, u), `from` being the point that descend_elsewhere has written: ends the step.
     template <class R, std::size_t n, std::size_t m, class Extra>
     void descend_again(R& run, PointId from, Blend<n, m, Extra> b) const {
         step<Stage::again>(run, from, run.x(), b, clip(run, b));
     }
-    /// to = BaseOpt(x, u), a step that the state does not notice. Not clipped.
+    /// to = BaseOpt(x, u), a step on trial, which does not change the state. Not clipped.
     template <class R, std::size_t n>
     void trial(R& run, PointId to, Blend<n> b) const {
         check(run, b);
         step<Stage::trial>(run, run.x(), to, b, {});
     }
-    /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), as it stands before the step.
+    /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), with its values before the step.
     ArrayId first_moment() const { return state.first_moment(); }
 
 private:
-    // How u is limited.
+    // The clipping of u.
     struct Limits {
         Coefficient scale{};
         double limit = std::numeric_limits<double>::infinity();

@@ -46,7 +46,7 @@ inline constexpr bool places = requires {
     &Method::template place<AnyRun, decltype(method.init(plan))>;
 };
 
-// What one argument of a pass is for the function of a coordinate.
+// The type in which the function of a coordinate gets one argument of a pass.
 template <class T, class A>
 struct ValueOf {
     using type = T;
@@ -60,7 +60,7 @@ struct ValueOf<T, std::tuple<A...>> {
     using type = std::array<T, sizeof...(A)>;
 };
 
-// How many values a reduction finds.
+// The number of values that a reduction finds.
 template <class T, class F, class... Args>
 constexpr std::size_t values_found() {
     using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
@@ -131,23 +131,24 @@ struct MeasuredDisplacement : RootOfSum {
     }
 };
 
-// What of a step its run needs to know.
+// What a run has to know of its step.
 struct Circumstances {
     Clipping clipping;
     std::uint64_t epoch = 0;  // counted from 0
     std::uint64_t batch = 0;  // of the epoch
     std::uint64_t method_steps = 0;
     bool one_radius = true;  // all groups have the radius of the ball
-    bool is_step = true;     // else a look at eps, or passes for the first values of state
-    bool active = true;      // a step of the method, and not of its base optimizer alone
+    bool is_step = true;  // false: perturbation(), or the passes for the first values of the state
+    bool active = true;   // a step of the method, and not of its base optimizer alone
 };
 
 }  // namespace detail
 
-/// Passes are structs (run/site.hpp); their arguments are handles, std::array or std::tuple of handles, Written and Changed. A
-/// method cannot break a step: x and all that lasts are written by the descent alone (run/descent.hpp), after the last
-/// evaluation; what is written earlier are successors, which the end of the step turns over. After a fault passes do
-/// nothing and the closure is not called.
+/// Passes are structs (run/site.hpp). Their arguments are handles, std::array or std::tuple of handles, Written and Changed.
+///
+/// A method cannot break a step. Only the descent (run/descent.hpp) writes x, after the last evaluation. What a method
+/// writes earlier goes to the `next` of a succession, which becomes `now` when the step has succeeded. After a fault (a loss
+/// or a gradient that is not finite) passes do nothing and the closure is not called.
 template <class Engine, class Form>
 class Run {
 public:
@@ -166,17 +167,17 @@ public:
 
     /// The parameters.
     PointId x() const { return {{0}, Evaluation::clean}; }
-    /// Counts on the host: steps that were the method's, the epoch, and the batch in it, all from 0.
+    /// Counts of the host, all from 0: the steps that were the method's, the epoch, and the batch in the epoch.
     std::uint64_t method_steps() const noexcept { return step_.method_steps; }
     std::uint64_t epoch() const noexcept { return step_.epoch; }
     std::uint64_t batch() const noexcept { return step_.batch; }
     std::uint64_t get(CounterId c) const { return counters_[static_cast<std::size_t>(c.id)]; }
     /// The counter's value after this step.
     void set(CounterId c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
-    /// Coordinates in all blocks.
+    /// The number of coordinates in all blocks.
     std::size_t size() const noexcept { return engine_.layout().size(); }
 
-    /// The gradient of a batch's loss at a point. `spent`: a gradient whose memory it may take.
+    /// The gradient of a batch's loss at a point. `spent`: a gradient that is no longer needed, whose memory it may use.
     template <Batch batch>
     Gradient gradient(BatchTag<batch>, PointId at, Gradient spent = {}) {
         static_assert(
@@ -196,13 +197,14 @@ public:
         return evaluate(std::move(spent), x(), {Batch::first, false, k}, Evaluation::sample);
     }
 
-    /// A pass over all coordinates. It writes to the arrays that are given as Written or Changed.
+    /// A pass over all coordinates. It writes the arrays that are given as Written or Changed.
     template <class F, class... A>
     void map(F const& f, A const&... a) {
         engine_.map(f, handle(a)...);
     }
-    /// Adds up what f's function returns, polder::Terms<...>, over all coordinates. The values: what f.finish(sums, site)
-    /// makes of the sums, or the sums. They are checked: a sum that is not finite is the fault of the first gradient in it.
+    /// Adds up what f's function returns, polder::Terms<...>, over all coordinates. Returns the values that f.finish(sums,
+    /// site) makes of the sums, or the sums themselves. Where a sum is not finite, the first gradient among the arguments is
+    /// reported as not finite.
     template <class F, class... A>
     auto reduce(F const& f, A const&... a) {
         auto const found =
@@ -218,7 +220,7 @@ public:
         engine_.reduce_blocks(found[0], blamed(handle(a)...), f, handle(a)...);
         return found;
     }
-    /// A reduction once more, where `flag` is not 0: it writes its values in the place of those from `out` on.
+    /// Repeats a reduction if `flag` is not 0. Its values overwrite those from `out` on.
     template <class F, class... A>
     void reduce_where(ValueId flag, ValueId out, F const& f, A const&... a) {
         engine_.where(flag, [&] { engine_.reduce(out, detail::Fault::none, f, handle(a)...); });
@@ -229,7 +231,7 @@ public:
         engine_.root_of_sum(of_blocks, root);
         return root;
     }
-    /// The passes in `passes()`, where `flag` is not 0.
+    /// Runs the passes in `passes()` if `flag` is not 0.
     template <class Passes>
     void where(ValueId flag, Passes const& passes) {
         engine_.where(flag, passes);
@@ -242,7 +244,7 @@ public:
         form_.about_to_write(y);
         map(detail::Displaced<F, false>{f}, Written{y.array}, from, a...);
     }
-    /// The same. The value is ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
+    /// The same, and returns ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
     template <bool conditional, class F, class... A>
     ValueId displace_measured(PointId y, ArrayId from, F const& f, A const&... a) {
         if (eps_alone()) {
@@ -253,14 +255,15 @@ public:
         return reduce(detail::MeasuredDisplacement<F, false, conditional>{{}, {f}},
                       Written{y.array}, from, a...)[0];
     }
-    /// y is about to be written by a pass: a model that owns its parameters takes y in their place.
+    /// Has to be called before a pass other than displace() writes the point y. (In place, y is then written into the
+    /// model.)
     void about_to_write(PointId y) { form_.about_to_write(y); }
-    /// Whether this is a look at eps (Optimizer::perturbation): then displace() writes eps and not x + eps.
+    /// Whether only eps is asked for (Optimizer::perturbation). Then displace() writes eps, and not x + eps.
     bool eps_alone() const noexcept { return !step_.is_step; }
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
-    /// Where the new values of what lasts are written. The end of a step that succeeds turns them over.
+    /// The array for the new values of a succession. They become the current ones when the step has succeeded.
     ArrayId next(Succession const& s) {
         engine_.copy_frozen(s.now, s.next);
         ending_.arrays[ending_.array_count++] = s;
@@ -271,8 +274,8 @@ public:
         ending_.masks[ending_.mask_count++] = m;
         return m.next;
     }
-    /// mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and as it was elsewhere. Among
-    /// equal scores the lower coordinate wins; a negative score is never chosen.
+    /// Sets mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and leaves it as it was
+    /// elsewhere. Of equal scores the lower coordinate is chosen. A negative score is never chosen.
     template <class Score, class... A>
     void choose_largest(std::size_t count, Score const& score, MaskId mask, A const&... a) {
         engine_.choose_largest(count, score, mask, handle(a)...);
@@ -283,22 +286,23 @@ public:
     void fill(MaskId mask, F const& f) {
         engine_.fill(mask, f);
     }
-    /// Takes off each row of a matrix the mean of that row.
+    /// Subtracts from each row of a matrix the mean of that row.
     void centralise(ArrayId a) { engine_.centralise(a); }
 
-    /// A gradient that no reduction has seen is looked at by itself: for passes before the descent.
+    /// Checks whether a gradient is finite, unless a reduction has read it and so has checked it. For passes before the
+    /// descent.
     void check(ArrayId gradient) {
         auto& fault = unchecked(gradient);
         if (fault != detail::Fault::none) engine_.check(gradient, fault);
         fault = detail::Fault::none;
     }
-    /// A number of the report.
+    /// Puts a value into the report.
     void note(detail::Note what, ValueId v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
 
     // For run/descent.hpp.
     Clipping const& clipping() const noexcept { return step_.clipping; }
     unsigned& descents() noexcept { return ending_.descents; }
-    /// The last pass of a step, which changes x. Gradients among its arguments that no reduction has seen are looked at.
+    /// The last pass of a step, which changes x. Gradients among its arguments that no reduction has read are checked.
     template <class F, class... A>
     void map_last(F const& f, A const&... a) {
         constexpr std::size_t most = 4;
@@ -373,7 +377,7 @@ private:
         return found;
     }
 
-    // Gradients by the ids of their handles; what would be wrong if one that nobody has looked at were not finite.
+    // For each gradient that has not been checked yet: the fault that is reported if it is not finite.
     detail::Fault& unchecked(ArrayId a) {
         auto const k = a.id - engine_.plan().arrays();
         return k >= 0 && k < static_cast<int>(unchecked_.size())

@@ -1,8 +1,8 @@
 /// Factors over the steps, for learning rates and radii.
 ///
-/// A schedule is anything that is called as double(std::uint64_t t), t = 0, 1, ... being the step: the
-/// hyper-parameter of step t is its value times schedule(t). Those here are the common ones; their product
-/// is product(a, b), and a lambda does the rest.
+/// A schedule is anything that can be called as double(std::uint64_t t), where t = 0, 1, ... is the step. The hyper-parameter in
+/// step t is its value times schedule(t). Here are the common schedules, and product(a, b) of two of them. For others use
+/// a lambda.
 #pragma once
 
 #include <cmath>

@@ -28,7 +28,7 @@ namespace detail {
     throw FileError(file, "cannot be written: " + why);
 }
 
-// What is written before it becomes the file; removed with this object, unless kept.
+// The temporary file. It is removed with this object, unless it has become the file.
 class Output {
 public:
     explicit Output(std::filesystem::path file) : file_(std::move(file)) {
