@@ -199,6 +199,30 @@ void groups() {
     check(MirrorGradient{AdamW{}, {.beta = 2}}, "MG");
 }
 
+// perturbation() writes the eps of the CPU.
+static_assert(SAM<Adam>::has_perturbation && LookSAM<Adam>::has_perturbation &&
+              MomentumSAM<Adam>::has_perturbation && !MirrorGradient<Adam>::has_perturbation);
+void perturbations() {
+    for_each_kind_of_method(
+        Adam{.learning_rate = 0.02}, test::Settings{.rho = 0.1},
+        [](char const* name, auto optimizer) {
+            if constexpr (decltype(optimizer)::has_perturbation) {
+                auto on_device = optimizer;
+                std::vector<double> x = starts<double>(500), eps(500);
+                DeviceVector<double> y(500), there(500);
+                set_values(y, x);
+                for (int t = 0; t < 3; ++t) {
+                    Report const host = optimizer.perturbation(x, Valley{}, eps);
+                    Report const report = on_device.perturbation(y, HostValley{}, there);
+                    require_close(values(there), eps, name);
+                    require_close(report.perturbation_norm, host.perturbation_norm, 1e-12, name);
+                    optimizer.step(x, Valley{});
+                    on_device.step(y, HostValley{});
+                }
+            }
+        });
+}
+
 // A table that has grown leaves the old one where a graph may read it.
 void growing_tables() {
     DeviceSystem system;
@@ -535,6 +559,7 @@ constexpr Check checks[] = {{"methods_in_double", methods_in_double},
                             {"methods_in_float", methods_in_float},
                             {"containers", containers},
                             {"groups", groups},
+                            {"perturbations", perturbations},
                             {"growing_tables", growing_tables},
                             {"any_optimizer", any_optimizer},
                             {"state", state},

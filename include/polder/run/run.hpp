@@ -35,15 +35,15 @@ inline constexpr BatchTag<Batch::third> B3{};
 
 namespace detail {
 
-// Whether a method has a way to x + eps: place(run, state) or place(run, state, base). (A template is found only with
-// arguments. For the run AnyRun stands in, and the state for the second argument, whatever that is.)
+// Whether a method has a way to x + eps: place(run, state) or place(run, state, base). It returns Placed, so that asking does
+// not compile its body. (nvcc does not find a member template by its address.)
 struct AnyRun {};
 template <class Method>
-inline constexpr bool places = requires {
-    &Method::template place<AnyRun>;
+inline constexpr bool places = requires(Method const& method, Plan& plan, AnyRun& run) {
+    method.place(run, method.init(plan));
 }
-|| requires(Method const& method, Plan& plan) {
-    &Method::template place<AnyRun, decltype(method.init(plan))>;
+|| requires(Method const& method, Plan& plan, AnyRun& run) {
+    method.place(run, method.init(plan), run);
 };
 
 // The type in which the function of a coordinate gets one argument of a pass.
