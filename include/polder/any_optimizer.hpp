@@ -31,11 +31,12 @@
 
 namespace polder {
 
-/// An optimizer of parameters C whose type was forgotten. A copy has a state of its own.
+/// Holds any optimizer of parameters C: the type does not say which method and which base optimizer it is. A copy has a state
+/// of its own.
 template <class C>
 class AnyOptimizer {
 public:
-    /// What the closure returns: a number, or on a device one that it keeps.
+    /// What the closure returns: a number; on a device also one that lies there, see DeviceLoss.
     using Loss =
         std::conditional_t<std::is_same_v<memory_space_t<C>, HostMemory>, double, DeviceLoss>;
     using StepReport = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
@@ -177,8 +178,8 @@ namespace detail {
 template <class C, class Make>
 AnyOptimizer<C> make_of(OptionReader& options, AnyBase const& base, [[maybe_unused]] bool plus) {
     std::optional<AnyOptimizer<C>> result;
-    const auto take = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
-        const auto finish = [&](auto optimizer) {
+    auto const use = [&]<class Method>(Method const& method, Surroundings const& around = {}) {
+        auto const finish = [&](auto optimizer) {
             if (around.interval) optimizer.set_interval(*around.interval);
             Group exempt{.name = "exempt", .adaptive = false};
             for (std::size_t begin = 0; begin < around.exempt.size();) {
@@ -197,7 +198,7 @@ AnyOptimizer<C> make_of(OptionReader& options, AnyBase const& base, [[maybe_unus
         }
         finish(Optimizer(method, base));
     };
-    Make{}(options, take);
+    Make{}(options, use);
     return *std::move(result);
 }
 
@@ -217,7 +218,7 @@ struct Lines {
 
 }  // namespace detail
 
-/// The lines of some of the methods: to be compiled in parts. for_each: for_each_method, for_each_ball, ...
+/// The lines of some of the methods, so that programs can compile them in parts. for_each: for_each_method, for_each_ball, ...
 template <class C, class ForEach>
 std::vector<MethodLine<C>> method_lines(ForEach const& for_each) {
     std::vector<MethodLine<C>> lines;

@@ -7,8 +7,8 @@
 
 namespace polder {
 
-/// Whether Sharpness<Perturb, Distance, Mix, Base> is defined. What is not is refused at compile time, in a sentence that
-/// says why.
+/// Whether Sharpness<Perturb, Distance, Mix, Base> is defined. A mixture that is not is refused at compile time, with a
+/// sentence that says why.
 template <class Perturb, class Distance, class Mix, class Base>
 inline constexpr bool composable =
     perturbation<Perturb>&& distance<Distance>&& mixing<Mix>&& base_optimizer<Base>&&

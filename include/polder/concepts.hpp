@@ -42,20 +42,21 @@ concept norm_ball = policy<P> && requires(P const& p) {
 template <class P>
 concept perturbation = std::same_as<P, NoPerturbation> || quadratic_ball<P> || norm_ball<P>;
 
-/// d from inner products alone.
+/// A measure whose d is a function of inner products: distance(products).
 template <class M>
 concept measure_of_products = policy<M> && requires(M const& m, InnerProducts const& p) {
     { m.distance(p) } -> std::convertible_to<double>;
 };
 
-/// d from inner products and a reduction of its own: term(g, e) of one coordinate is a Sum or a
-/// Max.
+/// A measure whose d also needs a reduction of its own: term(g, e) of one coordinate is a Sum or a Max, and
+/// distance(total, products).
 template <class M>
 concept measure_of_terms = policy<M> && requires(M const& m, InnerProducts const& p) {
     { m.distance(m.term(1.0, 1.0), p) } -> std::convertible_to<double>;
 };
 
-/// How e moves: decay(t) is its weight in step t = 0, 1, ...; e takes in g, or v if is_fed_direction.
+/// How the average e moves: decay(t) is the weight of the old e in step t = 0, 1, ...; e is fed g, or v if
+/// is_fed_direction.
 template <class R>
 concept reference_direction = policy<R> && requires(R const& r) {
     { r.decay(std::uint64_t{0}) } -> std::convertible_to<double>;
@@ -65,7 +66,8 @@ concept reference_direction = policy<R> && requires(R const& r) {
 
 namespace detail {
 
-// Whether a policy has a member of that name: a template can be looked for in no other way.
+// Whether a policy has a member of that name. (The member is a template, and C++ has no direct way to ask for one: if the
+// policy has the member, the name is ambiguous in a class that inherits it twice.)
 template <class P>
 struct Names {
     struct Direction {
@@ -93,13 +95,13 @@ inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> 
 template <class D>
 concept distance = policy<D> && detail::is_distance_to<D>;
 
-/// What makes u of the gradients: blend(run, s), or, where reads_clean is set, blend(run, s, g).
+/// A policy that makes u of the gradients: blend(run, s), or blend(run, s, g) if it says reads_clean.
 template <class M>
 concept mixing = policy<M> && detail::Names<M>::blend;
 
 namespace detail {
 
-struct TakeForm {
+struct RuleForm {
     template <class Form>
     POLDER_HOST_DEVICE auto operator()(Form const& form) const {
         static_assert(requires {
@@ -115,7 +117,7 @@ struct TakeForm {
 /// A rule of one coordinate, or a step of its own: see run/descent.hpp.
 template <class B>
 concept base_optimizer = policy<B> &&(
-    detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::TakeForm{}); } ||
+    detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::RuleForm{}); } ||
     requires(B const& b) {
         B::state_names;
         b.template rule<float>(1.0);

@@ -1,9 +1,11 @@
-/// The only macros of polder. Both are empty or set by the compiler; neither changes the meaning of
-/// a type.
+/// The only macros of polder. None changes the meaning of a type.
 ///
-/// POLDER_HOST_DEVICE  marks the scalar functions of policies, so that a CUDA compiler can call
-///                     them in kernels. Empty for a host compiler.
-/// POLDER_RESTRICT     the compiler's promise that two pointers of one pass never overlap.
+/// POLDER_HOST_DEVICE       marks the scalar functions of policies, so that a CUDA compiler can call them in kernels.
+///                          Empty for a host compiler.
+/// POLDER_INLINE            a function that is always inlined, for host and device; POLDER_INLINE_LAMBDA: a lambda
+/// POLDER_NOINLINE          a function that is never inlined
+/// POLDER_INDEPENDENT       the iterations of the loop that follows do not depend on one another
+/// POLDER_NO_PASS_WARNINGS  until POLDER_PASS_WARNINGS clang does not warn of loops that it cannot vectorise
 #pragma once
 
 #if defined(__CUDACC__)
@@ -13,19 +15,17 @@
 #endif
 
 #if defined(_MSC_VER)
-#define POLDER_RESTRICT __restrict
 #define POLDER_NOINLINE __declspec(noinline)
 #define POLDER_INLINE POLDER_HOST_DEVICE __forceinline
 #define POLDER_INLINE_LAMBDA
 #else
-#define POLDER_RESTRICT __restrict__
 #define POLDER_NOINLINE __attribute__((noinline))
 #define POLDER_INLINE POLDER_HOST_DEVICE __attribute__((always_inline)) inline
 #define POLDER_INLINE_LAMBDA __attribute__((always_inline))
 #endif
 
-// POLDER_INDEPENDENT says of the loop that follows that its iterations do not depend on one another. Clang warns of
-// such loops that it cannot vectorise, now at the loop, now at its function: the other two turn that off around a function.
+// Clang warns of independent loops that it cannot vectorise, sometimes at the loop and sometimes at its function. So the
+// warning has to be off around the whole function.
 #define POLDER_NO_PASS_WARNINGS
 #define POLDER_PASS_WARNINGS
 #if defined(__clang__)

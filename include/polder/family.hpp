@@ -20,8 +20,8 @@ namespace polder {
 
 namespace detail {
 
-// Whether a mix reads the clean gradient g: blend(run, s, g), and not blend(run, s). It says so by reads_clean; that it
-// says what it does is checked where it is called.
+// Whether a mix reads the clean gradient g. Then it has blend(run, s, g) and says reads_clean, else it has blend(run, s).
+// Where blend is called the two are checked against each other.
 template <class Mix>
 inline constexpr bool reads_clean = requires {
     requires Mix::reads_clean;
@@ -34,7 +34,7 @@ inline constexpr int batches_of = [] {
         return 1;
     }
 }();
-// g, whose memory may be used again where the mix does not read it.
+// Gives g away if the mix does not read it, so that its memory can be used again.
 template <class Mix>
 Gradient spent_by(Gradient& g) {
     return reads_clean<Mix> ? Gradient{} : std::move(g);
@@ -63,7 +63,7 @@ inline constexpr bool takes_samples = requires {
 template <class P, class D, class M>
 inline constexpr bool perturbation_fits =
     !std::is_same_v<P, NoPerturbation> || (std::is_same_v<D, NoDistance> && !reads_clean<M>);
-// The later ascents of several follow their own gradients, of which no average is kept.
+// Several ascents fit to no distance: each ascent follows its own gradient, and there is no average of those.
 template <class P, class D>
 inline constexpr bool ascents_fit = !requires {
     requires P::ascends_again;
@@ -74,7 +74,7 @@ inline constexpr bool is_plus_of_plus = false;
 template <class M>
 inline constexpr bool is_plus_of_plus<Plus<Plus<M>>> = true;
 
-// Refuses what does not fit in one sentence each.
+// Refuses policies that do not fit together, each with one sentence.
 template <class Perturb, class Distance, class Mix>
 struct PoliciesFit {
     static_assert(perturbation<Perturb>, "polder: Perturb is a ball with validate() and "
@@ -133,7 +133,7 @@ struct Family {
     static constexpr bool family = true;
 
     struct State {
-        Point y;
+        PointId y;
         detail::StateOf<Perturb> perturb;
         detail::StateOf<Distance> distance;
     };
@@ -148,7 +148,7 @@ struct Family {
     }
 
     /// The mask of a masked ball.
-    Mask mask(State const& state) const requires requires { perturb.array(state.perturb); }
+    MaskId mask(State const& state) const requires requires { perturb.array(state.perturb); }
     { return perturb.array(state.perturb).now; }
 
     /// From x to y = x + eps.
@@ -168,12 +168,12 @@ struct Family {
         auto [g, y] = place(run, state);
         return run.gradient(B1, y, std::move(g));
     }
-    /// What the base optimizer gets.
-    template <class R>
-    auto update(R& run, State const& state) const {
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
         auto [g, y] = place(run, state);
-        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));      // s = grad L_B1(y)
-        return detail::blend(run, mix, std::move(s), std::move(g));  // u = Mix(s, g, ...)
+        auto s = run.gradient(B1, y, detail::spent_by<Mix>(g));        // s = grad L_B1(y)
+        auto u = detail::blend(run, mix, std::move(s), std::move(g));  // u = Mix(s, g, ...)
+        base.descend(run, std::move(u));                               // x <- BaseOpt(x, u)
     }
 };
 
@@ -205,9 +205,9 @@ struct Family<NoPerturbation, Distance, Mix> {
     Gradient ascended(R& run, State const&) const {
         return run.gradient(B1, run.x());
     }
-    template <class R>
-    auto update(R& run, State const&) const {
-        return mix.blend(run, run.gradient(B1, run.x()));
+    template <class R, class Base>
+    void step(R& run, State const&, Base const& base) const {
+        base.descend(run, mix.blend(run, run.gradient(B1, run.x())));
     }
 };
 

@@ -17,7 +17,7 @@ namespace detail {
     throw std::invalid_argument(message.str());
 }
 
-// What a number is to a method that takes options.
+// A parameter type that takes any number, to refuse numbers where a method takes options.
 struct NumberWithoutBraces {
     template <class Number>
     requires std::is_arithmetic_v<Number>

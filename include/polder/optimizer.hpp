@@ -2,18 +2,14 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <polder/blocks/container.hpp>
@@ -26,7 +22,7 @@
 #include <polder/concepts.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/policy_name.hpp>
-#include <polder/run/any_engine.hpp>
+#include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/descent.hpp>
 #include <polder/run/handles.hpp>
@@ -37,7 +33,7 @@ namespace polder {
 
 namespace detail {
 
-// What steps return; a Report also where there is no engine, since an error says so.
+// What steps return. Where there is no engine for the parameters it is a Report too, and an error says what is missing.
 template <class Space, class T>
 struct ReportFor {
     using type = Report;
@@ -65,28 +61,33 @@ inline constexpr bool samples_asked = requires {
     requires Method::samples;
 };
 
+template <class Method, class R>
+inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run) {
+    method.start(run, method.init(plan));
+};
+
 }  // namespace detail
 
 /// A method is an algorithm over a run (run/run.hpp), written once for all containers, scalars and devices:
 ///
 ///     State init(Plan& plan) const;                     what it keeps and needs (run/handles.hpp)
-///     auto update(run, state) const;                    a step: what the base optimizer gets (run/blend.hpp), or
-///     void step(run, state, base) const;                a step that descends itself (run/descent.hpp)
+///     void step(run, state, base) const;                a step, which ends with base.descend(run, u) (run/descent.hpp)
 ///     void validate() const;                            throws for a hyper-parameter that is out of range
 ///
 /// and, where it has them:
 ///
-///     Placed place(run, state) const;                   the way to x + eps: for perturbation()
-///     auto rest(run, state) const;                      the steps between, where an Interval is set; else u = g
+///     Placed place(run, state) const;                   the way to x + eps, for perturbation(); or place(run, state, base)
+///     void rest(run, state, base) const;                the steps between, where an Interval is set; else u = g
 ///     void start(run, state) const;                     passes for the first values of what it keeps
 ///     static constexpr int batches = 2;                 it asks for a second batch
 ///     static constexpr bool samples = true;             it asks for single samples
 ///
-/// x and all that lasts are written by the last pass of a step, after the last call of the closure. So a closure that
-/// throws leaves everything as it was, and so does a step that is refused (see NonFinite for the one exception).
+/// The last pass of a step writes x and all that lasts, after the last call of the closure. So a closure that throws leaves
+/// everything as it was, and so does a step in which something is not finite (NonFinite names the one exception).
 ///
-/// Results do not depend on the number of threads, on the container, or on how parameters are cut into blocks (but for
-/// methods that say so in their name). After the first step a step allocates nothing. Not thread-safe: one step at a time.
+/// Results do not depend on the number of threads or on the container. They do not depend on how parameters are cut into
+/// blocks either, except for methods that say so in their name. Only the first step allocates memory. Not thread-safe: one
+/// step at a time.
 template <class Method, class BaseOpt>
 class Optimizer : public Settings {
     static_assert(
@@ -95,6 +96,8 @@ class Optimizer : public Settings {
         "docs/writing_a_method.md");
 
     static constexpr bool samples = detail::samples_asked<Method>;
+    template <class Engine>
+    static constexpr bool starts = detail::starts<Method, Run<Engine, detail::NoClosure>>;
     template <class C>
     using EngineFor = typename EngineOf<memory_space_t<C>, scalar_t<C>>::type;
 
@@ -106,7 +109,7 @@ public:
     /// Whether there is a mask, and so set_mask().
     static constexpr bool has_mask = detail::has_mask<Method>;
 
-    /// What a step of parameters C returns: a Report, or, where they lie on a device, a DeviceReport that can wait.
+    /// What a step of parameters C returns: a Report; for parameters on a device a DeviceReport, which is read later.
     template <class C>
     using ReportOf = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
 
@@ -116,12 +119,12 @@ public:
         validate();
     }
 
-    /// One step: x is changed in place, a report of what was measured comes back.
+    /// One step. Changes x in place and returns a report of what was measured.
     ///
-    /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass): returns
+    /// closure: scalar(C const& at, C& gradient) or scalar(C const& at, C& gradient, Pass). It returns
     /// the loss at `at` and overwrites `gradient` (of the shape of x, content unspecified) with its
-    /// gradient. Whether the loss is the mean or the sum over the batch is the caller's choice,
-    /// once for all. A method with two batches, or with samples, needs the second form.
+    /// gradient. The loss may be the mean or the sum over the batch, but the same in all steps.
+    /// A method with two batches, or with samples, needs the second form.
     ///
     /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
     /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
@@ -133,7 +136,7 @@ public:
             auto& engine = prepare(x);
             detail::OutOfPlace<EngineFor<Container>, Container, std::remove_reference_t<Closure>,
                                batches, samples>
-                form(engine, x, closure, twins_);
+                form(engine, x, closure, bound_.twins);
             return advance(engine, form);
         } else {
             return {};
@@ -153,54 +156,53 @@ public:
         });
     }
 
-    /// One step of a model that owns its parameters x and its gradient (same shape) and computes at
-    /// x alone. closure: scalar() or scalar(Pass): returns the loss at what x holds and overwrites
-    /// `gradient`. x + eps is written into x for the second evaluation, and x is put back bit for
-    /// bit, also when the closure throws. Costs two copies of x more than step(); results are the
+    /// One step of a model that owns its parameters x and its gradient (same shape), and that computes
+    /// only at x. closure: scalar() or scalar(Pass). It returns the loss at what x holds and overwrites
+    /// `gradient`. For the second evaluation x + eps is written into x; then x is put back bit for
+    /// bit, also when the closure throws. Costs two copies of x more than step(). Results are the
     /// same bit for bit.
     template <class C, class Closure>
     ReportOf<C> step_in_place(C& x, C& gradient, Closure&& closure) {
         using Call = std::remove_reference_t<Closure>;
         detail::check_container<C, C&>();
-        static_assert(
-            std::invocable<Call&> || std::invocable<Call&, Pass>,
-            "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
-        static_assert(batches == 1 || std::invocable<Call&, Pass>,
-                      "polder: this method uses two batches; let the closure take a polder::Pass");
-        static_assert(
-            !samples || std::invocable<Call&, Pass>,
-            "polder: this method asks for single samples; let the closure take a polder::Pass");
+        detail::check_closure_in_place<Call, (batches > 1), samples>();
         auto& engine = prepare(x);
         detail::InPlace<EngineFor<C>, C, Call, batches, samples> form(engine, x, gradient, closure,
-                                                                      free_gradients_);
+                                                                      bound_.free_gradients);
         return advance(engine, form);
     }
 
-    /// Writes the perturbation eps of the next step at x, as a step of the method, into `eps` (same shape) and
-    /// changes nothing else: for measuring sharpness. Evaluates the closure as the step does on its way to x + eps.
+    /// Writes the perturbation eps that the next step of the method would have at x to `eps` (same shape), and changes
+    /// nothing else: for measuring sharpness. Calls the closure as the step does to reach x + eps.
     template <class C, class Closure>
     ReportOf<C> perturbation(C& x, Closure&& closure, C& eps) {
-        if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>()) {
+        static_assert(has_perturbation, "polder: this method has no perturbation");
+        if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>() &&
+                      has_perturbation) {
             auto& engine = prepare(x);
             detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples>
-                form(engine, x, closure, twins_);
-            return look(engine, form, eps);
+                form(engine, x, closure, bound_.twins);
+            return with_run(engine, form, false, [&](auto& run) {
+                auto const y = place(run).y;
+                detail::collect(engine, eps, engine.callers_array(), "eps");
+                run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
+                if (engine.alive()) engine.clear_frozen(engine.callers_array());
+            });
         } else {
             return {};
         }
     }
 
-    /// Allocates the state for x without a step; a no-op when it is there. Needed before
-    /// visit_state on a fresh optimizer. Throws std::invalid_argument where the state is of another
-    /// shape.
+    /// Allocates the state for x without a step. Does nothing if the state is there. Needed before
+    /// visit_state on a fresh optimizer. Throws std::invalid_argument if the state is of another shape.
     template <class C>
     void bind(C& x) {
         detail::check_container<C, C&>();
         prepare(x);
     }
 
-    /// Sets the mask of a masked ball: 1 where a coordinate moves, 0 where it does not, counted through all
-    /// blocks of x. Throws std::invalid_argument where there are not as many as x has coordinates.
+    /// Sets the mask of a masked ball, one value for each coordinate, through all blocks of x: 1 where it moves, 0 where
+    /// it does not. Throws std::invalid_argument if there are more or fewer values than x has coordinates.
     template <class C>
     void set_mask(C& x, std::span<std::uint8_t const> mask) {
         static_assert(has_mask, "polder: this method has no mask");
@@ -212,10 +214,10 @@ public:
                 throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
                                             " values, expected " + std::to_string(size));
             }
-            auto const values = engine.values(method_.mask(*state_));
+            auto const values = engine.values(method_.mask(*bound_.state));
             std::transform(mask.begin(), mask.end(), values.begin(),
                            [](std::uint8_t m) -> std::uint8_t { return m != 0 ? 1 : 0; });
-            engine.take_back();
+            engine.write_back();
         }
     }
 
@@ -224,22 +226,16 @@ public:
     /// each counter, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
-        if (!counts_are_ours_) engine_.count(data_);
+        if (!counts_are_ours_) bound_.engine.count(data_);
         counts_are_ours_ = true;  // may be written to, until the next step
-        // Those of the base optimizer, then those of the method.
-        auto arrays = engine_.state();
-        std::rotate(arrays.begin(), arrays.begin() + static_cast<std::ptrdiff_t>(method_arrays_),
-                    arrays.begin() + static_cast<std::ptrdiff_t>(plan_.kept().size()));
-        for (detail::StateArray const& array : arrays) {
-            std::visit([&](auto values) { f(array.name, values); }, array.values);
-        }
+        bound_.visit_arrays(f);
         f(std::string_view("steps"), data_.steps);
         f(std::string_view("skipped_steps"), data_.skipped);
         f(std::string_view("method_steps"), data_.method_steps);
         f(std::string_view("epochs"), epochs_);
         f(std::string_view("batch"), batch_);
-        for (std::size_t k = 0; k < counters_.size(); ++k) {
-            f(std::string_view(plan_.counters()[k]), counters_[k]);
+        for (std::size_t k = 0; k < bound_.counters.size(); ++k) {
+            f(std::string_view(bound_.plan.counters()[k]), bound_.counters[k]);
         }
         f(std::string_view("base_steps"), data_.base_steps[0]);
         for (std::size_t k = 0; k < groups_.size(); ++k) {
@@ -247,24 +243,24 @@ public:
         }
     }
 
-    /// The composed type, by the names of its parts: two optimizers of the same text keep the same state,
-    /// but for options of the base optimizer.
+    /// The composed type, by the names of its parts. Two optimizers with the same text have the same state, except for
+    /// options of the base optimizer.
     std::string method() const {
         std::string const kind = requires { Method::family; }
         ? "Sharpness<" : "Optimizer<";
         return kind + policy_name<Method>() + ", " + policy_name<BaseOpt>() + ">";
     }
 
-    /// The method and the base optimizer. A hyper-parameter may be changed between steps (learning_rate, rho); an
-    /// option that decides how much state there is (momentum from or to 0, amsgrad) may not.
+    /// The method and the base optimizer. A hyper-parameter (learning_rate, rho) may be changed between steps. An option
+    /// that decides how much state there is (momentum from or to 0, amsgrad) may not.
     Method& policy() noexcept { return method_; }
     Method const& policy() const noexcept { return method_; }
     BaseOpt& base() noexcept { return base_; }
     BaseOpt const& base() const noexcept { return base_; }
 
-    /// For a step that was captured in a CUDA graph: to be called before the graph is launched once more. Counts
-    /// the step, and puts the learning rate and rho of its number (schedules, groups) where the graph reads
-    /// them. Without it the schedules stand still; Adam's bias correction, which the device counts for, does not.
+    /// To be called before each launch of a CUDA graph in which a step was captured. Counts the step, and writes the
+    /// learning rate and rho of that step (schedules, groups) where the graph reads them. Without this call schedules stay
+    /// at their value; Adam's bias correction goes on, since the device counts its steps itself.
     template <class C>
     void before_replay(C& x) {
         detail::check_container<C, C&>();
@@ -281,26 +277,27 @@ private:
         validate_groups();
     }
 
-    // The engine for x, with where its blocks lie and the numbers of the next step.
+    // The engine for x. It knows where the blocks of x lie, and the numbers of the next step.
     template <class C>
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
         validate();
-        if (engine_.empty()) {
+        if (bound_.engine.empty()) {
             try {
-                make_engine<Engine>(x);
+                start(bound_.template make<Engine>(x, method_, base_));
             } catch (...) {
-                engine_.clear();
+                bound_.engine.clear();
                 throw;
             }
+            groups_assigned_ = false;
         }
-        auto* const engine = engine_.template get<Engine>();
+        auto* const engine = bound_.engine.template get<Engine>();
         if (engine == nullptr) {
             throw std::invalid_argument(
                 "polder: the scalar type of the parameters is not that of the first step");
         }
         if constexpr (!detail::step_of_its_own<BaseOpt>) {
-            if (detail::state_size(base_) != base_state_->count) {
+            if (detail::state_size(base_) != bound_.base_state->count) {
                 throw std::invalid_argument("polder: the base optimizer's options now need other "
                                             "state than at the first step");
             }
@@ -308,37 +305,17 @@ private:
         counts_are_ours_ = false;
         engine->data = &data_;
         engine->run_on(threads_, stream_);
-        engine->take_back();
+        engine->write_back();
         detail::collect(*engine, x, {0}, "the parameters");
         settle(*engine);
         engine->refresh();
         return *engine;
     }
 
-    // All that depends on the number and the shapes of the blocks.
-    template <class Engine, class C>
-    void make_engine(C& x) {
-        detail::Blocks blocks;
-        for_each_named_block(
-            x, [&](std::string const& name, auto*, std::size_t size, BlockShape const& shape) {
-                blocks.names.push_back(name);
-                blocks.shapes.push_back(shape);
-                blocks.sizes.push_back(size);
-            });
-        plan_ = {};
-        state_.emplace(method_.init(plan_));
-        method_arrays_ = plan_.kept().size();
-        base_state_.emplace(detail::BaseState<BaseOpt>::make(base_, plan_));
-        counters_.assign(plan_.counters().size(), 0);
-        groups_assigned_ = false;
-        auto& engine = engine_.emplace(Engine(std::move(blocks), plan_));
-        free_gradients_.reserve(static_cast<std::size_t>(plan_.gradients()));
-        detail::NoClosure form;
-        Report report;
-        detail::Circumstances const step{};
-        Run run(engine, form, free_gradients_, counters_, step, report);
-        if constexpr (requires { method_.start(run, *state_); }) {
-            // Of all blocks, whatever groups there are.
+    // Runs the method's passes for the first values of its state. They run over all blocks, also over frozen ones.
+    template <class Engine>
+    void start(Engine& engine) {
+        if constexpr (starts<Engine>) {
             detail::StepData const data{
                 .settings = {{}},
                 .group = std::vector<std::uint32_t>(engine.blocks().sizes.size()),
@@ -346,50 +323,31 @@ private:
             engine.data = &data;
             engine.run_on(threads_, stream_);
             engine.refresh();
-            engine.begin(non_finite_);
-            method_.start(run, *state_);
+            detail::NoClosure form;
+            with_run(engine, form, false, [&](auto& run) { method_.start(run, *bound_.state); });
         }
     }
 
-    detail::Circumstances circumstances() const {
-        return {clipping_, epoch(), batch_, data_.method_steps, one_radius(), false};
-    }
-    template <class Engine>
-    void free_all_gradients(Engine const& engine) {
-        free_gradients_.clear();
-        for (int k = engine.plan().gradients(); k > 0; --k) {
-            free_gradients_.push_back({engine.plan().arrays() + k - 1});
-        }
-    }
-
-    template <class Engine, class Form>
-    typename Engine::StepReport advance(Engine& engine, Form& form) {
-        auto const step = circumstances();
+    // Calls passes(run) between the begin and the end of a step of the engine. is_step: false where x and the state do not
+    // change.
+    template <class Engine, class Form, class Passes>
+    auto with_run(Engine& engine, Form& form, bool is_step, Passes const& passes) ->
+        typename Engine::StepReport {
+        detail::Circumstances const step{clipping_,
+                                         epoch(),
+                                         batch_,
+                                         data_.method_steps,
+                                         one_radius(),
+                                         is_step,
+                                         interval_.active(data_.steps, batch_)};
         Report report;
-        free_all_gradients(engine);
+        bound_.free_all_gradients();
         engine.begin(non_finite_);
-        Run run(engine, form, free_gradients_, counters_, step, report);
-        run.active = interval_.active(data_.steps, batch_);
-        Descends<BaseOpt> const base{base_, *base_state_};
-        if (run.active) {
-            if constexpr (requires { method_.step(run, *state_, base); }) {
-                method_.step(run, *state_, base);
-            } else {
-                base.descend(run, method_.update(run, *state_));
-            }
-        } else if constexpr (requires { method_.rest(run, *state_); }) {
-            base.descend(run, method_.rest(run, *state_));
-        } else {
-            base.descend(run, run.gradient(B1, run.x()));
-        }
-        return finish(engine, run, report);
-    }
+        Run run(engine, form, bound_.free_gradients, bound_.counters, step, report);
+        passes(run);
 
-    // The end of a step, or of a look at one.
-    template <class Engine, class TheRun>
-    typename Engine::StepReport finish(Engine& engine, TheRun& run, Report report) {
         detail::Ending const& ending = run.ending();
-        if (ending.counts && !run.ended() && engine.alive()) {
+        if (is_step && !run.ended() && engine.alive()) {
             throw std::logic_error("polder: a step of a method ends with a descent");
         }
         detail::Fault const fault = engine.end(ending, run.ended());
@@ -400,44 +358,51 @@ private:
             }
             ++data_.skipped;
             report.skipped = true;
-        } else if (ending.counts && !engine.recording()) {
+        } else if (is_step && !engine.recording()) {
             last_descents_ = ending.descents;
-            run.keep_counters();
+            run.store_counters();
             count_step(ending.descents, ending.active);
             engine.expect(data_);
         }
         return engine.report(report, ending);
     }
 
-    template <class Engine, class Form, class C>
-    typename Engine::StepReport look(Engine& engine, Form& form, C& eps) {
-        auto step = circumstances();
-        step.eps_alone = true;
-        Report report;
-        free_all_gradients(engine);
-        engine.begin(non_finite_);
-        Run run(engine, form, free_gradients_, counters_, step, report);
-        static_assert(has_perturbation, "polder: this method has no perturbation");
-        if constexpr (has_perturbation) {
-            auto const placed = method_.place(run, *state_);
-            detail::collect(engine, eps, engine.guest(), "eps");
-            run.map(detail::CopyPass{}, Out{engine.guest()}, placed.y);
-            if (engine.alive()) engine.clear_frozen(engine.guest());
-        }
-        return finish(engine, run, report);
+    template <class Engine, class Form>
+    auto advance(Engine& engine, Form& form) {
+        return with_run(engine, form, true, [&](auto& run) { take_step(run); });
     }
+    template <class R>
+    Placed place(R& run) {
+        Descends<BaseOpt> const base{base_, *bound_.base_state};
+        if constexpr (requires { method_.place(run, *bound_.state, base); }) {
+            return method_.place(run, *bound_.state, base);
+        } else {
+            return method_.place(run, *bound_.state);
+        }
+    }
+    template <class R>
+    void take_step(R& run) {
+        Descends<BaseOpt> const base{base_, *bound_.base_state};
+        auto const& state = *bound_.state;
+        if (run.active()) {
+            static_assert(
+                requires { method_.step(run, state, base); },
+                "polder: a method has step(run, state, base), which ends with base.descend(run, "
+                "u); "
+                "see docs/writing_a_method.md");
+            method_.step(run, state, base);
+        } else if constexpr (requires { method_.rest(run, state, base); }) {
+            method_.rest(run, state, base);
+        } else {
+            base.descend(run, run.gradient(B1, run.x()));
+        }
+    }
+
     Method method_;
     BaseOpt base_;
-    Plan plan_;
-    std::optional<decltype(std::declval<Method const&>().init(std::declval<Plan&>()))> state_;
-    std::optional<typename detail::BaseState<BaseOpt>::type> base_state_;
-    std::vector<std::uint64_t> counters_;
-    std::vector<Array> free_gradients_;
-    detail::AnyEngine engine_;
-    detail::Twins twins_;
-    std::size_t method_arrays_ = 0;  // of the state that are the method's
+    detail::Binding<Method, BaseOpt> bound_;
     unsigned last_descents_ = 1;
-    bool counts_are_ours_ = false;  // and not those of a device
+    bool counts_are_ours_ = false;  // data_ has the counts, and they need not be read from a device
 };
 
 }  // namespace polder

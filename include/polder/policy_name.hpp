@@ -1,4 +1,4 @@
-/// The names of policies, as they stand in files of state.
+/// The names of policies, as files of state have them.
 #pragma once
 
 #include <string>
@@ -19,8 +19,8 @@ constexpr std::string_view spelling() {
 
 }  // namespace detail
 
-/// The name of a policy: its static member `name` (a text, or a function that returns one), or else how the
-/// compiler spells its type, which other compilers may spell otherwise.
+/// The name of a policy: its static member `name` (a text, or a function that returns one). Without it, the name of its type as
+/// the compiler writes it; another compiler may write it differently.
 template <class P>
 std::string policy_name() {
     if constexpr (requires { std::string_view(P::name); }) {
@@ -28,8 +28,8 @@ std::string policy_name() {
     } else if constexpr (requires { std::string(P::name()); }) {
         return P::name();
     } else {
-        const std::string_view text = detail::spelling<P>();
-        const auto begin = text.find("P = ");
+        std::string_view const text = detail::spelling<P>();
+        auto const begin = text.find("P = ");
         if (begin == std::string_view::npos) return std::string(text);
         return std::string(text.substr(begin + 4, text.find_first_of("];", begin) - begin - 4));
     }

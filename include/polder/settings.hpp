@@ -1,4 +1,5 @@
-/// What can be set around a method: groups, intervals, schedules, clipping, threads, values that are not finite.
+/// What can be set around a method: groups, intervals, schedules, clipping, threads, and what happens to values that are not
+/// finite.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +21,13 @@
 
 namespace polder {
 
-/// The settings that all optimizers have. They are not part of the state: a file of state has none of them.
+/// The settings that all optimizers have. They are not part of the state, so files of state do not contain them.
 class Settings {
 public:
-    /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and a
-    /// name that is empty or used twice; whether the blocks exist is found out at the next step. The base
-    /// optimizer of a group counts its own steps: those in which the group was not frozen.
+    /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and for a
+    /// name that is empty or used twice. The next step checks whether the blocks exist. The base optimizer counts
+    /// steps for each group: those in which the group was not frozen. A CUDA graph that was captured before goes on with
+    /// the groups of then, so capture the step again.
     void set_groups(std::vector<Group> groups) {
         for (std::size_t k = 0; k < groups.size(); ++k) {
             if (groups[k].name.empty()) throw std::invalid_argument("polder: a group needs a name");
@@ -45,7 +47,7 @@ public:
 
     std::vector<Group> const& groups() const noexcept { return groups_; }
 
-    /// The group of that name, whose values may be changed between steps; its name and its blocks may not.
+    /// The group of that name. Its values may be changed between steps, its name and its blocks may not.
     /// Throws std::out_of_range that lists the known names.
     Group& group(std::string_view name) {
         std::vector<std::string_view> known;
@@ -57,14 +59,14 @@ public:
                                 "'; known: " + (known.empty() ? "none" : detail::listed(known)));
     }
 
-    /// Which steps are the method's; default: all. Throws std::invalid_argument where it is not valid.
+    /// Which steps are steps of the method; default: all. Throws std::invalid_argument if the interval is not valid.
     void set_interval(Interval const& interval) {
         interval.validate();
         interval_ = interval;
     }
     Interval const& interval() const noexcept { return interval_; }
 
-    /// What the learning rate and rho of step t = 0, 1, ... are multiplied with, in all groups; default: 1. See
+    /// The factor of the learning rate, and that of rho, in step t = 0, 1, ..., for all groups; default: 1. See
     /// schedules.hpp.
     void set_learning_rate_schedule(std::function<double(std::uint64_t)> schedule) {
         learning_rate_schedule_ = std::move(schedule);
@@ -73,13 +75,13 @@ public:
         rho_schedule_ = std::move(schedule);
     }
 
-    /// Limits of the gradient that the base optimizer gets; default: none.
+    /// Clips the gradient that the base optimizer gets; default: no limits.
     void set_clipping(Clipping const& clipping) {
         clipping.validate();
         clipping_ = clipping;
     }
 
-    /// Threads of the passes, >= 1; default: OpenMP's number, 1 without OpenMP. Results do not
+    /// The number of threads of the passes, >= 1; default: OpenMP's number, or 1 without OpenMP. Results do not
     /// depend on it.
     void set_threads(int threads) {
         if (threads < 1) detail::refuse("threads", threads, "a number >= 1");
@@ -87,21 +89,22 @@ public:
     }
     int threads() const noexcept { return threads_; }
 
-    /// The stream of the passes over a device's memory, a cudaStream_t; default: the device's default stream.
+    /// The stream of the passes over a device's memory, a cudaStream_t; default: the device's default stream. Passes on a new
+    /// stream do not wait for those on the old one: before the next step, wait for the old stream, or let the new one wait.
     void set_stream(void* stream) noexcept { stream_ = stream; }
 
     /// What to do with losses and gradients that are not finite; default: raise.
     void set_non_finite(NonFinite policy) noexcept { non_finite_ = policy; }
     NonFinite non_finite() const noexcept { return non_finite_; }
 
-    /// Tells that the next step is the first of an epoch: for masks, and intervals that restart. Not needed by
-    /// other methods.
+    /// To be called before the first step of each epoch, for masks and for intervals that restart. Other methods do
+    /// not need it.
     void begin_epoch() noexcept {
         ++epochs_;
         batch_ = 0;
     }
 
-    /// Steps that changed the parameters, and steps that NonFinite::skip left out.
+    /// The number of steps that changed the parameters, and of those that NonFinite::skip left out.
     std::uint64_t steps() const noexcept { return data_.steps; }
     std::uint64_t skipped_steps() const noexcept { return data_.skipped; }
 
@@ -142,7 +145,7 @@ protected:
             if (!groups_[k].frozen) data_.base_steps[k + 1] += descents;
         }
     }
-    // Counted from 0, the one before the first begin_epoch() being 0, too.
+    // Counted from 0. Steps before the first begin_epoch() belong to epoch 0.
     std::uint64_t epoch() const noexcept { return epochs_ == 0 ? 0 : epochs_ - 1; }
     bool one_radius() const noexcept {
         for (Group const& group : groups_) {
@@ -170,7 +173,7 @@ protected:
 private:
     double factor(std::function<double(std::uint64_t)> const& schedule, char const* what) const {
         if (!schedule) return 1;
-        const double value = schedule(data_.steps);
+        double const value = schedule(data_.steps);
         if (!(std::isfinite(value) && value >= 0)) {
             detail::refuse(what, value, "a finite number >= 0");
         }

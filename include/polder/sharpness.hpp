@@ -24,7 +24,7 @@ namespace polder {
 ///     u   = Mix(s, g, grad L_B2(x))
 ///     x   = BaseOpt(x, u)
 ///
-/// Family::update (family.hpp) is its text.
+/// Family::step (family.hpp) is this step in code.
 template <class Perturb, class Distance, class Mix, class BaseOpt>
 class Sharpness : public Optimizer<Family<Perturb, Distance, Mix>, BaseOpt> {
 public:

@@ -31,7 +31,7 @@ struct Ball {
         return {};
     }
     template <class R, class State, class Before>
-    auto reads(R&, State const&, Before const&, polder::Array x, polder::Gradient const&) const {
+    auto reads(R&, State const&, Before const&, polder::ArrayId x, polder::Gradient const&) const {
         return std::tuple{x};
     }
 };

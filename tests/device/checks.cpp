@@ -21,6 +21,8 @@
 #include <polder/thrust.hpp>
 #endif
 
+#include <polder/any_optimizer.hpp>
+
 #include "support/methods.hpp"
 #include "support/valley.hpp"
 
@@ -195,6 +197,72 @@ void groups() {
     check(FisherSAM<Adam, BatchFisher, MetricNormPerBlock>{Adam{}}, "FisherSAM per block");
     check(SSAM{Adam{}, {}, DynamicMask{.refresh_epochs = 1}}, "SSAM-D");
     check(MirrorGradient{AdamW{}, {.beta = 2}}, "MG");
+}
+
+// perturbation() writes the eps of the CPU.
+static_assert(SAM<Adam>::has_perturbation && LookSAM<Adam>::has_perturbation &&
+              MomentumSAM<Adam>::has_perturbation && !MirrorGradient<Adam>::has_perturbation);
+void perturbations() {
+    for_each_kind_of_method(
+        Adam{.learning_rate = 0.02}, test::Settings{.rho = 0.1},
+        [](char const* name, auto optimizer) {
+            if constexpr (decltype(optimizer)::has_perturbation) {
+                auto on_device = optimizer;
+                std::vector<double> x = starts<double>(500), eps(500);
+                DeviceVector<double> y(500), there(500);
+                set_values(y, x);
+                for (int t = 0; t < 3; ++t) {
+                    Report const host = optimizer.perturbation(x, Valley{}, eps);
+                    Report const report = on_device.perturbation(y, HostValley{}, there);
+                    require_close(values(there), eps, name);
+                    require_close(report.perturbation_norm, host.perturbation_norm, 1e-12, name);
+                    optimizer.step(x, Valley{});
+                    on_device.step(y, HostValley{});
+                }
+            }
+        });
+}
+
+// A table that has grown leaves the old one where a graph may read it.
+void growing_tables() {
+    DeviceSystem system;
+    detail::DeviceTable<double, DeviceSystem> table;
+    table.values = {1};
+    table.refresh(system);
+    double const* const first = table.at();
+    table.values = {2, 3, 4};
+    require(table.outgrown(), "three values fit where one was");
+    table.refresh(system);
+    require(DeviceArray<double, DeviceSystem>(1).data() != first, "the old table was freed");
+    double old = 0;
+    DeviceSystem::read(&old, first, sizeof old);
+    require(old == 1, "the old table was written to");
+    double const* const second = table.at();
+    table.values = {5};
+    table.refresh(system);
+    require(table.at() == second, "a smaller table was made anew");
+    table.read();
+    require(table.values == std::vector<double>{5}, "a smaller table is read as the larger one");
+}
+
+// A closure of any optimizer returns a number, or one that lies on the device.
+void any_optimizer() {
+    const BSAM optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
+    const auto expected = run(optimizer, std::vector<double>(300), Valley{}, steps);
+    using C = DeviceVector<double>;
+    const auto check = [&](auto const& closure, char const* name) {
+        const auto found = run(AnyOptimizer<C>(optimizer), C(300), closure, steps);
+        require_close(found.first, expected.first, name);
+        require_close(found.second.loss, expected.second.loss, 1e-12, name);
+    };
+    check(HostValley{}, "a number");
+    DeviceArray<double, DeviceSystem> loss(1);
+    check(
+        [&](C const& at, C& gradient, Pass pass) {
+            loss.assign(1, HostValley{}(at, gradient, pass));
+            return DeviceLoss(loss.data());
+        },
+        "a number on the device");
 }
 
 // The state comes to the host and back, and a copy of an optimizer goes on as the original.
@@ -491,6 +559,9 @@ constexpr Check checks[] = {{"methods_in_double", methods_in_double},
                             {"methods_in_float", methods_in_float},
                             {"containers", containers},
                             {"groups", groups},
+                            {"perturbations", perturbations},
+                            {"growing_tables", growing_tables},
+                            {"any_optimizer", any_optimizer},
                             {"state", state},
                             {"non_finite", non_finite},
                             {"closure_throws", closure_throws},

@@ -62,12 +62,12 @@ public:
     Engine& operator=(Engine const&) = delete;
     CpuEngine<T>* operator->() { return &engine_; }
 
-    static constexpr Array own[] = {{1}, {2}, {3}};
-    static constexpr Mask mask[] = {{0}, {1}};
+    static constexpr ArrayId own[] = {{1}, {2}, {3}};
+    static constexpr MaskId mask[] = {{0}, {1}};
 
     /// An array that lies in the blocks of a container: `v`, cut up.
-    Array container(std::vector<T>& v) {
-        auto& table = engine_.table(Array{0});
+    ArrayId container(std::vector<T>& v) {
+        auto& table = engine_.table(ArrayId{0});
         T* next = v.data();
         for (std::size_t block = 0; block < engine_.blocks().sizes.size(); ++block) {
             table[block] = next;
@@ -76,19 +76,19 @@ public:
         return {0};
     }
     /// One of our own with these values.
-    Array assign(int k, std::vector<T> const& v) {
+    ArrayId assign(int k, std::vector<T> const& v) {
         std::copy(v.begin(), v.end(), engine_.values(own[k]).begin());
         return own[k];
     }
-    std::vector<T> read(Array a) {
+    std::vector<T> read(ArrayId a) {
         auto const v = engine_.values(a);
         return {v.begin(), v.end()};
     }
-    std::vector<std::uint8_t> read(Mask m) {
+    std::vector<std::uint8_t> read(MaskId m) {
         auto const v = engine_.values(m);
         return {v.begin(), v.end()};
     }
-    double read(Value v) {
+    double read(ValueId v) {
         detail::Ending ending;
         ending.noted[0] = v;
         return engine_.report({}, ending).gradient_norm;
@@ -135,7 +135,7 @@ const Everywhere moments{[](auto v) -> Terms<Sum, Sum, Max> {
     const auto value = static_cast<double>(v);
     return {Sum{value}, Sum{value * value}, Max{std::abs(value)}};
 }};
-constexpr Value found[] = {{0}, {1}, {2}};
+constexpr ValueId found[] = {{0}, {1}, {2}};
 constexpr Fault bad_gradient = detail::gradient_fault(Evaluation::clean);
 constexpr Fault bad_perturbed_gradient = detail::gradient_fault(Evaluation::perturbed);
 
@@ -169,10 +169,10 @@ TEMPLATE_TEST_CASE("a reduction is the same bit for bit for any threads and any 
         whole->reduce(found[0], Fault::none, moments, whole.assign(0, v));
         for (int threads : {1, 2, 7}) {
             Engine<TestType> engine(uneven_blocks(size), threads);
-            for (Array const a : {engine.container(v), engine.assign(0, v)}) {
+            for (ArrayId const a : {engine.container(v), engine.assign(0, v)}) {
                 engine->reduce(found[0], Fault::none, moments, a);
                 CAPTURE(size, threads, a.id);
-                for (Value const value : found) CHECK(engine.read(value) == whole.read(value));
+                for (ValueId const value : found) CHECK(engine.read(value) == whole.read(value));
             }
         }
     }
@@ -192,7 +192,7 @@ TEMPLATE_TEST_CASE("a reduction of blocks is that of each by itself", "[engine][
             for (std::size_t block = 0; block < blocks.size(); ++block) {
                 CAPTURE(size, threads, block);
                 const auto read = [&](int k) {
-                    return engine.read(Value{k + 3 * static_cast<int>(block)});
+                    return engine.read(ValueId{k + 3 * static_cast<int>(block)});
                 };
                 long double expected = 0, expected_squares = 0;
                 double expected_largest = 0;
@@ -209,7 +209,7 @@ TEMPLATE_TEST_CASE("a reduction of blocks is that of each by itself", "[engine][
                 CHECK(reference[block] == std::array{read(0), read(1), read(2)});
                 sum_of_squares += read(1);
             }
-            const Value root{static_cast<int>(3 * blocks.size())};
+            const ValueId root{static_cast<int>(3 * blocks.size())};
             engine->root_of_sum({1, 3}, root);
             CHECK(engine.read(root) == std::sqrt(sum_of_squares));
         }
@@ -221,13 +221,13 @@ TEST_CASE("a map visits every coordinate once, whatever the blocks", "[engine][t
         for (int threads : {1, 2, 7}) {
             std::vector<double> v(size, 1.0);
             Engine<double> engine(uneven_blocks(size), threads);
-            const Array count = engine.own[0];
+            const ArrayId count = engine.own[0];
             engine->map(Everywhere{[](double x, double& n) { n += x; }}, engine.container(v),
-                        InOut{count});
+                        Changed{count});
             CHECK(engine.read(count) == std::vector<double>(size, 1.0));
             // And into the blocks of the container.
             engine->map(Everywhere{[](double& to, double n) { to = 2 * n; }},
-                        Out{engine.container(v)}, count);
+                        Written{engine.container(v)}, count);
             CHECK(v == std::vector<double>(size, 2.0));
         }
     }
@@ -236,20 +236,20 @@ TEST_CASE("a map visits every coordinate once, whatever the blocks", "[engine][t
 TEST_CASE("a pass of several arrays and a mask gets them in order", "[engine]") {
     Engine<float> engine({3, 2});
     std::vector<float> x{1, 2, 3, 4, 5};
-    const Array a = engine.assign(0, {10, 20, 30, 40, 50}), b = engine.own[1];
+    const ArrayId a = engine.assign(0, {10, 20, 30, 40, 50}), b = engine.own[1];
     const auto mask = engine->values(engine.mask[0]);
     std::fill(mask.begin(), mask.end(), std::uint8_t{1});
     mask[1] = 0;
     engine->map(Everywhere{[](std::array<float, 2> const& in, float m, std::array<float, 1>& out) {
                     out[0] = m * (in[0] + in[1]);
                 }},
-                std::array{engine.container(x), a}, engine.mask[0], std::array{Out{b}});
+                std::array{engine.container(x), a}, engine.mask[0], std::array{Written{b}});
     CHECK(engine.read(b) == std::vector<float>{11, 0, 33, 44, 55});
 }
 
 TEST_CASE("a function that reads a value of blocks is made for each block", "[engine]") {
     struct Times {
-        Value of_block;
+        ValueId of_block;
         struct At {
             double factor;
             void operator()(double x, double& to) const { to = factor * x; }
@@ -261,7 +261,7 @@ TEST_CASE("a function that reads a value of blocks is made for each block", "[en
     engine->reduce_blocks(found[0], Fault::none,
                           Everywhere{[](double v) { return Terms<Sum>{Sum{v}}; }},
                           engine.container(x));
-    engine->map(Times{{0, 1}}, engine.container(x), Out{engine.own[0]});
+    engine->map(Times{{0, 1}}, engine.container(x), Written{engine.own[0]});
     CHECK(engine.read(engine.own[0]) == std::vector<double>{3, 6, 25});
 }
 
@@ -269,15 +269,15 @@ TEST_CASE("frozen blocks are left out", "[engine]") {
     Engine<double> engine({2, 3, 1});
     std::vector<double> x{1, 2, 3, 4, 5, 6};
     engine.freeze(1);
-    const Array a = engine.container(x);
-    engine->map(Everywhere{[](double& v) { v *= 10; }}, InOut{a});
+    const ArrayId a = engine.container(x);
+    engine->map(Everywhere{[](double& v) { v *= 10; }}, Changed{a});
     CHECK(x == std::vector<double>{10, 20, 3, 4, 5, 60});
     engine->reduce(found[0], Fault::none, moments, a);
     CHECK(engine.read(found[0]) == 90);
     engine->reduce_blocks(found[0], Fault::none,
                           Everywhere{[](double v) { return Terms<Sum>{Sum{v}}; }}, a);
-    CHECK(engine.read(Value{1}) == 0);
-    engine->carry(a, engine.assign(0, {1, 1, 1, 1, 1, 1}));
+    CHECK(engine.read(ValueId{1}) == 0);
+    engine->copy_frozen(a, engine.assign(0, {1, 1, 1, 1, 1, 1}));
     CHECK(engine.read(engine.own[0]) == std::vector<double>{1, 1, 3, 4, 5, 1});
     engine->clear_frozen(engine.own[0]);
     CHECK(engine.read(engine.own[0]) == std::vector<double>{1, 1, 0, 0, 0, 1});
@@ -307,10 +307,10 @@ TEMPLATE_TEST_CASE("a value that is not finite is found at every place", "[engin
 TEST_CASE("after a fault passes do nothing, unless it is let through", "[engine]") {
     for (NonFinite policy : {NonFinite::raise, NonFinite::skip, NonFinite::propagate}) {
         Engine<double> engine({3}, 1, policy);
-        const Array a = engine.assign(0, {1, NAN, 2});
+        const ArrayId a = engine.assign(0, {1, NAN, 2});
         engine->reduce(found[0], bad_perturbed_gradient, moments, a);
         engine->check(a, bad_gradient);
-        engine->map(Everywhere{[](double& v) { v = 7; }}, Out{a});
+        engine->map(Everywhere{[](double& v) { v = 7; }}, Written{a});
         const bool through = policy == NonFinite::propagate;
         CHECK(engine.read(a)[0] == (through ? 7 : 1));
         CHECK(engine.fault() == (through ? Fault::none : bad_perturbed_gradient));
@@ -324,15 +324,15 @@ TEST_CASE("the last pass leaves out the runs that are not finite, and names the 
     REQUIRE(size * sizeof(float) > std::size_t{8} << 20);
     Engine<float> engine({size}, 2);
     std::vector<float> x(size);
-    const Array to = engine.container(x);
-    const Array g = engine.assign(0, std::vector<float>(size, 1.0f));
-    const Array h = engine.assign(1, std::vector<float>(size, 2.0f));
+    const ArrayId to = engine.container(x);
+    const ArrayId g = engine.assign(0, std::vector<float>(size, 1.0f));
+    const ArrayId h = engine.assign(1, std::vector<float>(size, 2.0f));
     const auto run = [&] {
         std::fill(x.begin(), x.end(), 0.0f);
         engine->begin(NonFinite::raise);
         engine->map_last(
             detail::Ending{}, std::array{g, h}, std::array{bad_gradient, bad_perturbed_gradient}, 2,
-            Everywhere{[](float a, float b, float& sum) { sum = a + b; }}, g, h, Out{to});
+            Everywhere{[](float a, float b, float& sum) { sum = a + b; }}, g, h, Written{to});
         return engine.fault();
     };
     CHECK(run() == Fault::none);
@@ -352,9 +352,9 @@ TEST_CASE("the last pass leaves out the runs that are not finite, and names the 
 
 TEST_CASE("the last pass of small arrays does nothing where one is not finite", "[engine]") {
     Engine<float> engine({3});
-    const Array g = engine.assign(0, {1, NAN, 2}), to = engine.assign(1, {0, 0, 0});
+    const ArrayId g = engine.assign(0, {1, NAN, 2}), to = engine.assign(1, {0, 0, 0});
     engine->map_last(detail::Ending{}, std::array{g}, std::array{bad_gradient}, 1,
-                     Everywhere{[](float a, float& x) { x = a; }}, g, Out{to});
+                     Everywhere{[](float a, float& x) { x = a; }}, g, Written{to});
     CHECK(engine.fault() == bad_gradient);
     CHECK(engine.read(to) == std::vector<float>(3));
 }
@@ -421,7 +421,7 @@ TEST_CASE("a mask is filled by coordinate, whatever the blocks and threads", "[e
 
 TEST_CASE("the end of a step turns over what lasts, and that of a look does not", "[engine]") {
     Engine<double> engine({2});
-    const Array now = engine.assign(0, {1, 2}), next = engine.assign(1, {3, 4});
+    const ArrayId now = engine.assign(0, {1, 2}), next = engine.assign(1, {3, 4});
     detail::Ending ending;
     ending.arrays[ending.array_count++] = {now, next};
     ending.counts = false;

@@ -144,7 +144,7 @@ class Masks {
 public:
     explicit Masks(std::size_t size) : size_(size) {}
 
-    polder::Array array(std::vector<double> values) {
+    polder::ArrayId array(std::vector<double> values) {
         values_.push_back(std::move(values));
         arrays_.push_back(plan_.scratch());
         return arrays_.back();
@@ -160,7 +160,7 @@ public:
             std::copy(values_[k].begin(), values_[k].end(), engine_.values(arrays_[k]).begin());
         std::copy(first_.begin(), first_.end(), engine_.values(mask_.now).begin());
     }
-    std::vector<double> values(polder::Mask mask) {
+    std::vector<double> values(polder::MaskId mask) {
         auto const found = engine_.values(mask);
         return {found.begin(), found.end()};
     }
@@ -170,22 +170,22 @@ public:
     std::uint64_t epoch() const { return epoch_of_step; }
     std::uint64_t batch() const { return 0; }
     std::size_t size() const { return size_; }
-    polder::Mask next(polder::MaskSuccession const& mask) const { return mask.next; }
-    void clear(polder::Mask mask) { engine_.set(mask, 0); }
+    polder::MaskId next(polder::MaskSuccession const& mask) const { return mask.next; }
+    void clear(polder::MaskId mask) { engine_.set(mask, 0); }
     template <class Score, class... A>
-    void choose_largest(std::size_t count, Score const& score, polder::Mask mask, A const&... a) {
-        engine_.choose_largest(count, score, mask, static_cast<polder::Array>(a)...);
+    void choose_largest(std::size_t count, Score const& score, polder::MaskId mask, A const&... a) {
+        engine_.choose_largest(count, score, mask, static_cast<polder::ArrayId>(a)...);
     }
     template <class Score, class... A>
-    void choose_largest(std::size_t count, Score const& score, polder::Mask mask,
-                        polder::Mask before, A const&... a) {
-        engine_.choose_largest(count, score, mask, before, static_cast<polder::Array>(a)...);
+    void choose_largest(std::size_t count, Score const& score, polder::MaskId mask,
+                        polder::MaskId before, A const&... a) {
+        engine_.choose_largest(count, score, mask, before, static_cast<polder::ArrayId>(a)...);
     }
 
 private:
     std::size_t size_;
     polder::Plan plan_;
-    std::vector<polder::Array> arrays_;
+    std::vector<polder::ArrayId> arrays_;
     std::vector<std::vector<double>> values_;
     polder::MaskSuccession mask_;
     std::vector<std::uint8_t> first_;
@@ -248,7 +248,7 @@ void check_mask_updates(std::string const& file, json const& document, Tally& ta
             Masks masks(old.size());
             masks.epoch_of_step = epoch;
             polder::Gradient const g(masks.array(scores("death_scores")));
-            polder::Point const y{masks.array(scores("growth_scores"))};
+            polder::PointId const y{masks.array(scores("growth_scores"))};
             auto const mask = masks.mask(old);
             masks.make();
             policy.after(masks, {mask}, y, g);

@@ -386,13 +386,20 @@ TEMPLATE_TEST_CASE("Momentum-SAM is a step with the gradient at x - rho m / ||m|
     const double accuracy = std::is_same_v<T, float> ? 1e-5 : 1e-12;
     const T rate = T(0.1), momentum = T(0.5);
     const double rho = 0.3;
-    std::vector<T> x(11), y, m(11), g(11);
+    std::vector<T> x(11), y, m(11), g(11), eps(11);
     test::set_start(x);
     y = x;
     MomentumSAM optimizer{SGD{.learning_rate = 0.1, .momentum = 0.5}, {.rho = rho}};
     for (int t = 0; t < steps; ++t) {
-        optimizer.step(x, Valley{});
+        Report const report = optimizer.perturbation(x, Valley{}, eps);
+        CHECK(report.evaluations == 0);
         const double length = norm(in_double(m));
+        CHECK(report.perturbation_norm == Approx(length > 0 ? rho : 0).epsilon(accuracy));
+        for (std::size_t i = 0; i < y.size(); ++i) {
+            double const expected = length > 0 ? -rho / length * static_cast<double>(m[i]) : 0;
+            CHECK(static_cast<double>(eps[i]) == Approx(expected).margin(accuracy));
+        }
+        optimizer.step(x, Valley{});
         auto point = y;
         for (std::size_t i = 0; i < y.size(); ++i) {
             if (length > 0) point[i] -= T(rho / length) * m[i];

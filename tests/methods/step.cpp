@@ -23,6 +23,15 @@ namespace {
 constexpr int steps = 12;
 const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
 
+// Names that users have: none of polder's, also where all of them are in scope.
+struct Array {};
+struct Mask {};
+struct Value {};
+struct Point {};
+struct Out {};
+static_assert(std::is_empty_v<Array> && std::is_empty_v<Mask> && std::is_empty_v<Value> &&
+              std::is_empty_v<Point> && std::is_empty_v<Out>);
+
 }  // namespace
 
 // The way the methods are written.
@@ -41,8 +50,8 @@ static_assert(Optimizer<Look, Adam>::has_perturbation &&
               Optimizer<Plus<Look>, Adam>::has_perturbation);
 static_assert(Optimizer<Mirror<EuclideanBall>, Adam>::has_perturbation &&
               !Optimizer<Mirror<>, Adam>::has_perturbation &&
-              !Optimizer<MomentumAscent, Adam>::has_perturbation &&
-              !Optimizer<ParallelAscent, Adam>::has_perturbation &&
+              Optimizer<MomentumAscent, Adam>::has_perturbation &&
+              Optimizer<ParallelAscent, Adam>::has_perturbation &&
               !Optimizer<Plus<Mirror<>>, Adam>::has_perturbation);
 static_assert(Optimizer<ParallelAscent, Adam>::batches == 2 &&
               Optimizer<Plus<Look>, Adam>::batches == 2 && SAM<Adam>::batches == 1);

@@ -23,7 +23,7 @@ std::vector<double> run(Optimizer& optimizer, int steps) {
 }  // namespace
 
 TEST_CASE("schedules have their values", "[schedule]") {
-    CHECK(schedules::Constant{}(7) == 1);
+    CHECK(schedules::One{}(7) == 1);
     CHECK(schedules::Step{.every = 3, .factor = 0.5}(2) == 1);
     CHECK(schedules::Step{.every = 3, .factor = 0.5}(6) == 0.25);
     CHECK(schedules::Exponential{.factor = 0.5}(3) == 0.125);

@@ -25,7 +25,7 @@ struct LossesThere {
     double clean = 0, perturbed = 0;
     double loss = 0, sharpness = 0;
     unsigned long long sharpness_steps = 0;
-    bool has_perturbed = false;
+    bool has_clean = false, has_perturbed = false;  // in this step
 };
 
 template <class T>
@@ -38,7 +38,7 @@ struct NoteLoss {
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         team.once([&] {
             (perturbed ? losses->perturbed : losses->clean) = static_cast<double>(*loss);
-            if (perturbed) losses->has_perturbed = true;
+            (perturbed ? losses->has_perturbed : losses->has_clean) = true;
         });
     }
 };
@@ -49,11 +49,12 @@ struct EndStep {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         team.once([&] {
-            losses->loss += losses->clean;
-            if (!losses->has_perturbed) return;
-            losses->sharpness += losses->perturbed - losses->clean;
-            ++losses->sharpness_steps;
-            losses->has_perturbed = false;
+            if (losses->has_clean) losses->loss += losses->clean;
+            if (losses->has_clean && losses->has_perturbed) {
+                losses->sharpness += losses->perturbed - losses->clean;
+                ++losses->sharpness_steps;
+            }
+            losses->has_clean = losses->has_perturbed = false;
         });
     }
 };

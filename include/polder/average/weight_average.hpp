@@ -29,8 +29,8 @@ struct WeightAverageOptions {
     std::uint64_t start = 0;  ///< steps before the average begins
 };
 
-/// a_t = decay a_{t-1} + (1 - decay) x_t after each step, a = x at first: parameters to evaluate with, while
-/// x goes on. One pass more: x and a are read, a is written.
+/// a_t = decay a_{t-1} + (1 - decay) x_t after each step; at first a = x. a is for evaluation, while training goes on
+/// with x. One more pass, which reads x and a and writes a.
 /// Polyak and Juditsky 1992; torch.optim.swa_utils.AveragedModel with get_ema_avg_fn(decay).
 ///
 ///     polder::WeightAverage averaged{polder::SAM{polder::Adam{}}, {.decay = 0.99}};
@@ -45,21 +45,21 @@ public:
         require_decay("decay", options.decay);
     }
 
-    /// A step of the optimizer, and then the average; not after a step that was skipped.
+    /// A step of the optimizer, and then one of the average, unless the step was skipped.
     template <class C, class... Closures>
     Report step(C& x, Closures&&... closures) {
-        const Report report = optimizer_.step(x, std::forward<Closures>(closures)...);
+        Report const report = optimizer_.step(x, std::forward<Closures>(closures)...);
         if (!report.skipped) update(x);
         return report;
     }
     template <class C, class Closure>
     Report step_in_place(C& x, C& gradient, Closure&& closure) {
-        const Report report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
+        Report const report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
         if (!report.skipped) update(x);
         return report;
     }
 
-    /// Writes the average to y, which has the shape of x; x itself where the average has not begun.
+    /// Writes the average to y, which has the shape of x. Writes x itself if the average has not begun.
     /// Throws std::logic_error before the first step and std::invalid_argument for another shape.
     template <class C>
     void copy_to(C& y) {
@@ -68,7 +68,7 @@ public:
                                [](std::size_t length, T* a, T* at) { std::copy_n(a, length, at); });
     }
 
-    /// Exchanges the average and x: to evaluate, and once more to go on.
+    /// Exchanges the average and x. Call it before evaluation, and again before training goes on.
     template <class C>
     void swap(C& x) {
         using T = scalar_t<C>;
@@ -121,16 +121,16 @@ private:
         }
         // As detail::collect asks for them.
         Layout const& layout() const noexcept { return layout_; }
-        std::vector<T*>& table(Array) { return blocks; }
-        void shown(Array) {}
+        std::vector<T*>& table(ArrayId) { return blocks; }
+        void table_is_filled(ArrayId) {}
     };
-    // a = keep a + gain x.
+    // a = decay a + gain x.
     template <class T>
     struct Average {
-        T keep, gain;
+        T decay, gain;
         template <class V>
         POLDER_INLINE void operator()(V& a, V at) const {
-            a = keep * a + gain * at;
+            a = decay * a + gain * at;
         }
     };
 
@@ -170,8 +170,8 @@ private:
     void update(C& x) {
         using T = scalar_t<C>;
         auto& memory = prepare(x);
-        // Until the average has begun it is x itself.
-        const double decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
+        // As long as the average has not begun, it is x itself.
+        double const decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
         if (calls_ > options_.start) ++averaged_steps_;
         memory.for_each_piece(x, optimizer_.threads(), [&](std::size_t length, T* a, T* at) {
             detail::sweep<T>(length, Average<T>{T(decay), T(1 - decay)}, detail::Changes<T>{a},

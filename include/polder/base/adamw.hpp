@@ -12,7 +12,7 @@
 namespace polder {
 
 /// x <- (1 - learning_rate weight_decay) x, and then a step of Adam without weight decay in the
-/// gradient: the decay does not pass through the moments, and follows the learning rate's schedule.
+/// gradient. So the decay does not pass through the moments, and follows the learning rate's schedule.
 /// Loshchilov and Hutter 2019; torch.optim.AdamW of PyTorch 1.13. State: as Adam.
 struct AdamW {
     double learning_rate = 1e-3;  ///< >= 0
@@ -48,10 +48,10 @@ struct AdamW::Form : AdamW {
     template <class T>
     struct Rule {
         typename OfAdam::template Rule<T> adam;
-        T keep;
+        T decay;
         template <class V, std::size_t n>
         POLDER_INLINE V operator()(V x, V u, std::array<V, n>& state) const {
-            return adam(keep * x, u, state);
+            return adam(decay * x, u, state);
         }
     };
     template <class T>

@@ -1,4 +1,4 @@
-/// LAMB: Adam's direction, its length in each block that of the block.
+/// LAMB: Adam's direction, scaled in each block to the length of the block.
 #pragma once
 
 #include <array>
@@ -17,7 +17,7 @@ namespace polder {
 /// r = m_k / (1 - beta1^k) / (sqrt(v_k / (1 - beta2^k)) + eps) + weight_decay x
 /// x_b <- x_b - learning_rate ||x_b|| / ||r_b|| r_b   in each block b
 /// The ratio of the norms is 1 where either is 0, and in groups that are not adaptive (Group::adaptive).
-/// You et al. 2020, Algorithm 2. State: m and v. Two passes: the norms need m and v of this step.
+/// You et al. 2020, Algorithm 2. State: m and v. Two passes, since the norms need m and v of this step.
 struct LAMB {
     double learning_rate = 1e-3;  ///< >= 0
     double beta1 = 0.9;           ///< in [0, 1)
@@ -39,7 +39,7 @@ struct LAMB {
 
     struct State {
         Succession m, v;
-        Array first_moment() const { return m.now; }
+        ArrayId first_moment() const { return m.now; }
     };
     State init(Plan& plan) const {
         return {plan.succession("exp_avg"), plan.succession("exp_avg_sq")};
@@ -52,23 +52,23 @@ struct LAMB {
         std::array const next{turns ? run.next(state.m) : state.m.next,
                               turns ? run.next(state.v) : state.v.next};
         std::array const now = stage == Stage::again ? next : std::array{state.m.now, state.v.now};
-        auto const norms =
-            run.reduce_blocks(Moments<LAMB, decltype(d.update)>{*this, d.update, d.ahead},
-                              std::array{Out{next[0]}, Out{next[1]}}, now, d.from, d.gradients);
+        auto const norms = run.reduce_blocks(
+            Moments<LAMB, decltype(d.update)>{*this, d.update, d.ahead},
+            std::array{Written{next[0]}, Written{next[1]}}, now, d.from, d.gradients);
         std::apply(
             [&](auto const&... more) {
-                Move<LAMB, decltype(d.past), decltype(d.rider.pass)> const move{
-                    *this, d.past, d.rider.pass, norms[0], norms[1], d.ahead};
+                Move<LAMB, decltype(d.bypass), decltype(d.extra.pass)> const move{
+                    *this, d.bypass, d.extra.pass, norms[0], norms[1], d.ahead};
                 if constexpr (stage == Stage::last || stage == Stage::again) {
-                    run.map_last(move, Out{d.to}, d.from, next, d.past_gradients, more...);
+                    run.map_last(move, Written{d.to}, d.from, next, d.bypass_gradients, more...);
                 } else {
-                    run.map(move, Out{d.to}, d.from, next, d.past_gradients);
+                    run.map(move, Written{d.to}, d.from, next, d.bypass_gradients);
                 }
             },
-            d.rider.arguments);
+            d.extra.arguments);
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     template <class T>
     struct Rule {
@@ -127,24 +127,24 @@ struct LAMB {
                 of_u};
         }
     };
-    template <class Base, class PastOf, class Rider>
+    template <class Base, class BypassOf, class Extra>
     struct Move {
         Base base;
-        PastOf past;
-        Rider rider;
-        Value x2, r2;  // of this block
+        BypassOf bypass;
+        Extra extra;
+        ValueId x2, r2;  // of this block
         double ahead;
-        template <class T, class OfPast, class Ride>
+        template <class T, class OfBypass, class OfExtra>
         struct At {
             Rule<T> rule;
             T rate;
-            OfPast past;
-            Ride rider;
+            OfBypass bypass;
+            OfExtra extra;
             template <class V, std::size_t m, class... A>
             POLDER_INLINE void operator()(V& to, V x, std::array<V, 2> const& state,
                                           std::array<V, m> const& h, A&... more) const {
-                to = past.off(x - rate * rule.direction(x, state), h);
-                rider(more...);
+                to = bypass.off(x - rate * rule.direction(x, state), h);
+                extra(more...);
             }
         };
         template <class T>
@@ -152,12 +152,12 @@ struct LAMB {
             Base const own = here.own(base);
             double const xx = here[x2], rr = here[r2];
             double const ratio = here.adaptive() && xx > 0 && rr > 0 ? std::sqrt(xx / rr) : 1;
-            auto const of_past = past.at(here, own);
-            auto const ride = rider.at(here);
-            return At<T, std::remove_const_t<decltype(of_past)>,
-                      std::remove_const_t<decltype(ride)>>{
+            auto const of_bypass = bypass.at(here, own);
+            auto const of_extra = extra.at(here);
+            return At<T, std::remove_const_t<decltype(of_bypass)>,
+                      std::remove_const_t<decltype(of_extra)>>{
                 own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1),
-                T(own.learning_rate * ratio), of_past, ride};
+                T(own.learning_rate * ratio), of_bypass, of_extra};
         }
     };
 };

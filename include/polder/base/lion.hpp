@@ -11,7 +11,7 @@ namespace polder {
 
 /// x <- x - learning_rate (sign(beta1 m_{k-1} + (1 - beta1) u) + weight_decay x)
 /// m_k = beta2 m_{k-1} + (1 - beta2) u,   m_0 = 0   (u, x: gradient and parameter, one coordinate; -u with maximize)
-/// sign(0) = 0. Every coordinate moves by the learning rate: take a tenth of Adam's. No bias correction.
+/// sign(0) = 0. There is no bias correction. Each coordinate moves by the learning rate, so use about a tenth of Adam's.
 /// Chen et al. 2023, Algorithm 2. State: m.
 struct Lion {
     double learning_rate = 1e-4;  ///< >= 0
@@ -40,7 +40,7 @@ struct Lion {
             V const h = sign * u;
             V const c = beta1 * m + gain1 * h;
             m = beta2 * m + gain2 * h;
-            // Conditions that do not depend on one another, so that compilers vectorise.
+            // Two conditions that do not depend on one another, since compilers vectorise those.
             V const direction = (c > 0 ? T(1) : T(0)) - (c < 0 ? T(1) : T(0));
             return x - rate * (direction + weight_decay * x);
         }

@@ -38,7 +38,7 @@ struct RMSprop {
         require_non_negative("RMSprop.momentum", momentum);
     }
 
-    /// `central`: with the average of h taken off; `heavy`: with momentum.
+    /// `central`: centered; `heavy`: with momentum.
     template <bool central, bool heavy>
     struct Form;
     /// f(the form of RMSprop that the options ask for).

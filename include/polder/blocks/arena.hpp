@@ -1,5 +1,5 @@
-/// Named matrices in one allocation, for programs that start fresh: a pass of the optimizer is then one
-/// walk through memory from its begin to its end.
+/// Named matrices in one allocation, for new programs. A pass of the optimizer then reads memory from begin to end,
+/// without gaps.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace polder {
 
-/// A row-major matrix that lies in somebody else's memory. T may be const.
+/// A view of a row-major matrix in memory that belongs to somebody else. T may be const.
 template <class T>
 struct MatrixView {
     T* data = nullptr;
@@ -35,7 +35,7 @@ struct MatrixView {
 /// All parameters of a model as named row-major matrices, one after the other without padding, from the
 /// start of a cache line.
 /// A copy has the same layout and its own memory, so a gradient is a copy of the parameters' arena.
-/// Storage: what holds the values; DeviceArena has them in a device's memory, where views point to.
+/// Storage: the type that holds the values. With DeviceArena they lie in a device's memory, and views point there.
 template <class T, class Storage = std::vector<T, CacheLineAllocator<T>>>
 class ParameterArena {
 public:
@@ -68,7 +68,7 @@ public:
         copy_values(other);
     }
 
-    /// Takes the values of an arena of the same layout in memory of another kind, as above.
+    /// Copies the values of an arena of the same layout in another kind of memory, as above.
     template <class OtherStorage>
     void copy_values(ParameterArena<T, OtherStorage> const& other) {
         if constexpr (is_on_host) {
@@ -86,7 +86,7 @@ public:
         if (find(name) != nullptr) {
             throw std::invalid_argument("polder: parameter '" + name + "' is in the arena already");
         }
-        const std::size_t room = values_.max_size() - values_.size();
+        std::size_t const room = values_.max_size() - values_.size();
         if (cols != 0 && rows > room / cols) {
             throw std::invalid_argument("polder: parameter '" + name + "' of " +
                                         std::to_string(rows) + " x " + std::to_string(cols) +

@@ -1,6 +1,6 @@
-/// What a block is: contiguous memory of float or double, in whose hands it may be, and its shape.
+/// What a block is: contiguous memory of float or double. Here are the types of libraries that are blocks, and their shapes.
 ///
-/// Libraries are recognised by the structure of their types, so that none has to be included.
+/// Types of libraries are recognised by their structure, so that no library has to be included.
 #pragma once
 
 #include <concepts>
@@ -39,8 +39,8 @@ concept eigen_like = requires {
 template <class C>
 concept eigen_matrix = eigen_like<C> && std::same_as<typename C::PlainObject, C>;
 
-// Eigen::Map<Plain, Options, Stride>, seen from outside: its strides are known to be those of a
-// contiguous matrix when the outer one is left to Eigen (0) and the inner one is 0 or 1.
+// Eigen::Map<Plain, Options, Stride>. It is known to be contiguous if its outer stride is left to Eigen (0) and its inner
+// stride is 0 or 1.
 template <class C>
 struct EigenMap : std::false_type {};
 
@@ -134,7 +134,7 @@ concept device_vector_like = requires(C& c) {
     requires scalar_pointer<decltype(c.data().get())>;
 };
 
-// One that says so itself.
+// A type that says so itself.
 template <class C>
 concept declared_block = has_data<C> && requires {
     requires C::is_contiguous_block;
@@ -182,7 +182,7 @@ template <class C>
 concept block =
     dense<C> && !std::is_const_v<std::remove_pointer_t<decltype(data_of(std::declval<C&>()))>>;
 
-// A block that refers to memory of somebody else.
+// A block that refers to memory that belongs to somebody else.
 template <class C>
 concept view = block<C> &&(span_like<C> || eigen_map<C> || xtensor_of_container<C> ||
                            xtensor_of_pointer<C> || requires { requires C::is_view; });
@@ -201,7 +201,7 @@ constexpr BlockShape shape_of_extents(Extents const& extents, bool row_major) {
 
 template <block C>
 constexpr BlockShape shape_of(C const& block) {
-    const std::size_t size = size_of(block);
+    std::size_t const size = size_of(block);
     if constexpr (scalar_array<C>) {
         return {std::extent_v<C>, size / std::extent_v<C>, true};
     } else if constexpr (xtensor_dense<C>) {

@@ -14,8 +14,8 @@
 /// Blocks may say where their memory lies (polder/blocks/memory_space.hpp); all of a container lie in one memory,
 /// the host's or that of a device (polder/cuda.hpp, polder/thrust.hpp).
 ///
-/// Refused, since their memory has gaps or may have: views (Eigen::Block, Eigen::Ref, xt::view,
-/// arma::subview). Refused too are hash maps, whose order may change from one copy to the next.
+/// Views (Eigen::Block, Eigen::Ref, xt::view, arma::subview) are refused, because their memory has gaps or may have gaps.
+/// Hash maps are refused, because their order may change from one copy to the next.
 #pragma once
 
 #include <concepts>
@@ -37,8 +37,8 @@
 
 namespace polder {
 
-/// Teaches polder about a type of your own: of(net) returns the containers in it, tied, and names(), which
-/// may be left out, their names.
+/// Specialise this for a type of your own: of(net) returns its containers, tied. names() returns their names, and may be left
+/// out.
 ///
 ///     template <> struct polder::Members<Net> {
 ///         static auto of(Net& net) { return std::tie(net.weight, net.bias); }
@@ -88,7 +88,7 @@ concept container_range =
     std::ranges::forward_range<C> && !has_data<C> && !eigen_like<C> && !std::ranges::view<C> &&
     !std::floating_point<std::ranges::range_value_t<C>>;
 
-// The way to a block through a nest, as text; or nothing, where nobody asks for it.
+// The way to a block through a nest, as text; empty if the text is not needed.
 struct NoPath {
     constexpr NoPath operator/(auto const&) const noexcept { return {}; }
 };
@@ -104,7 +104,7 @@ struct Path {
     }
 };
 
-// The key of an entry of a map as a step of a path; its position, where it is neither text nor a number.
+// A part of a path: the key of an entry of a map or, if the key is neither text nor a number, its position.
 template <class Key>
 auto step_of(Key const& key, std::size_t position) {
     if constexpr (std::convertible_to<Key const&, std::string_view>) {
@@ -127,7 +127,7 @@ void visit_named_members(C& c, F const& f, Path const& at) {
         std::convertible_to<std::ranges::range_reference_t<decltype(names)>, std::string_view> &&
             tuple_like<decltype(members)>,
         "polder: Members<...>::names() is a range of text, a name for each member that of() ties");
-    const auto count = static_cast<std::size_t>(std::distance(std::begin(names), std::end(names)));
+    auto const count = static_cast<std::size_t>(std::distance(std::begin(names), std::end(names)));
     constexpr std::size_t expected = std::tuple_size_v<decltype(members)>;
     if (count != expected) {
         throw std::invalid_argument("polder: Members<...>::names() gives " + std::to_string(count) +
@@ -139,7 +139,7 @@ void visit_named_members(C& c, F const& f, Path const& at) {
         members);
 }
 
-// Calls f(leaf, path) for what has blocks and is no nest, in order.
+// Calls f(leaf, path) for each container in a nest that is no nest itself, in order.
 template <class C, class F, class At>
 constexpr void visit_leaves(C& c, F const& f, At const& at) {
     if constexpr (has_members<C>) {
@@ -236,11 +236,11 @@ constexpr auto kind_of() {
 
 }  // namespace detail
 
-/// float or double, as it lies in the blocks of C; void where C is no container polder knows.
+/// The scalar of the blocks of C, float or double. It is void if polder does not know C as a container.
 template <class C>
 using scalar_t = typename decltype(detail::kind_of<C>())::Scalar;
 
-/// HostMemory or another type, which says where the blocks of C lie; void where C is no container polder knows.
+/// Where the blocks of C lie: HostMemory or another type. It is void if polder does not know C as a container.
 template <class C>
 using memory_space_t = typename decltype(detail::kind_of<C>())::Space;
 
@@ -272,7 +272,7 @@ void for_each_block(C& container, F&& f) {
 /// Calls f(std::string const& name, pointer, size, BlockShape) for each block, in the same order. The name
 /// is the way to the block, joined by dots: keys of maps, names of members and of an arena's matrices,
 /// indices of everything else ("layers.0.weight"); a container that is one block calls it "parameters".
-/// Throws std::invalid_argument where Members<...>::names() has not one name per member.
+/// Throws std::invalid_argument unless Members<...>::names() has one name for each member.
 template <parameter_container C, class F>
 void for_each_named_block(C& container, F&& f) {
     detail::visit_leaves(
@@ -317,9 +317,9 @@ private:
 
 }  // namespace detail
 
-/// A container of the same type and shape with memory of its own: what a closure is given as the
-/// perturbed point and as the gradient. Views in it (std::span, Eigen::Map, xt::adapt) point into that
-/// memory.
+/// A container of the same type and shape as x, with memory of its own. A closure gets twins as the
+/// perturbed point and as the gradient. Views in a twin (std::span, Eigen::Map, xt::adapt) point into the
+/// memory of the twin.
 template <parameter_container C>
 class Twin {
 public:

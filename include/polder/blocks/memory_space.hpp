@@ -30,8 +30,8 @@ struct MemorySpace<B> {
     using type = typename B::memory_space;
 };
 
-/// Arrays in a kind of memory, and copies between it and the host's, which wait for what the device is asked to do.
-/// Specialised for devices by polder/thrust.hpp and polder/cuda.hpp. Without one of them parameters in such memory are
+/// Arrays in a kind of memory, and copies between it and the host's memory. A copy waits until the device has done its work.
+/// polder/thrust.hpp and polder/cuda.hpp specialise this for devices. Without one of them parameters in such memory are
 /// refused at compile time.
 template <class Space>
 struct Access;

@@ -24,7 +24,7 @@ struct Clipping {
 
     /// What u is multiplied with.
     POLDER_HOST_DEVICE double scale(double update_norm) const noexcept {
-        const double share = norm / (update_norm + 1e-6);
+        double const share = norm / (update_norm + 1e-6);
         return share < 1 ? share : 1;
     }
 };

@@ -11,7 +11,7 @@ namespace polder {
 enum class Evaluation : std::uint8_t {
     clean,      ///< of the first batch at x
     perturbed,  ///< of the first batch at x + eps
-    mirrored,   ///< of the first batch at x', where the first half step of a mirror has led
+    mirrored,   ///< of the first batch at x', the point after the first half of a mirror step
     second,     ///< of the second batch
     third,      ///< of the third batch
     sample      ///< of a single sample at x

@@ -1,4 +1,4 @@
-/// The two ways in which a step evaluates a closure: on containers of its own, or inside a model.
+/// The two ways in which a step calls a closure: with containers, or in place, for a model that owns its parameters.
 #pragma once
 
 #include <algorithm>
@@ -31,14 +31,14 @@ concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
                                 std::to_string(expected));
 }
 
-// Tells an engine where the blocks of a container lie, which must be of its shapes.
+// Tells an engine where the blocks of a container lie. They must have the shapes of the first step.
 template <class Engine, class C>
-void collect(Engine& engine, C& container, Array array, char const* what) {
+void collect(Engine& engine, C& container, ArrayId array, char const* what) {
     std::size_t block = 0;
     auto const& sizes = engine.layout().block_sizes();
     auto& table = engine.table(array);
     for_each_block(container, [&](auto* data, std::size_t size) {
-        const std::size_t expected = block < sizes.size() ? sizes[block] : 0;
+        std::size_t const expected = block < sizes.size() ? sizes[block] : 0;
         if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
         table[block++] = data;
     });
@@ -46,11 +46,10 @@ void collect(Engine& engine, C& container, Array array, char const* what) {
         throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
                                     " blocks, expected " + std::to_string(sizes.size()));
     }
-    engine.shown(array);
+    engine.table_is_filled(array);
 }
 
-// Twins of a container for the points and the gradients of a method, whatever its type. A copy of an optimizer makes its
-// own.
+// Twins of the user's container, for the points and the gradients of a method. A copy of an optimizer makes its own twins.
 class Twins {
 public:
     Twins() = default;
@@ -90,7 +89,7 @@ private:
     std::unique_ptr<Base> held_;
 };
 
-// The closure is called on x and on a twin that holds the point, and writes to twins: x is not touched.
+// The closure is called on x, or on a twin that holds a point, and writes gradients to other twins. So x is not changed.
 template <class Engine, class C, class Closure, int batches_, bool samples_>
 class OutOfPlace {
 public:
@@ -106,9 +105,9 @@ public:
         }
     }
 
-    auto evaluate(Point at, Array gradient, Pass pass) {
+    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
         C const& where = at.array.id == 0 ? x_ : twin_of(at).get();
-        if (at.array.id != 0) engine_.carry({0}, at.array);
+        if (at.array.id != 0) engine_.copy_frozen({0}, at.array);
         C& into =
             twins_[points_.size() + static_cast<std::size_t>(gradient.id - engine_.plan().arrays())]
                 ->get();
@@ -122,11 +121,11 @@ public:
         collect(engine_, into, gradient, "the gradient");
         return loss;
     }
-    // A point is about to be written.
-    void leave(Point) {}
+    // Nothing to do: a point has memory of its own.
+    void about_to_write(PointId) {}
 
 private:
-    Twin<C>& twin_of(Point at) {
+    Twin<C>& twin_of(PointId at) {
         std::size_t k = 0;
         while (points_[k].array.id != at.array.id) ++k;
         return *twins_[k];
@@ -135,20 +134,20 @@ private:
     Engine& engine_;
     C& x_;
     Closure& closure_;
-    std::vector<Point> const& points_;
+    std::vector<PointId> const& points_;
     std::vector<std::unique_ptr<Twin<C>>>& twins_;
 };
 
-// The model owns x and its gradient, and computes at what x holds. A point is written into the model while x lies in the
-// point's memory, and x is put back, also when the closure throws. Which array lies where changes by exchanging tables, so
-// that methods notice nothing.
+// The model owns x and its gradient, and computes at what x holds. So a point is written into the model, while the values of x
+// lie in the point's memory. x is put back at the end, also when the closure throws. Arrays change places by exchanging
+// their tables, so handles stay the same for methods.
 template <class Engine, class C, class Closure, int batches_, bool samples_>
 class InPlace {
 public:
     static constexpr int batches = batches_;
     static constexpr bool samples = samples_;
 
-    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, std::vector<Array> const& free)
+    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, std::vector<ArrayId> const& free)
         : engine_(engine), x_(x), gradient_(gradient), closure_(closure), free_(free) {
         for (auto const& point : engine_.plan().points()) engine_.own(point.array);
     }
@@ -157,12 +156,12 @@ public:
     ~InPlace() {
         try {
             put_back();
-        } catch (...) {  // of a device that is faulty: the closure's exception says so
+        } catch (...) {  // the device is faulty; the exception of the closure says so
         }
     }
 
-    auto evaluate(Point at, Array gradient, Pass pass) {
-        keep_latest(gradient);
+    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
+        save_latest(gradient);
         show(at.array);
         auto const loss = [&] {
             if constexpr (std::invocable<Closure&, Pass>) {
@@ -175,8 +174,8 @@ public:
         collect(engine_, gradient_, gradient, "the gradient");
         return loss;
     }
-    // y is about to be written: into the model, from where x steps aside.
-    void leave(Point y) {
+    // y is about to be written. It goes into the model, and the values of x go to the memory of y.
+    void about_to_write(PointId y) {
         if (shown_.id == y.array.id) return;
         if (shown_.id == 0) {
             engine_.copy({0}, y.array);
@@ -194,16 +193,16 @@ public:
     }
 
 private:
-    // What the model's gradient holds moves to memory of its own, where a method still reads it.
-    void keep_latest(Array next) {
-        const auto same = [](Array a) { return [a](Array b) { return a.id == b.id; }; };
+    // Copies the gradient in the model to memory of its own, if a method still holds it.
+    void save_latest(ArrayId next) {
+        auto const same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
         if (latest_.id >= 0 && latest_.id != next.id &&
             std::none_of(free_.begin(), free_.end(), same(latest_))) {
-            engine_.keep(latest_);
+            engine_.copy_to_own(latest_);
         }
         latest_ = next;
     }
-    void show(Array at) {
+    void show(ArrayId at) {
         if (at.id == shown_.id) return;
         if (at.id == 0) return put_back();
         if (shown_.id == 0) {
@@ -220,17 +219,17 @@ private:
     C& x_;
     C& gradient_;
     Closure& closure_;
-    std::vector<Array> const& free_;  // gradients that no method holds
-    Array shown_{0};                  // the array whose values the model has
-    Array latest_{};                  // the gradient that lies in the model's
+    std::vector<ArrayId> const& free_;  // gradients that no method holds
+    ArrayId shown_{0};                  // the array whose values the model has
+    ArrayId latest_{};                  // the gradient whose values the model has
 };
 
-// The closure of passes that need none.
+// For passes that call no closure.
 struct NoClosure {
     static constexpr int batches = 1;
     static constexpr bool samples = false;
-    double evaluate(Point, Array, Pass) { return 0; }
-    void leave(Point) {}
+    double evaluate(PointId, ArrayId, Pass) { return 0; }
+    void about_to_write(PointId) {}
 };
 
 struct CopyPass {

@@ -1,4 +1,4 @@
-/// Which of the evaluations of a step a closure is asked for.
+/// For which evaluation of a step the closure is called.
 #pragma once
 
 namespace polder {
@@ -7,14 +7,14 @@ namespace polder {
 /// others only the first.
 enum class Batch { first, second, third };
 
-/// What an evaluation is for. A closure that takes a Pass can keep the same dropout mask over the
-/// passes of one batch, or leave running statistics alone at the perturbed point.
+/// What an evaluation is for. A closure that takes a Pass can use the same dropout mask in all passes
+/// over one batch, or not update running statistics at the perturbed point.
 ///
 /// The passes of one step come in this order, as far as the method needs them:
 ///   {first, false, k}   gradient of the loss of sample k = 0, 1, ... alone, at x
 ///   {first, false}      g  = gradient of L_B1 at x
-///   {first, true}       s  = gradient of L_B1 at x + eps; SeveralAscents asks on the way there, too, and
-///                       Mirror at x', where its first step has led
+///   {first, true}       s  = gradient of L_B1 at x + eps; of SeveralAscents also at the points on the way
+///                       there, and of Mirror at x', the point after its first half
 ///   {second, false}     g2 = gradient of L_B2 at x
 struct Pass {
     Batch batch = Batch::first;

@@ -1,4 +1,4 @@
-/// What an optimizer asks of the parameters and the closure that it is given, each in a sentence at compile time.
+/// What the parameters and the closure must be like. What is not is refused at compile time, with a sentence.
 #pragma once
 
 #include <concepts>
@@ -23,7 +23,7 @@ constexpr bool has_other_scalars() {
     }
 }
 
-// The second parameter of a function, where its type says so: not of a generic one.
+// The type of the second parameter of a function, if it is not a template.
 template <class Result, class At, class Gradient, class... More>
 std::type_identity<Gradient> second_parameter(Result (*)(At, Gradient, More...));
 template <class F, class Result, class At, class Gradient, class... More>
@@ -58,7 +58,7 @@ constexpr bool check_container() {
         static_assert(!std::is_same_v<memory_space_t<C>, Mixed>,
                       "polder: the blocks of the parameters lie on different devices; keep all "
                       "of them on one");
-        // Nothing else is said of blocks that are known, but cannot be stepped.
+        // For memory out of reach this is the only message.
         constexpr bool in_reach = std::is_void_v<scalar_t<C>> || accessible<memory_space_t<C>>;
         static_assert(in_reach || std::is_same_v<memory_space_t<C>, Mixed>,
                       "polder: the parameters lie on a device; include polder/cuda.hpp (or "
@@ -81,7 +81,7 @@ constexpr bool check_container() {
     return parameter_container<C>;
 }
 
-// A number, or one that a device keeps.
+// A number, or a number that lies on a device.
 template <class Loss, class C>
 inline constexpr bool is_loss = std::is_convertible_v<Loss, double> ||
                                 (std::is_same_v<Loss, DeviceLoss> &&
@@ -121,6 +121,20 @@ constexpr bool check_arguments() {
         }
     }
     return false;
+}
+
+// The same for the closure of a model that owns its parameters.
+template <class Call, bool several, bool samples>
+constexpr void check_closure_in_place() {
+    constexpr bool with_pass = std::invocable<Call&, Pass>;
+    static_assert(
+        std::invocable<Call&> || with_pass,
+        "polder: the closure of step_in_place is called as scalar() or scalar(polder::Pass)");
+    static_assert(!several || with_pass,
+                  "polder: this method uses two batches; let the closure take a polder::Pass");
+    static_assert(
+        !samples || with_pass,
+        "polder: this method asks for single samples; let the closure take a polder::Pass");
 }
 
 }  // namespace polder::detail

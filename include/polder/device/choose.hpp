@@ -1,4 +1,4 @@
-/// On a device: choosing the coordinates with the largest scores (engine/choose.hpp), and taking off the means of rows.
+/// On a device: choosing the coordinates with the largest scores (engine/choose.hpp), and subtracting the means of rows.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@
 
 namespace polder::detail {
 
-// Where a choice of the largest scores stands: see engine/choose.hpp.
+// The state of a choice of the largest scores, see engine/choose.hpp.
 struct Choice {
     std::uint64_t histogram[256] = {};
     std::uint64_t threshold = 0;
@@ -36,7 +36,7 @@ struct Keys {
                                          std::size_t coordinate, std::size_t length) {
             with_pieces(arrays, block, within, [&](auto const&... columns) {
                 team.for_each(length, [&](std::size_t i) {
-                    const auto scored = [&](auto... values) {
+                    auto const scored = [&](auto... values) {
                         return static_cast<double>(score(coordinate + i, values...));
                     };
                     f(block, within + i, key_of(call_at<T>(scored, i, columns...)));
@@ -58,7 +58,7 @@ struct DigitBody {
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
                                        std::size_t chunks) const {
         if (!guard.open()) return;
-        const std::uint64_t known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
+        std::uint64_t const known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
             keys.for_each(team, layout, chunk, [&](std::size_t, std::size_t, std::uint64_t bits) {
                 if (bits != 0 && (bits & known) == choice->threshold) {
@@ -83,7 +83,7 @@ struct DigitTail {
             while (digit > 0 && c.histogram[digit] < c.left) c.left -= c.histogram[digit--];
             c.threshold |= digit << shift;
             for (std::uint64_t& count : c.histogram) count = 0;
-            if (shift == 0 && c.threshold == 0) {  // all that may be chosen
+            if (shift == 0 && c.threshold == 0) {  // all that may be chosen are chosen
                 c.threshold = 1;
                 c.left = size;
             }
@@ -134,7 +134,7 @@ struct TiesTail {
     }
 };
 
-// What a chunk takes of one score after the other, in order.
+// Sets the mask in a chunk: keys above the threshold, and of those equal to it the first ones, in order.
 struct OneByOne {
     template <class F>
     POLDER_HOST_DEVICE void for_each(std::size_t count, F const& f) {
@@ -175,14 +175,14 @@ struct ChooseBody {
     }
 };
 
-// Takes off each row its mean. Tasks are the rows of all blocks; row_ends counts them through.
-template <class T, class Array>
+// Subtracts from each row its mean. A task is a row, counted through all blocks; row_ends says where those of a block end.
+template <class T, class Begins>
 struct CentraliseBody {
     LayoutView layout;
     Guard guard;
     BlockShape const* shapes;
     std::size_t const* row_ends;
-    Array array;
+    Begins array;
 
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team, std::size_t first, std::size_t step,
@@ -191,10 +191,10 @@ struct CentraliseBody {
         std::size_t block = 0;
         for (std::size_t task = first; task < rows; task += step) {
             while (row_ends[block] <= task) ++block;
-            const BlockShape shape = shapes[block];
+            BlockShape const shape = shapes[block];
             if (shape.cols < 2 || layout.frozen[block] != 0) continue;
-            const std::size_t row = task - (row_ends[block] - shape.rows);
-            const std::size_t along = shape.row_major ? 1 : shape.rows;
+            std::size_t const row = task - (row_ends[block] - shape.rows);
+            std::size_t const along = shape.row_major ? 1 : shape.rows;
             T* const begin = array(block) + row * (shape.row_major ? shape.cols : 1);
             double sum = 0;
             team.for_each(shape.cols, [&](std::size_t col) { sum += begin[col * along]; });

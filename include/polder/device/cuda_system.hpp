@@ -41,7 +41,7 @@ inline void check_cuda(cudaError_t status, char const* call) {
 inline constexpr unsigned threads_of_team = 256;
 inline constexpr unsigned teams_of_multiprocessor = 8;
 
-// See device/passes.hpp. Its functions run in kernels alone.
+// See device/passes.hpp. Its functions run in kernels only.
 class TeamOfBlock {
 public:
     POLDER_HOST_DEVICE TeamOfBlock([[maybe_unused]] unsigned char* storage,
@@ -64,7 +64,7 @@ public:
         __syncthreads();
 #endif
     }
-    // In halves, the same ones in every run.
+    // Folds one half of the threads onto the other until one is left: in every run in the same order.
     template <class Fold>
     POLDER_HOST_DEVICE double combine(double value) {
 #if defined(__CUDA_ARCH__)
@@ -105,19 +105,19 @@ private:
 
 template <class Body, class Tail>
 __global__ void __launch_bounds__(threads_of_team)
-    run_pass(const Body body, const Tail tail, const std::size_t tasks, unsigned* const ticket) {
+    run_pass(Body const body, Tail const tail, std::size_t const tasks, unsigned* const ticket) {
     __shared__ alignas(16) unsigned char storage[TeamOfBlock::storage_bytes];
     __shared__ double scratch[threads_of_team];
     TeamOfBlock team(storage, scratch);
     body(team, blockIdx.x, gridDim.x, tasks);
     if constexpr (!std::is_same_v<Tail, NoEnd>) {
-        // The block that ends last sees what all have written.
+        // The block that ends last runs the tail. It sees what all blocks have written.
         __shared__ bool is_last;
         __threadfence();
         __syncthreads();
         if (threadIdx.x == 0) {
             is_last = gridDim.x == 1 || atomicAdd(ticket, 1u) == gridDim.x - 1;
-            if (is_last) *ticket = 0;
+            if (is_last) atomicExch(ticket, 0u);
         }
         __syncthreads();
         if (!is_last) return;
@@ -126,23 +126,23 @@ __global__ void __launch_bounds__(threads_of_team)
     }
 }
 
-// A few bytes that come with the launch, so that nothing on the host has to live on.
+// A few bytes that are passed as an argument of the kernel, so that the memory on the host may be freed at once.
 struct Parcel {
     static constexpr std::size_t most = 1024;
     unsigned char bytes[most];
 };
 template <class = void>
-__global__ void put_parcel(const Parcel parcel, unsigned char* at, unsigned size) {
+__global__ void put_parcel(Parcel const parcel, unsigned char* at, unsigned size) {
     for (unsigned i = threadIdx.x; i < size; i += blockDim.x) at[i] = parcel.bytes[i];
 }
 
-// The device of some memory is the current one as long as this lives. Never throws: what is wrong with the device, the call
-// that follows says.
+// Makes the device of some memory the current one, for as long as this object lives. Never throws: if something is wrong with
+// the device, the next call reports it.
 class OnDevice {
 public:
     explicit OnDevice(int device) noexcept { use(device); }
     explicit OnDevice(void const* memory) noexcept {
-        if (const int device = device_of(memory); device >= 0) use(device);
+        if (int const device = device_of(memory); device >= 0) use(device);
     }
     OnDevice(OnDevice const&) = delete;
     OnDevice& operator=(OnDevice const&) = delete;
@@ -150,12 +150,11 @@ public:
         if (before_ >= 0) static_cast<void>(cudaSetDevice(before_));
     }
 
-    // -1 where the memory is none of a device.
+    // The device of some memory, or -1 if it is not memory of a device.
     static int device_of(void const* memory) noexcept {
         cudaPointerAttributes of{};
         if (cudaPointerGetAttributes(&of, memory) != cudaSuccess) {
-            static_cast<void>(
-                cudaGetLastError());  // it was dealt with: the next launch is not to blame
+            static_cast<void>(cudaGetLastError());  // clears the error, which is dealt with here
             return -1;
         }
         return of.type == cudaMemoryTypeDevice || of.type == cudaMemoryTypeManaged ? of.device : -1;
@@ -170,7 +169,7 @@ private:
     int before_ = -1;
 };
 
-// What a launch itself says, and not what an earlier call has left.
+// Launches a kernel. Throws for an error of this launch, and not for one that an earlier call has left.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), unsigned teams, cudaStream_t stream,
             Arguments const&... arguments) {
@@ -184,15 +183,15 @@ void launch(void (*kernel)(Parameters...), unsigned teams, cudaStream_t stream,
 
 }  // namespace detail
 
-/// The device that is current when memory is asked for, and the stream that was set (default: the default stream).
+/// CUDA as a System. Memory is allocated on the current device; passes run on the stream that was set (default: the default
+/// stream).
 class Cuda {
 public:
     static void* allocate(std::size_t bytes) {
         void* memory = nullptr;
-        const cudaError_t status = cudaMalloc(&memory, bytes);
+        cudaError_t const status = cudaMalloc(&memory, bytes);
         if (status == cudaErrorMemoryAllocation) {
-            static_cast<void>(
-                cudaGetLastError());  // it was dealt with: the next launch is not to blame
+            static_cast<void>(cudaGetLastError());  // clears the error, which is dealt with here
             throw std::bad_alloc();
         }
         detail::check_cuda(status, "cudaMalloc");
@@ -200,17 +199,17 @@ public:
     }
     static void deallocate(void* memory) noexcept {
         if (memory == nullptr) return;
-        const detail::OnDevice there(memory);
+        detail::OnDevice const there(memory);
         cudaFree(memory);
     }
-    // Streams need not be ordered with the copy, so that it waits for all of them.
+    // Waits for all streams, since the copy is not ordered with them.
     static void read(void* host, void const* at, std::size_t bytes) {
-        const detail::OnDevice there(at);
+        detail::OnDevice const there(at);
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         detail::check_cuda(cudaMemcpy(host, at, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
     }
     static void write(void* at, void const* host, std::size_t bytes) {
-        const detail::OnDevice there(at);
+        detail::OnDevice const there(at);
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
         detail::check_cuda(cudaMemcpy(at, host, bytes, cudaMemcpyHostToDevice), "cudaMemcpy");
         detail::check_cuda(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
@@ -218,7 +217,7 @@ public:
 
     void put(void* at, void const* host, std::size_t bytes) {
         for (std::size_t done = 0; done < bytes; done += detail::Parcel::most) {
-            const std::size_t size = std::min(bytes - done, detail::Parcel::most);
+            std::size_t const size = std::min(bytes - done, detail::Parcel::most);
             detail::Parcel parcel;
             std::memcpy(parcel.bytes, static_cast<unsigned char const*>(host) + done, size);
             detail::launch(&detail::put_parcel<>, 1, stream_, parcel,
@@ -226,7 +225,7 @@ public:
         }
     }
 
-    // Memory that is not pinned has been read when the call returns.
+    // When the call returns, host memory that is not pinned has been read.
     void send(void* at, void const* host, std::size_t bytes) {
         detail::check_cuda(cudaMemcpyAsync(at, host, bytes, cudaMemcpyHostToDevice, stream_),
                            "cudaMemcpyAsync");
@@ -235,7 +234,8 @@ public:
     void set_stream(void* stream) noexcept { stream_ = static_cast<cudaStream_t>(stream); }
     void* stream() const noexcept { return stream_; }
     bool capturing() const {
-        if (stream_ == nullptr) return false;
+        if (is_legacy(stream_))
+            return false;  // cannot be captured, and must not be asked in a capture
         cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
         detail::check_cuda(cudaStreamIsCapturing(stream_, &status), "cudaStreamIsCapturing");
         return status == cudaStreamCaptureStatusActive;
@@ -245,14 +245,22 @@ public:
     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket) {
         if (tasks == 0 && std::is_same_v<Tail, detail::NoEnd>) return;
         if (device_ < 0) device_ = detail::OnDevice::device_of(ticket);
-        const detail::OnDevice there(device_);
-        const std::size_t most =
+        detail::OnDevice const there(device_);
+        std::size_t const most =
             static_cast<std::size_t>(multiprocessors()) * detail::teams_of_multiprocessor;
-        const auto teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
+        auto const teams = static_cast<unsigned>(std::clamp<std::size_t>(tasks, 1, most));
         detail::launch(&detail::run_pass<Body, Tail>, teams, stream_, body, tail, tasks, ticket);
     }
 
 private:
+    // Whether a stream is the legacy default stream. With a default stream per thread, nullptr is that of the thread.
+    static bool is_legacy(cudaStream_t stream) noexcept {
+#if defined(CUDA_API_PER_THREAD_DEFAULT_STREAM)
+        return stream == cudaStreamLegacy;
+#else
+        return stream == nullptr || stream == cudaStreamLegacy;
+#endif
+    }
     int multiprocessors() {
         if (multiprocessors_ == 0) {
             detail::check_cuda(
@@ -263,7 +271,7 @@ private:
     }
 
     cudaStream_t stream_ = nullptr;
-    int device_ = -1;  // where the passes run: that of their memory
+    int device_ = -1;  // of the memory of the passes; they run there
     int multiprocessors_ = 0;
 };
 

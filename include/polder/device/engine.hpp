@@ -1,8 +1,8 @@
-/// The engine on a device: the passes of engine/cpu.hpp, asked for in the order of a stream and waited for by nobody.
+/// The engine on a device: the passes of engine/cpu.hpp, which run on a stream, without the host waiting for them.
 ///
-/// What follows from a reduction is calculated on the device by the team of threads that ends it, so that a reduction is
-/// one pass; the functions of a coordinate are made by each team before it begins. All blocks are seen to in one pass,
-/// through a table of their addresses on the device.
+/// The team of threads that ends last in a reduction also computes what follows from the sums. So a reduction is one pass.
+/// Each team makes the function of a coordinate before it begins. One pass covers all blocks, through a table of their
+/// addresses on the device.
 #pragma once
 
 #include <array>
@@ -37,7 +37,7 @@ namespace polder {
 
 namespace detail {
 
-// The numbers of an optimizer's steps. Lives as long as somebody may ask for a report.
+// The numbers of an optimizer's steps, on the device. Reports share it, so that it lives until the last of them is gone.
 template <class System>
 struct StepOnDevice final : DeviceReport::Source {
     DeviceArray<DeviceStep, System> step{1};
@@ -46,7 +46,7 @@ struct StepOnDevice final : DeviceReport::Source {
         DeviceStep s;
         System::read(&s, step.data(), sizeof s);
         if (s.raised != Fault::none) {
-            const Fault raised = s.raised;
+            Fault const raised = s.raised;
             s.raised = s.fault = Fault::none;
             System::write(step.data(), &s, sizeof s);
             throw NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
@@ -85,8 +85,8 @@ private:
 
 }  // namespace detail
 
-/// As CpuEngine, where its passes run on a System (device/memory.hpp). Sums are folded in an order that depends on N and
-/// the System alone: results are the same from run to run, and the CPU's but for rounding.
+/// As CpuEngine, with passes that run on a System (device/memory.hpp). The order of additions depends only on N and the
+/// System. So results are the same in every run, and differ from the CPU's by rounding errors only.
 template <class T, class System>
 class DeviceEngine : public DeviceMemoryOf<T, System> {
     using Base = DeviceMemoryOf<T, System>;
@@ -132,11 +132,12 @@ public:
     static std::size_t capacity(std::size_t blocks) { return 64 + 16 * blocks; }
 
     detail::StepData const* data = nullptr;
-    /// Tells the device of groups and counts, unless passes are recorded: before_replay() does it then.
+    /// Sends groups and counts to the device, unless passes are recorded in a graph: then before_replay() sends them.
     void refresh() {
         groups_ = data->settings.size();
         if (recording()) return;
         settings_.values = data->settings;
+        if (settings_.outgrown()) group_.replace();  // an old graph has the old groups of blocks
         settings_.refresh(system_);
         base_steps_.values = data->base_steps;
         base_steps_.refresh(system_);
@@ -149,13 +150,13 @@ public:
         arrays_.refresh(system_);
         masks_.refresh(system_);
     }
-    /// The device has counted, too.
+    /// Says what the device will have counted, so that refresh() need not send it.
     void expect(detail::StepData const& now) {
         base_steps_.expect(now.base_steps);
         std::array<std::uint64_t, 3> const counts{now.steps, now.skipped, now.method_steps};
         counts_.expect(counts);
     }
-    /// As the device has counted: there a step may have been skipped.
+    /// Reads the counts of the device, where steps may have been skipped.
     void count(detail::StepData& to) {
         if (counts_.values.empty()) return;
         counts_.read();
@@ -170,16 +171,16 @@ public:
     void begin(NonFinite policy) {
         policy_ = policy;
         fault_ = detail::Fault::none;
-        // One that ended in an exception has left its numbers.
+        // A step that has ended in an exception has left its numbers.
         if (under_way_) run(0, detail::NoBody{}, detail::ForgetStep{step()});
         under_way_ = true;
     }
-    /// As far as the host knows.
+    /// Whether the step has no fault, as far as the host knows.
     bool alive() const noexcept { return fault_ == detail::Fault::none; }
     void fail(detail::Fault fault) {
         if (alive() && policy_ != NonFinite::propagate) fault_ = fault;
     }
-    /// ended: the last pass has seen to it.
+    /// ended: the last pass has ended the step.
     detail::Fault end(detail::Ending const& ending, bool ended) {
         if (!alive()) return fault_;
         if (!ended) run(0, detail::NoBody{}, end_of(ending));
@@ -190,11 +191,11 @@ public:
         if (report.skipped) return DeviceReport(report, nullptr);
         return DeviceReport(report, numbers_.held());
     }
-    void keep_loss(DeviceLoss loss, Evaluation which) {
+    void store_loss(DeviceLoss loss, Evaluation which) {
         if (loss.at() == nullptr) return;
         run(0, detail::NoBody{},
-            detail::KeepLoss{step(), loss.at(), loss.is_float(), static_cast<int>(which),
-                             watched(detail::loss_fault(which))});
+            detail::StoreLoss{step(), loss.at(), loss.is_float(), static_cast<int>(which),
+                              watched(detail::loss_fault(which))});
     }
 
     template <class F, class... Args>
@@ -202,7 +203,7 @@ public:
         if (alive()) run_map(f, detail::NoEnd{}, located(args)...);
     }
     template <std::size_t n, class F, class... Args>
-    void map_last(detail::Ending const& ending, std::array<Array, n> const& watched,
+    void map_last(detail::Ending const& ending, std::array<ArrayId, n> const& watched,
                   std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                   Args const&... args) {
         if (policy_ == NonFinite::skip) {
@@ -211,7 +212,7 @@ public:
         if (!alive()) return;
         if (policy_ != NonFinite::raise || count == 0)
             return run_map(f, end_of(ending), located(args)...);
-        // An error comes too late to help the step: gradients are looked at as they are used.
+        // The host learns of a fault when the step is over. So gradients are checked as they are used.
         std::array<detail::TurningBegins<T>, n> begins{};
         for (std::size_t k = 0; k < count; ++k) begins[k] = arrays_[watched[k].id];
         using Body = detail::WatchedBody<T, F, n, decltype(located(args))...>;
@@ -221,7 +222,7 @@ public:
                                                       partial_.data(), chunks_, end_of(ending)});
     }
     template <class F, class... Args>
-    void reduce(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Body = detail::ReduceBody<false, T, F, decltype(located(args))...>;
         run(chunks_, Body{view(), guard(), source(), f, partial_.data(), {located(args)...}},
@@ -230,7 +231,7 @@ public:
                 static_cast<double>(layout_.live_size()), finish(f, fault, to)});
     }
     template <class F, class... Args>
-    void reduce_blocks(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce_blocks(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Body = detail::ReduceBody<true, T, F, decltype(located(args))...>;
         run(chunks_, Body{view(), guard(), source(), f, partial_.data(), {located(args)...}},
@@ -238,7 +239,7 @@ public:
                 view(), guard(), source(), partial_.data(), begins_.data(), layout_.blocks(),
                 finish(f, fault, to)});
     }
-    void root_of_sum(Value of_blocks, Value root) {
+    void root_of_sum(ValueId of_blocks, ValueId root) {
         if (!alive()) return;
         run(0, detail::NoBody{},
             detail::RootTail{guard(), values_.data() + of_blocks.slot,
@@ -246,7 +247,7 @@ public:
                              values_.data() + root.slot});
     }
     template <class Passes>
-    void where(Value flag, Passes const& passes) {
+    void where(ValueId flag, Passes const& passes) {
         struct Reset {
             double const*& flag;
             ~Reset() { flag = nullptr; }
@@ -254,7 +255,7 @@ public:
         flag_ = values_.data() + flag.slot;
         passes();
     }
-    void check(Array gradient, detail::Fault fault) {
+    void check(ArrayId gradient, detail::Fault fault) {
         if (!alive() || policy_ == NonFinite::propagate) return;
         using Body = detail::ReduceBody<false, T, detail::NotFinite, decltype(located(gradient))>;
         run(chunks_, Body{view(), guard(), source(), {}, partial_.data(), {located(gradient)}},
@@ -262,12 +263,12 @@ public:
     }
 
     template <class F>
-    void fill(Mask m, F const& f) {
+    void fill(MaskId m, F const& f) {
         using Body = detail::FillBody<T, F, detail::TurningBegins<std::uint8_t>>;
         if (alive())
             run(chunks_, Body{view(), guard(), source(), f, masks_[m.id]}, detail::NoEnd{});
     }
-    void centralise(Array array) {
+    void centralise(ArrayId array) {
         if (!alive()) return;
         run(rows_,
             detail::CentraliseBody<T, detail::TurningBegins<T>>{
@@ -275,13 +276,13 @@ public:
             detail::NoEnd{});
     }
     template <class Score, class... Args>
-    void choose_largest(std::size_t count, Score const& score, Mask chosen, Args const&... args) {
+    void choose_largest(std::size_t count, Score const& score, MaskId chosen, Args const&... args) {
         if (!alive()) return;
         using Keys = detail::Keys<T, Score, decltype(located(args))...>;
-        const Keys keys{score, {located(args)...}};
+        Keys const keys{score, {located(args)...}};
         detail::Choice begin;
         begin.left = count;
-        // (Its histogram is empty after every choice.)
+        // (Each choice leaves the histogram empty.)
         system_.put(&choice_.data()->threshold, &begin.threshold, 2 * sizeof(std::uint64_t));
         for (int shift = 56; shift >= 0; shift -= 8) {
             run(chunks_, detail::DigitBody<Keys>{view(), guard(), keys, choice_.data(), shift},
@@ -307,7 +308,7 @@ private:
         return policy_ == NonFinite::propagate ? detail::Fault::none : fault;
     }
     template <class F>
-    detail::Finish<T, F> finish(F const& f, detail::Fault fault, Value to) {
+    detail::Finish<T, F> finish(F const& f, detail::Fault fault, ValueId to) {
         return {f, step(), watched(fault), values_.data() + to.slot};
     }
     detail::EndOfStep end_of(detail::Ending const& ending) {
@@ -354,7 +355,7 @@ private:
     NonFinite policy_ = NonFinite::raise;
     detail::Fault fault_ = detail::Fault::none;
     double const* flag_ = nullptr;
-    bool under_way_ = false;  // a step
+    bool under_way_ = false;  // a step has begun and not ended
 };
 
 template <class System, class T>

@@ -21,7 +21,7 @@ namespace polder {
 template <class T, class System>
 class DeviceMemoryOf {
 public:
-    /// Coordinates that a team sees to at a time: few enough for small models to keep many teams busy.
+    /// Coordinates in a chunk, which is the work of a team at a time. Few, so that small models keep many teams busy.
     static constexpr std::size_t chunk_size = 2048;
 
     DeviceMemoryOf() = default;
@@ -35,19 +35,19 @@ public:
         starts_.assign(starts);
         sizes_.assign(sizes);
         ticket_.assign(1, 0);
-        for (auto const& kept : plan.kept()) {
-            arrays_.own(kept.now.id, static_cast<T>(kept.initial));
-            if (kept.next.id < 0) continue;
-            arrays_.own(kept.next.id, static_cast<T>(kept.initial));
-            arrays_.pair(kept.now.id, kept.next.id);
+        for (auto const& lasting : plan.lasting()) {
+            arrays_.own(lasting.now.id, static_cast<T>(lasting.initial));
+            if (lasting.next.id < 0) continue;
+            arrays_.own(lasting.next.id, static_cast<T>(lasting.initial));
+            arrays_.pair(lasting.now.id, lasting.next.id);
         }
-        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
-        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
-        for (auto const& kept : plan.kept_masks()) {
-            masks_.own(kept.mask.now.id, 1);
-            if (kept.mask.next.id < 0) continue;
-            masks_.own(kept.mask.next.id, 1);
-            masks_.pair(kept.mask.now.id, kept.mask.next.id);
+        for (ArrayId a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
+        for (MaskId m : plan.scratch_masks()) masks_.own(m.id, 1);
+        for (auto const& lasting : plan.lasting_masks()) {
+            masks_.own(lasting.mask.now.id, 1);
+            if (lasting.mask.next.id < 0) continue;
+            masks_.own(lasting.mask.next.id, 1);
+            masks_.pair(lasting.mask.now.id, lasting.mask.next.id);
         }
     }
 
@@ -55,56 +55,56 @@ public:
     Layout& layout() noexcept { return layout_; }
     detail::Blocks const& blocks() const noexcept { return blocks_; }
     Plan const& plan() const noexcept { return plan_; }
-    Array guest() const { return {plan_.arrays() + plan_.gradients()}; }
+    ArrayId callers_array() const { return {plan_.arrays() + plan_.gradients()}; }
 
-    /// The stream of the passes, a cudaStream_t; threads are the System's business.
+    /// The stream of the passes, a cudaStream_t. The System decides on threads.
     void run_on(int, void* stream) { system_.set_stream(stream); }
 
-    std::vector<T*>& table(Array a) { return arrays_.table(a.id).values; }
-    void shown(Array a) { arrays_.table(a.id).refresh(system_); }
-    void own(Array a) {
+    std::vector<T*>& table(ArrayId a) { return arrays_.table(a.id).values; }
+    void table_is_filled(ArrayId a) { arrays_.table(a.id).refresh(system_); }
+    void own(ArrayId a) {
         if (arrays_.owns(a.id)) return;
         arrays_.own(a.id, T(0));
-        shown(a);
+        table_is_filled(a);
     }
-    void keep(Array a) {
-        // The table of where the values lie changes places with a spare one, so that nothing is allocated.
+    void copy_to_own(ArrayId a) {
+        // The table of where the values lie changes places with a spare one, so that no table is allocated.
         auto& from = spare_;
         std::swap(from, arrays_.table(a.id));
         arrays_.table(a.id).values.resize(blocks_.sizes.size());
         if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
         arrays_.point_to_own(a.id);
-        shown(a);
+        table_is_filled(a);
         run_plain<false>(detail::CopyValue{},
                          detail::TurningBegins<T>{{from.at(), nullptr}, nullptr, 0}, arrays_[a.id]);
     }
-    void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
-    void exchange(Array a, Array b) {
+    void swap(ArrayId a, ArrayId b) { arrays_.swap(a.id, b.id); }
+    void exchange(ArrayId a, ArrayId b) {
         run_plain<false>(detail::ExchangeValues{}, arrays_[a.id], arrays_[b.id]);
     }
-    std::span<T> values(Array a) { return arrays_.values(a.id); }
-    std::span<std::uint8_t> values(Mask m) { return masks_.values(m.id); }
-    void take_back() {
-        arrays_.give_back();
-        masks_.give_back();
+    std::span<T> values(ArrayId a) { return arrays_.values(a.id); }
+    std::span<std::uint8_t> values(MaskId m) { return masks_.values(m.id); }
+    void write_back() {
+        arrays_.write_back();
+        masks_.write_back();
     }
 
-    /// Also in a step of which something was not finite.
-    void copy(Array from, Array to) {
+    /// Also after a fault of the step.
+    void copy(ArrayId from, ArrayId to) {
         run_plain<false>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
     }
-    void carry(Array from, Array to) {
+    void copy_frozen(ArrayId from, ArrayId to) {
         if (layout_.any_frozen())
             run_plain<true>(detail::CopyValue{}, arrays_[from.id], arrays_[to.id]);
     }
-    void carry(Mask from, Mask to) {
+    void copy_frozen(MaskId from, MaskId to) {
         if (layout_.any_frozen())
             run_plain<true>(detail::CopyValue{}, masks_[from.id], masks_[to.id]);
     }
-    void clear_frozen(Array to) {
+    void clear_frozen(ArrayId to) {
         if (layout_.any_frozen()) run_plain<true>(detail::SetValue<T>{0}, arrays_[to.id]);
     }
-    void set(Mask m, std::uint8_t value) {
+    void set(MaskId m, std::uint8_t value) {
         run_plain<false>(detail::SetValue<std::uint8_t>{value}, masks_[m.id]);
     }
 
@@ -116,8 +116,8 @@ protected:
 
     struct Where {
         DeviceMemoryOf& memory;
-        auto operator()(Array a) const { return memory.arrays_[a.id]; }
-        auto operator()(Mask m) const { return memory.masks_[m.id]; }
+        auto operator()(ArrayId a) const { return memory.arrays_[a.id]; }
+        auto operator()(MaskId m) const { return memory.masks_[m.id]; }
     };
     template <class A>
     auto located(A const& argument) {

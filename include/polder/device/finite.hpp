@@ -1,4 +1,4 @@
-/// On a device: looking whether gradients are finite, by itself or as the parameters are changed.
+/// On a device: checks whether gradients are finite, as a pass of its own or in the pass that changes the parameters.
 #pragma once
 
 #include <array>
@@ -30,6 +30,14 @@ struct NotFinite {
         return {};
     }
 };
+// The largest of the first values of the chunks' rows; known to the thread of once().
+template <class Team>
+POLDER_HOST_DEVICE double largest_of(Team& team, Row const* partial, std::size_t chunks) {
+    double largest = 0;
+    team.for_each(chunks,
+                  [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
+    return team.template combine<Max>(largest);
+}
 struct RequireFinite {
     Guard guard;
     DeviceStep* step;
@@ -39,16 +47,13 @@ struct RequireFinite {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (!guard.open()) return;
-        double largest = 0;
-        team.for_each(chunks,
-                      [&](std::size_t chunk) { largest = Max::fold(largest, partial[chunk][0]); });
-        largest = team.template combine<Max>(largest);
+        double const largest = largest_of(team, partial, chunks);
         team.once([&] { step->require(largest == 0, fault); });
     }
 };
 
-// A pass that changes the parameters and looks at gradients as it uses them: a coordinate of which one is not finite is left
-// out by itself.
+// A pass that changes the parameters and checks gradients as it uses them. A coordinate with a gradient that is not finite is
+// not changed.
 template <class T, class F, std::size_t n, class... Arrays>
 struct WatchedBody {
     LayoutView layout;
@@ -66,10 +71,11 @@ struct WatchedBody {
         if (!guard.open()) return;
         FunctionsIn<T, F, Team> functions(team, f, source);
         for (std::size_t chunk = first; chunk < chunks; chunk += step) {
-            double most_left = 0;  // how many from the first gradient on that is not finite
+            double most_left =
+                0;  // count - k, where gradient k is the first that is not finite; 0: all are
             layout.for_each_piece(
                 chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                    const auto function = functions.in(block);
+                    auto const function = functions.in(block);
                     with_pieces(arrays, block, within, [&](auto const&... columns) {
                         team.for_each(length, [&](std::size_t i) {
                             std::size_t left = count;
@@ -101,10 +107,7 @@ struct WatchedTail {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (guard.open()) {
-            double left = 0;
-            team.for_each(chunks,
-                          [&](std::size_t chunk) { left = Max::fold(left, partial[chunk][0]); });
-            left = team.template combine<Max>(left);
+            double const left = largest_of(team, partial, chunks);
             team.once([&] {
                 if (left > 0) step->require(false, faults[count - static_cast<std::size_t>(left)]);
             });

@@ -1,6 +1,6 @@
 /// Memory of a device: arrays of it, and what an optimizer keeps there.
 ///
-/// A device is described by a System, which says how memory is had there and how a pass is run:
+/// A System describes a device: how memory is allocated there, and how a pass runs.
 ///
 ///     static void* allocate(std::size_t bytes);              throws std::bad_alloc
 ///     static void deallocate(void* memory) noexcept;
@@ -13,9 +13,8 @@
 ///     template <class Body, class Tail>
 ///     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned* ticket);
 ///
-/// run() calls body(team, first, step, tasks) in as many teams of threads as it likes, each to see to the tasks first,
-/// first + step, ..., and when all of them have ended tail(team) in one. Systems: device/thrust_system.hpp,
-/// device/cuda_system.hpp.
+/// run() calls body(team, first, step, tasks) in several teams of threads. Each team does the tasks first, first + step, ...
+/// When all teams have ended, one team runs tail(team). Systems: device/thrust_system.hpp, device/cuda_system.hpp.
 #pragma once
 
 #include <cstddef>
@@ -35,7 +34,8 @@ namespace polder {
 template <class System>
 struct MemoryOn {};
 
-/// Contiguous memory of a device, zeros at first. A copy has its own. What the members read and write they wait for.
+/// Contiguous memory of a device, zeros at first. A copy has memory of its own. Members that read or write values wait for the
+/// device.
 template <class T, class System>
 class DeviceArray {
     static_assert(std::is_trivially_copyable_v<T>);
@@ -92,7 +92,7 @@ private:
     std::size_t size_ = 0;
 };
 
-/// Contiguous memory of a device in somebody else's hands.
+/// Contiguous memory of a device that belongs to somebody else.
 template <class T, class System>
 class DeviceSpan {
 public:
@@ -123,7 +123,7 @@ struct Access<MemoryOn<System>> {
 
 namespace detail {
 
-// As HostTable. What the host has written is put in the order of passes.
+// A table that the host writes and passes read. refresh() sends it to the device, in the order of passes, if it has changed.
 template <class T, class System>
 class DeviceTable {
 public:
@@ -139,41 +139,53 @@ public:
 
     void refresh(System& system) {
         if (values == there_) return;
-        if (values.size() != device_.size()) {
+        if (outgrown()) {
+            replace();
             device_.assign(values);
         } else {
             system.put(device_.data(), values.data(), values.size() * sizeof(T));
         }
         there_ = values;
     }
-    // Passes write these themselves: what they will have written, and what they have.
+    // For values that passes write, too: expect() says what they will have written, read() reads what they have.
     void expect(std::span<T const> written) {
         values.assign(written.begin(), written.end());
         there_.assign(written.begin(), written.end());
     }
     void read() {
-        if (device_.size() == values.size() && !values.empty()) values = there_ = device_.to_host();
+        if (there_.size() != values.size() || values.empty()) return;
+        there_ = device_.to_host();
+        there_.resize(values.size());
+        values = there_;
+    }
+    // Whether refresh() needs a larger table.
+    bool outgrown() const noexcept { return values.size() > device_.size(); }
+    // The next refresh() makes a new table. This one stays, since a graph that was captured may still read it.
+    void replace() {
+        if (device_.size() > 0) former_.push_back(std::move(device_));
+        there_.clear();
     }
 
 private:
     std::vector<T> there_;
     DeviceArray<T, System> device_;
+    std::vector<DeviceArray<T, System>> former_;
 };
 
-// Where an array begins in each block: by one of two tables, as a word on the device says.
+// Where an array begins in each block. There are two tables, and a word on the device says which of them holds.
 template <class U>
 struct TurningBegins {
     U* const* tables[2];
     unsigned const* turn;  // nullptr: always the first
-    unsigned next;         // 0: the one whose turn it is; 1: the other
+    unsigned next;         // 0: the table whose turn it is; 1: the other
 
     POLDER_INLINE U* operator()(std::size_t block) const {
         return tables[turn == nullptr ? 0 : (*turn ^ next) & 1][block];
     }
 };
 
-// Arrays of one value per coordinate in a device's memory, by the ids of their handles: as HostArrays. Which of a
-// succession's two arrays holds the values so far is a word on the device, which the last pass of a step turns over.
+// Arrays of one value per coordinate in a device's memory, by the ids of their handles: as HostArrays. A word on the device
+// says which of the two arrays of a succession holds the values so far. The last pass of a step flips it.
 template <class T, class System>
 class DeviceArrays {
 public:
@@ -205,7 +217,7 @@ public:
         point_to_own(k);
     }
     bool owns(int id) const { return memory_[static_cast<std::size_t>(id)].size() > 0; }
-    // The two are a succession.
+    // Makes two arrays a succession.
     void pair(int now, int next) {
         pair_[static_cast<std::size_t>(now)] = {next, pairs_, 0};
         pair_[static_cast<std::size_t>(next)] = {now, pairs_++, 1};
@@ -233,15 +245,15 @@ public:
     }
     unsigned* turn(int id) { return turns_.data() + pair_[static_cast<std::size_t>(id)].turn; }
 
-    // The values on the host, where they may be written to; give_back() ends that.
+    // A copy of the values on the host, which may be written to. write_back() sends it to the device.
     std::span<T> values(int id) {
-        auto& lent = lent_[id];
-        if (lent.empty()) lent = memory_[holder(id)].to_host();
-        return lent;
+        auto& copy = on_host_[id];
+        if (copy.empty()) copy = memory_[holder(id)].to_host();
+        return copy;
     }
-    void give_back() {
-        for (auto const& [id, values] : lent_) memory_[holder(id)].assign(values);
-        lent_.clear();
+    void write_back() {
+        for (auto const& [id, values] : on_host_) memory_[holder(id)].assign(values);
+        on_host_.clear();
     }
 
 private:
@@ -271,7 +283,7 @@ private:
     DeviceArray<unsigned, System> turns_;
     std::vector<Pair> pair_;
     int pairs_ = 0;
-    std::map<int, std::vector<T>> lent_;
+    std::map<int, std::vector<T>> on_host_;
 };
 
 }  // namespace detail

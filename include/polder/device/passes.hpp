@@ -1,13 +1,13 @@
-/// What the engine of a device runs: the bodies of passes over the coordinates, and what follows them.
+/// What the engine of a device runs: the bodies of passes over the coordinates, and their tails, which run after all bodies.
 ///
-/// They are written for a team of threads, which is one thread on the processors of Thrust's C++ and OpenMP systems and
-/// a thread block on CUDA:
+/// They are written for a team of threads. A team is one thread in Thrust's C++ and OpenMP systems, and a thread block in
+/// CUDA:
 ///
 ///     team.for_each(n, f)        f(0), ..., f(n - 1), each in one thread
-///     team.once(f)               f() in one thread, after all that was before and before all that comes
-///     team.combine<Fold>(value)  the values of all threads folded, in a fixed order, known to the thread of once()
-///     team.storage<F>()          room for one F that all threads see
-///     team.add(at, count)        *at += count, whatever other threads of any team add
+///     team.once(f)               f() in one thread, after all that stands before it and before all that stands after it
+///     team.combine<Fold>(value)  the values of all threads, folded in a fixed order; the thread of once() has the result
+///     team.storage<F>()          memory for one F, which all threads of the team share
+///     team.add(at, count)        *at += count, atomically
 #pragma once
 
 #include <array>
@@ -32,8 +32,8 @@ namespace polder::detail {
 inline constexpr std::size_t max_terms = 16;  // of one reduction
 using Row = std::array<double, max_terms>;
 
-// The function of the coordinates of a block, in the hands of one team; made by the first of its threads, once for a group
-// or, where it depends on the block, for each block.
+// The functions of a pass, for one team. The first thread of the team makes the function of a block: once for a group or, if
+// it depends on the block, for each block.
 template <class T, class F, class Team>
 class FunctionsIn {
 public:
@@ -67,14 +67,14 @@ private:
     std::uint32_t have_ = ~std::uint32_t{0};
 };
 
-// f(columns of a piece...) for arrays as engine/column.hpp locates them.
+// Calls f(columns of a piece...) for located arrays (engine/column.hpp).
 template <class Arrays, class F>
 POLDER_HOST_DEVICE void with_pieces(Arrays const& arrays, std::size_t block, std::size_t within,
                                     F const& f) {
     std::apply([&](auto const&... array) { f(array.at(block, within)...); }, arrays);
 }
 
-// The pieces of the chunks of a team.
+// Calls f for the pieces of all chunks of a team.
 template <bool of_frozen = false, class F>
 POLDER_HOST_DEVICE void for_pieces(LayoutView const& layout, std::size_t first, std::size_t step,
                                    std::size_t chunks, F const& f) {
@@ -98,7 +98,7 @@ struct MapBody {
         FunctionsIn<T, F, Team> functions(team, f, source);
         for_pieces(layout, first, step, chunks,
                    [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                       const auto function = functions.in(block);
+                       auto const function = functions.in(block);
                        with_pieces(arrays, block, within, [&](auto const&... columns) {
                            team.for_each(
                                length, [&](std::size_t i) { call_at<T>(function, i, columns...); });
@@ -107,7 +107,7 @@ struct MapBody {
     }
 };
 
-// A mask, as the function of a coordinate says.
+// Writes what the function of a coordinate returns to a mask.
 template <class T, class F, class Where>
 struct FillBody {
     LayoutView layout;
@@ -124,7 +124,7 @@ struct FillBody {
         for_pieces(
             layout, first, step, chunks,
             [&](std::size_t block, std::size_t within, std::size_t coordinate, std::size_t length) {
-                const auto function = functions.in(block);
+                auto const function = functions.in(block);
                 std::uint8_t* const at = mask(block) + within;
                 team.for_each(length,
                               [&](std::size_t i) { at[i] = function(coordinate + i) ? 1 : 0; });
@@ -132,7 +132,7 @@ struct FillBody {
     }
 };
 
-// Whatever was wrong with the step: f(i, columns...) in all blocks, or in frozen ones.
+// Calls f(values...) for each coordinate of all blocks, or of frozen ones, also after a fault of the step.
 template <bool of_frozen, class F, class... Arrays>
 struct PlainBody {
     LayoutView layout;
@@ -190,7 +190,7 @@ struct Folded<std::tuple<Folds...>> {
     POLDER_HOST_DEVICE void add(double const* row) {
         each([&]<std::size_t k, class Fold>() { values[k] = Fold::fold(values[k], row[k]); });
     }
-    // Those of all threads of a team; known to that of once().
+    // Folds those of all threads of a team; the thread of once() has the result.
     template <class Team>
     POLDER_HOST_DEVICE void combine(Team& team) {
         each([&]<std::size_t k, class Fold>() {
@@ -228,7 +228,7 @@ struct FoldedBy {
         std::declval<At const&>(), 0, std::declval<Arrays>().at(0, 0)...))>>;
 };
 
-// A row of partial sums for each chunk or, over_blocks, for each piece of a block in it.
+// Writes a row of partial sums for each chunk or, with over_blocks, for each piece of a block in it.
 template <bool over_blocks, class T, class F, class... Arrays>
 struct ReduceBody {
     using Fold = typename FoldedBy<T, F, Arrays...>::type;
@@ -248,7 +248,7 @@ struct ReduceBody {
             Fold fold;
             layout.for_each_piece(
                 chunk, [&](std::size_t block, std::size_t within, std::size_t, std::size_t length) {
-                    const auto function = functions.in(block);
+                    auto const function = functions.in(block);
                     with_pieces(arrays, block, within, [&](auto const&... columns) {
                         team.for_each(length, [&](std::size_t i) {
                             fold.add(call_at<T>(function, i, columns...));
@@ -271,7 +271,7 @@ private:
     }
 };
 
-// What a reduction makes of its sums: f.finish, from values `to` on. Sums that are not finite are `fault`.
+// Writes what f.finish makes of the sums to the values from `to` on. If a sum is not finite, that is the fault `fault`.
 template <class T, class F>
 struct Finish {
     F f;
@@ -324,7 +324,7 @@ struct ReduceBlocksTail {
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         if (!guard.open()) return;
         constexpr std::size_t worth_a_team = 64;
-        // One thread for a block of few pieces, all threads for one of many.
+        // A block of few pieces is folded by one thread, a block of many by all threads.
         team.for_each(blocks, [&](std::size_t block) {
             if (pieces(block) >= worth_a_team) return;
             Fold fold;

@@ -27,13 +27,13 @@ struct DeviceStep {
     Fault raised = Fault::none;  // not yet reported
     std::uint64_t raised_step = 0;
 
-    // (Nobody looks where the fault is none.)
+    // (Callers with nothing to check do not call it.)
     POLDER_HOST_DEVICE void require(bool finite, Fault otherwise) {
         if (!finite && fault == Fault::none) fault = otherwise;
     }
 };
 
-// A pass runs unless something of the step was not finite, and a flag (if any) was not set.
+// Whether a pass runs: not after a fault of the step, and not if it has a flag that is 0.
 struct Guard {
     DeviceStep const* step;
     double const* flag;
@@ -42,7 +42,7 @@ struct Guard {
     }
 };
 
-// What the sites of a pass are made of.
+// The numbers from which sites are made.
 struct SiteSource {
     double const* values;
     GroupSettings const* settings;
@@ -74,7 +74,7 @@ struct NoEnd {
     POLDER_HOST_DEVICE void operator()(Team&) const {}
 };
 
-// The end of a step: counts it, gives the turn to what it has written, and leaves its numbers to the report.
+// The end of a step: counts it, makes the next values of successions the current ones, and stores its numbers for the report.
 struct EndOfStep {
     DeviceStep* step;
     GroupSettings const* settings;
@@ -82,11 +82,11 @@ struct EndOfStep {
     std::size_t groups;
     std::uint64_t* counts;  // of steps, skipped ones, and the method's
     double const* values;
-    std::array<Value, notes> noted;
+    std::array<ValueId, notes> noted;
     unsigned descents;
     bool active;
-    bool is_step;  // false: a look at what one would do
-    bool raises;   // what is not finite is an error: no step follows before it is reported
+    bool is_step;  // false: it changes nothing that lasts
+    bool raises;   // a fault is an error, and no step changes anything before it is reported
     std::array<unsigned*, Ending::most + 2> turns;
     std::size_t turn_count;
 
@@ -123,7 +123,7 @@ private:
         }
     }
 };
-// The same for a step that was left on its way.
+// Forgets a step that an exception has ended.
 struct ForgetStep {
     DeviceStep* step;
     template <class Team>
@@ -135,7 +135,7 @@ struct ForgetStep {
     }
 };
 
-struct KeepLoss {
+struct StoreLoss {
     DeviceStep* step;
     void const* at;
     bool is_float;
@@ -144,7 +144,7 @@ struct KeepLoss {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         team.once([&] {
-            const double loss = is_float ? static_cast<double>(*static_cast<float const*>(at))
+            double const loss = is_float ? static_cast<double>(*static_cast<float const*>(at))
                                          : *static_cast<double const*>(at);
             step->losses[which] = loss;
             if (otherwise != Fault::none) step->require(std::isfinite(loss), otherwise);

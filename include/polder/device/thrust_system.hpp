@@ -1,4 +1,4 @@
-/// Thrust's systems that run on the processor, as devices: what runs on a GPU can be tried without one.
+/// Thrust's systems that run on the processor, as devices. So the code for GPUs can be run without one.
 #pragma once
 
 #include <cstddef>
@@ -69,7 +69,7 @@ struct ThrustSystem {
 
     template <class Body, class Tail>
     void run(std::size_t tasks, Body const& body, Tail const& tail, unsigned*) {
-        const thrust::counting_iterator<std::size_t> first(0);
+        thrust::counting_iterator<std::size_t> const first(0);
         thrust::for_each(Policy::get(), first, first + static_cast<std::ptrdiff_t>(tasks),
                          [&](std::size_t task) {
                              detail::TeamOfOne team;

@@ -16,8 +16,8 @@
 
 namespace polder {
 
-/// v = e,   e_t = (1 - theta) e_{t-1} + theta g_t,   e_0 = g_0: the noise of single batches is averaged out of the
-/// direction. theta = 1 is SAM.
+/// v = e,   e_t = (1 - theta) e_{t-1} + theta g_t,   e_0 = g_0.
+/// So the noise of single batches is averaged out of the direction. theta = 1 is SAM.
 /// Li and Giannakis 2023 (VaSSO); BingcongLi/VaSSO.
 struct AlongAverage {
     double theta = 0.9;  ///< weight of the new gradient, in [0, 1]
@@ -33,8 +33,9 @@ struct AlongAverage {
     template <class R, class Perturb, class Reads>
     auto direction(R& run, State const& state, Gradient const& g, Perturb const& perturb,
                    Reads const& reads) const {
-        Array const e = run.next(state.e);
-        auto const found = run.reduce(Pass<Perturb>{perturb, theta}, g, state.e.now, Out{e}, reads);
+        ArrayId const e = run.next(state.e);
+        auto const found =
+            run.reduce(Pass<Perturb>{perturb, theta}, g, state.e.now, Written{e}, reads);
         run.note(detail::Note::gradient_norm, found[1]);
         run.note(detail::Note::perturbation_norm, found[2]);
         run.note(detail::Note::cosine, found[3]);
@@ -46,7 +47,7 @@ struct AlongAverage {
         return along;
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     // The sums of g^2, g e, e^2 and of the terms of ||e|| in the ball's norm.
     template <class P>
@@ -57,10 +58,10 @@ struct AlongAverage {
         struct At {
             P perturb;
             W weights;
-            T keep, gain;
+            T decay, gain;
             template <class V, std::size_t k>
             POLDER_INLINE auto operator()(V g, V e, V& next, std::array<V, k> const& reads) const {
-                next = keep * e + gain * g;
+                next = decay * e + gain * g;
                 double const a = static_cast<double>(g), b = static_cast<double>(next);
                 using Own = decltype(detail::norm_term(perturb, weights, next, reads));
                 return Terms<Sum, Sum, Sum, Own>{

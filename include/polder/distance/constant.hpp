@@ -1,4 +1,4 @@
-/// A distance that does not look at the gradient.
+/// A distance that does not depend on the gradient.
 #pragma once
 
 #include <string_view>

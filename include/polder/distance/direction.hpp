@@ -17,21 +17,21 @@
 
 namespace polder::detail {
 
-// The reference direction's average: e' = lambda e + (1 - lambda) what it is fed.
+// The average of the reference direction: e' = lambda e + (1 - lambda) fed.
 template <class Reference>
 struct Average {
     Reference reference;
     template <class T>
     struct At {
-        T keep, gain;
+        T decay, gain;
         template <class V>
         POLDER_INLINE V operator()(V e, V fed) const {
-            return keep * e + gain * fed;
+            return decay * e + gain * fed;
         }
-        // As a rider: what is fed, e, e'.
+        // As extra work of another pass.
         template <class V>
         POLDER_INLINE void operator()(V fed, V e, V& next) const {
-            next = keep * e + gain * fed;
+            next = decay * e + gain * fed;
         }
     };
     template <class T>
@@ -46,8 +46,8 @@ inline constexpr bool has_own_term = requires(Measure const& m) {
     m.term(1.0, 1.0);
 };
 
-// What one coordinate adds: g^2, g e, e^2, the measure's own term, and the first three times a weight.
-// Written out, since GCC 12 does not vectorise terms that went through std::tuple_cat.
+// The terms of one coordinate: g^2, g e, e^2, then the measure's own term, then the first three times the weight b.
+// (Written out, since GCC 12 does not vectorise terms that went through std::tuple_cat.)
 template <class Measure, class... Weight>
 POLDER_INLINE auto product_terms(Measure const& measure, double g, double e, Weight... b) {
     static_assert(sizeof...(Weight) <= 1);
@@ -57,7 +57,7 @@ POLDER_INLINE auto product_terms(Measure const& measure, double g, double e, Wei
             return Terms<Sum, Sum, Sum, Own>{Sum{g * g}, Sum{g * e}, Sum{e * e},
                                              measure.term(g, e)};
         } else {
-            const auto w = static_cast<double>((b + ...));
+            auto const w = static_cast<double>((b + ...));
             return Terms<Sum, Sum, Sum, Own, Sum, Sum, Sum>{
                 Sum{g * g},     Sum{g * e},     Sum{e * e},    measure.term(g, e),
                 Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}};
@@ -65,14 +65,14 @@ POLDER_INLINE auto product_terms(Measure const& measure, double g, double e, Wei
     } else if constexpr (sizeof...(b) == 0) {
         return Terms<Sum, Sum, Sum>{Sum{g * g}, Sum{g * e}, Sum{e * e}};
     } else {
-        const auto w = static_cast<double>((b + ...));
+        auto const w = static_cast<double>((b + ...));
         return Terms<Sum, Sum, Sum, Sum, Sum, Sum>{Sum{g * g},     Sum{g * e},     Sum{e * e},
                                                    Sum{w * g * g}, Sum{w * g * e}, Sum{w * e * e}};
     }
 }
 
-// One pass, before d is known: with b the weights of the ball's norm,
-// ||v||^2 = sum b v^2 = sum b g^2 - 2 d sum b g e + d^2 sum b e^2.
+// The one pass that finds d and ||v||. d is not known before it ends, but the norm follows from sums without d:
+// ||v||^2 = sum b v^2 = sum b g^2 - 2 d sum b g e + d^2 sum b e^2, b being the weights of the ball's norm.
 template <class P, class Reference, class Measure>
 struct DirectionTo {
     P perturb;
@@ -80,12 +80,12 @@ struct DirectionTo {
     Measure measure;
     double scale;
 
-    // The norm is one of squares over all coordinates, so that it follows from products.
+    // Whether the norm is a root of squares over all coordinates: only then it follows from those sums.
     static constexpr bool norm_from_products = is_quadratic<P> && !is_per_block<P>;
     static constexpr bool weighted = is_weighted<P> && norm_from_products;
 
-    // The values: d as v uses it, ||v|| in the ball's norm, the cosine between v and g, ||eps|| where it follows from ||v||;
-    // whether ||v|| has to be added up again; d as the report says it, ||g||, and the inner products.
+    // The values: d for v; ||v|| in the ball's norm; the cosine between v and g; ||eps|| where it follows from ||v||; whether
+    // ||v|| has to be added up again (SecondLook); d for the report; ||g||; and the inner products.
     struct Found {
         static constexpr std::size_t d = 0, norm = 1, cosine = 2, length = 3, again = 4,
                                      distance = 5, gradient_norm = 6, gg = 7, ge = 8, ee = 9,
@@ -127,7 +127,7 @@ struct DirectionTo {
                   std::remove_const_t<decltype(of_average)>>{measure, weights, of_average};
     }
 
-    // ||g - d e||^2 below this share of its summands is added up again, from the differences.
+    // If ||g - d e||^2 is less than this share of its summands, it is added up again from the coordinates of g - d e.
     static constexpr double cancelled = 1e-3;
 
     template <class T, std::size_t n>
@@ -168,13 +168,13 @@ private:
     }
 };
 
-// Where that cancels, and in balls of another norm: the norm of v from its coordinates. It writes d, ||v||, the cosine and
-// ||eps|| again. Where v is no more than the rounding of g, v = g.
+// The norm of v from its coordinates. Needed where the sums above cancel, and for balls of another norm. Writes d, ||v||, the
+// cosine and ||eps|| again. If v is no more than the rounding error of g, it sets d = 0, so that v = g.
 template <class P, class First>
 struct SecondLook {
     using Found = typename First::Found;
     P perturb;
-    std::array<Value, Found::count> found;
+    std::array<ValueId, Found::count> found;
 
     template <class T, class W>
     struct At {
@@ -216,7 +216,7 @@ struct SecondLook {
 template <class P>
 struct BlockNorm {
     P perturb;
-    Value d;
+    ValueId d;
     template <class T, class W>
     struct At {
         P perturb;

@@ -16,13 +16,14 @@
 namespace polder {
 
 /// v = g - d e,   d = scale measure(g, e).
-/// Xu et al. (BSAM), eq. (9) and (11). g is the gradient, e the reference direction. Where ||v|| is no more than rounding
-/// of ||g||, because g and d e cancel, v = g.
+/// g is the gradient, e the reference direction. If g and d e cancel, so that ||v|| is no more than the rounding error of
+/// ||g||, then v = g.
+/// Xu et al. (BSAM), eq. (9) and (11).
 template <class Reference, class Measure>
 struct DistanceTo {
     Reference reference{};
     Measure measure{};
-    double scale = 1;  ///< what the distance is multiplied with, finite
+    double scale = 1;  ///< a factor of the distance, finite
 
     static std::string name() {
         return "DistanceTo<" + policy_name<Reference>() + ", " + policy_name<Measure>() + ">";
@@ -43,13 +44,13 @@ struct DistanceTo {
                    Reads const& reads) const {
         using Pass = detail::DirectionTo<Perturb, Reference, Measure>;
         Pass const pass{perturb, {reference}, measure, scale};
-        Array const next = run.next(state.e);
-        Array const e = Reference::read_after_update ? next : state.e.now;
+        ArrayId const next = run.next(state.e);
+        ArrayId const e = Reference::read_after_update ? next : state.e.now;
         auto const found = [&] {
             if constexpr (Reference::is_fed_direction) {
                 return run.reduce(pass, g, state.e.now, reads);
             } else {
-                return run.reduce(pass, g, state.e.now, Out{next}, reads);
+                return run.reduce(pass, g, state.e.now, Written{next}, reads);
             }
         }();
         using V = typename Pass::Found;
@@ -61,7 +62,7 @@ struct DistanceTo {
         auto along = [&] {
             auto v = (1 * g - Coefficient(found[V::d]) * e).u;
             if constexpr (Reference::is_fed_direction) {
-                using Feed = Keep<detail::Average<Reference>, Array, Out<Array>>;
+                using Feed = Keep<detail::Average<Reference>, ArrayId, Written<ArrayId>>;
                 return Direction<2, Feed>{
                     std::move(v), found[V::norm], {}, {{reference}, {e, {next}}}};
             } else {

@@ -10,7 +10,7 @@
 
 namespace polder {
 
-/// d = ||g - e||_2, added up from the differences: from the inner products it would cancel.
+/// d = ||g - e||_2. It is summed from the differences, since the inner products would cancel.
 struct Euclidean {
     static constexpr std::string_view name = "Euclidean";
     void validate() const {}

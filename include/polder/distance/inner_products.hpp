@@ -3,7 +3,7 @@
 
 namespace polder {
 
-/// Sums over all coordinates that every measure may use.
+/// Sums over all coordinates, which every measure may use.
 struct InnerProducts {
     double gg = 0;           ///< <g, g>
     double ge = 0;           ///< <g, e>

@@ -10,9 +10,9 @@
 
 namespace polder {
 
-/// d = sum over coordinates of |g - e|: the literal reading of the BSAM paper.
-/// It grows with the model. At the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1,
-/// so the ascent is a descent once lambda (1 - lambda) ||g||_1 > 1; Report::cosine shows it.
+/// d = sum over coordinates of |g - e|: the BSAM paper taken literally.
+/// It grows with the number of coordinates. In the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1. So the
+/// ascent becomes a descent if lambda (1 - lambda) ||g||_1 > 1. Report::cosine shows it.
 struct Manhattan {
     static constexpr std::string_view name = "Manhattan";
     void validate() const {}
@@ -22,7 +22,7 @@ struct Manhattan {
     }
 };
 
-/// d = mean over coordinates of |g - e|: of the size of one coordinate, whatever the model's size.
+/// d = mean over coordinates of |g - e|. It does not grow with the number of coordinates.
 struct ManhattanMean {
     static constexpr std::string_view name = "ManhattanMean";
     void validate() const {}

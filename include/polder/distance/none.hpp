@@ -15,7 +15,7 @@ namespace polder {
 
 namespace detail {
 
-// v = g: the sum of g^2 and, where it is another, that of the norm's terms.
+// v = g: the sum of g^2 and, if the ball's norm is another, the sum of the norm's terms.
 template <class P>
 struct GradientNorm {
     P perturb;
@@ -42,8 +42,8 @@ struct GradientNorm {
         auto const weights = weights_of<T>(perturb, here.adaptive());
         return At<std::remove_const_t<decltype(weights)>>{perturb, weights};
     }
-    // ||v|| in the ball's norm, ||g||, ||eps|| where it follows from that, and the cosine between v and g. Of a block:
-    // ||v|| and the sum of g^2.
+    // The values: ||v|| in the ball's norm, ||g||, ||eps|| where it follows from ||v||, and the cosine between v and g. In a
+    // block: ||v|| and the sum of g^2.
     template <class T, std::size_t n>
     POLDER_HOST_DEVICE auto finish(std::array<double, n> const& sums,
                                    [[maybe_unused]] Site<T> const& here) const {
@@ -69,29 +69,28 @@ struct NoDistance {
                    Reads const& reads) const {
         return measured(run, g, perturb, reads, true);
     }
-    /// The same for another gradient than that of the step's first evaluation: not in the report.
+    /// v = a, for an array other than the gradient at x. Only ||eps|| goes to the report.
     template <class R, class Perturb, class Reads>
-    auto direction_without_report(R& run, Gradient const& g, Perturb const& perturb,
-                                  Reads const& reads) const {
-        return measured(run, g, perturb, reads, false);
+    auto direction_of(R& run, Gradient const& a, Perturb const& perturb, Reads const& reads) const {
+        return measured(run, a, perturb, reads, false);
     }
 
 private:
     template <class R, class Perturb, class Reads>
     static Direction<1> measured(R& run, Gradient const& g, Perturb const& perturb,
-                                 Reads const& reads, bool first) {
+                                 Reads const& reads, bool is_gradient) {
         detail::GradientNorm<Perturb> const pass{perturb};
         Direction<1> along{(1 * g).u, {}};
         if constexpr (detail::is_per_block<Perturb>) {
             auto const found = run.reduce_blocks(pass, g, reads);
             along.norm = found[0];
-            if (first) run.note(detail::Note::gradient_norm, run.root_of_sum(found[1]));
+            if (is_gradient) run.note(detail::Note::gradient_norm, run.root_of_sum(found[1]));
         } else {
             auto const found = run.reduce(pass, g, reads);
             along.norm = found[0];
-            if (first) {
+            run.note(detail::Note::perturbation_norm, found[2]);
+            if (is_gradient) {
                 run.note(detail::Note::gradient_norm, found[1]);
-                run.note(detail::Note::perturbation_norm, found[2]);
                 run.note(detail::Note::cosine, found[3]);
             }
         }

@@ -1,11 +1,11 @@
 /// The reference direction e that a gradient is compared with: averages of past gradients.
 ///
-/// Three conventions are in use; they differ in when e is read and in what it is fed:
+/// Three conventions are in use. They differ in when e is read, and in what is added to e ("fed"):
 ///   MovingAverage         read after the update, from zero (the BSAM paper)
 ///   LaggedAverage         read before the update, from the first g (Friendly SAM's published code)
 ///   LaggedReducedAverage  as LaggedAverage, fed v instead of g (pytorch_optimizer's FriendlySAM)
-/// decay(t) is the weight of e_{t-1} in step t = 0, 1, ..., and 1 - decay(t) that of what e is fed: g,
-/// or v where is_fed_direction. An average that is read after its update cannot be fed v.
+/// decay(t) is the weight of e_{t-1} in step t = 0, 1, ..., and 1 - decay(t) is the weight of what e is fed: g, or v if
+/// is_fed_direction. An average that is read after its update cannot be fed v, since v depends on e.
 #pragma once
 
 #include <cstdint>

@@ -13,26 +13,26 @@
 
 namespace polder::detail {
 
-// Doubles >= 0 are ordered as their bits; 0 stands for what may not be chosen.
+// A key by which scores are ordered: doubles >= 0 have the order of their bits. 0 means that the coordinate must not be chosen.
 POLDER_HOST_DEVICE inline std::uint64_t key_of(double score) {
     return score >= 0 ? std::bit_cast<std::uint64_t>(score + 0.0) + 1 : 0;
 }
 
 // Sets `chosen` to 1 at the `count` coordinates with the largest score(coordinate, values...) and leaves the others as
-// they are. Among equal scores the lower coordinate wins; a negative score is never chosen, so that fewer may be found.
-// Eight passes find the bits of the last key that is chosen, eight at a time from the top.
+// they are. Of equal scores the lower coordinate is chosen. A negative score is never chosen, so there may be fewer.
+// Eight passes find the smallest key that is chosen, eight bits at a time, beginning with the highest.
 template <class Engine, class Score, class... Args>
-void choose_largest_on_host(Engine& engine, std::size_t count, Score const& score, Mask chosen,
+void choose_largest_on_host(Engine& engine, std::size_t count, Score const& score, MaskId chosen,
                             Args const&... args) {
     using T = typename Engine::Scalar;
-    // f(coordinate, key, where the mask is) along a chunk.
-    const auto along = [&](std::size_t chunk, auto const& f) {
-        auto const masks = engine.located(Out{chosen});
+    // Calls f(key, element of the mask) for each coordinate of a chunk.
+    auto const along = [&](std::size_t chunk, auto const& f) {
+        auto const masks = engine.located(Written{chosen});
         engine.layout().for_each_piece(
             chunk, [&](auto block, auto within, auto coordinate, auto length) {
                 std::uint8_t* const mask = masks.at(block, within).to;
                 for (std::size_t i = 0; i < length; ++i) {
-                    const auto key = [&, at = coordinate + i](auto... values) {
+                    auto const key = [&, at = coordinate + i](auto... values) {
                         return key_of(static_cast<double>(score(at, values...)));
                     };
                     f(call_at<T>(key, i, engine.located(args).at(block, within)...), mask[i]);
@@ -40,7 +40,8 @@ void choose_largest_on_host(Engine& engine, std::size_t count, Score const& scor
             });
     };
     std::uint64_t threshold = 0;
-    std::uint64_t left = count;  // of those that share the bits found so far, still to be chosen
+    std::uint64_t left =
+        count;  // how many have still to be chosen among keys that begin with the bits found so far
     for (int shift = 56; shift >= 0; shift -= 8) {
         std::array<std::atomic<std::uint64_t>, 256> histogram{};
         std::uint64_t const known = shift == 56 ? 0 : ~std::uint64_t{0} << (shift + 8);
@@ -57,7 +58,7 @@ void choose_largest_on_host(Engine& engine, std::size_t count, Score const& scor
         while (digit > 0 && histogram[digit] < left) left -= histogram[digit--];
         threshold |= digit << shift;
     }
-    if (threshold == 0) {  // all that may be chosen
+    if (threshold == 0) {  // all that may be chosen are chosen
         threshold = 1;
         left = engine.layout().size();
     }

@@ -1,8 +1,8 @@
 /// What a pass reads and writes at one coordinate: columns of values, and one call of a function with them.
 ///
 /// A pass is a function of one coordinate and a list of columns. For each coordinate all columns are read, the function
-/// is called with the values, and then the columns that it may change are written. So the function sees values of a type V
-/// and no memory: V is the scalar, or a pack of scalars.
+/// is called with the values, and then the columns that it may change are written. So the function works with values of a
+/// type V and not with memory. V is the scalar, or a pack of scalars.
 #pragma once
 
 #include <array>
@@ -82,7 +82,7 @@ struct Several {
     }
 };
 
-/// f at coordinate i: all columns are read, f is called, all columns are written. What f returns.
+/// Calls f at coordinate i: reads all columns, calls f, writes the columns. Returns what f returns.
 template <class V, class F, class... Columns>
 POLDER_INLINE auto call_at(F const& f, std::size_t i, Columns const&... columns) {
     return [&](auto... values) POLDER_INLINE_LAMBDA {
@@ -97,7 +97,7 @@ POLDER_INLINE auto call_at(F const& f, std::size_t i, Columns const&... columns)
     }(columns.template get<V>(i)...);
 }
 
-/// An array of a pass: where it begins in each block, and what kind of column it is.
+/// An array of a pass: where(block) says where it begins in a block, and Column how it is read and written.
 template <class Column, class Where>
 struct Located {
     Where where;
@@ -118,10 +118,10 @@ struct LocatedSeveral {
     }
 };
 
-/// The arguments of a pass as located arrays. `arrays(Array)` and `arrays(Mask)` say where a handle's values are.
+/// Makes located arrays of the arguments of a pass. arrays(ArrayId) and arrays(MaskId) say where the values are.
 template <class Arrays, class A>
 auto locate(Arrays const& arrays, A const& argument) {
-    const auto as = [&]<class Where>(Where where, auto column) {
+    auto const as = [&]<class Where>(Where where, auto column) {
         return Located<typename decltype(column)::type, Where>{where};
     };
     using U = std::remove_cvref_t<A>;
@@ -132,7 +132,7 @@ auto locate(Arrays const& arrays, A const& argument) {
     } else if constexpr (requires { arrays(argument.array); }) {
         auto const where = arrays(argument.array);
         using S = std::remove_pointer_t<decltype(where(0))>;
-        if constexpr (std::is_same_v<U, Out<decltype(argument.array)>>) {
+        if constexpr (std::is_same_v<U, Written<decltype(argument.array)>>) {
             return as(where, std::type_identity<Writes<S>>{});
         } else {
             return as(where, std::type_identity<Changes<S>>{});

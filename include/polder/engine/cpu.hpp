@@ -1,7 +1,7 @@
 /// The engine on the CPU: runs the passes of a step over all coordinates, chunk by chunk, in threads.
 ///
-/// A pass is a struct that makes the function of a coordinate (run/site.hpp) and the handles of the arrays that this
-/// function reads and writes. Which pass does what is decided by methods; the loops stand in engine/sweep.hpp.
+/// A pass is a struct that makes the function of a coordinate (run/site.hpp), together with the handles of the arrays that
+/// this function reads and writes. Methods and policies have the passes; the loops are in engine/sweep.hpp.
 #pragma once
 
 #include <algorithm>
@@ -31,8 +31,8 @@
 
 namespace polder {
 
-/// Passes over the coordinates in blocks that are not frozen. No array of a pass may overlap another. After a fault the
-/// passes of the step do nothing. Sums are taken in double, in an order that depends on the number of coordinates alone.
+/// Passes over the coordinates in blocks that are not frozen. The arrays of a pass must not overlap. After a fault the
+/// passes of the step do nothing. Sums are taken in double, in an order that depends only on the number of coordinates.
 template <class T>
 class CpuEngine : public CpuMemory<T> {
     using Memory = CpuMemory<T>;
@@ -59,13 +59,13 @@ public:
         functions_.reserve(this->blocks().sizes.size(), 8);
     }
 
-    /// What the host knows of groups and counts. After a change: refresh().
+    /// Groups and counts, which the optimizer has. After a change call refresh().
     detail::StepData const* data = nullptr;
     void refresh() { functions_.reserve(blocks_.sizes.size(), data->settings.size()); }
     bool recording() const noexcept { return false; }
     void expect(detail::StepData const&) {}
     void count(detail::StepData&) {}
-    /// Steps: begin(), passes, and at last end(), which says what was wrong with the step, if anything was.
+    /// A step is begin(), then passes, then end(), which returns the fault of the step.
     void begin(NonFinite policy) {
         policy_ = policy;
         fault_ = detail::Fault::none;
@@ -89,15 +89,15 @@ public:
         double* const numbers[] = {&report.gradient_norm, &report.perturbation_norm,
                                    &report.update_norm, &report.distance, &report.cosine};
         for (std::size_t k = 0; k < detail::notes; ++k) {
-            Value const v = ending.noted[k];
+            ValueId const v = ending.noted[k];
             if (v.exists()) *numbers[k] = values_[static_cast<std::size_t>(v.slot)];
         }
         return report;
     }
-    /// How many values a step may find, for so many blocks.
+    /// How many values the reductions of a step may find, for a number of blocks.
     static std::size_t capacity(std::size_t blocks) { return 64 + 16 * blocks; }
 
-    /// f.at(site)(values of the arguments...) for every coordinate.
+    /// Calls f.at(site)(values of the arguments...) for each coordinate.
     template <class F, class... Args>
     void map(F const& f, Args const&... args) {
         if (!alive()) return;
@@ -107,10 +107,10 @@ public:
         });
     }
 
-    /// The same as the pass that changes the parameters: not where one of the `watched` gradients is not finite, which is
-    /// `faults[k]`.
+    /// The same, for the pass that changes the parameters. It checks the first `count` of the `watched` gradients. Where one
+    /// of them is not finite nothing is changed, and the fault of the step is faults[k].
     template <std::size_t n, class F, class... Args>
-    void map_last(detail::Ending const&, std::array<Array, n> const& watched,
+    void map_last(detail::Ending const&, std::array<ArrayId, n> const& watched,
                   std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                   Args const&... args) {
         bool const in_runs = policy_ == NonFinite::raise && in_memory();
@@ -123,9 +123,9 @@ public:
     }
 
     /// Adds up the terms f.at(site)(values...) of all coordinates, and writes f.finish(sums, site) to the values from `to`
-    /// on. Sums that are not finite are `fault`.
+    /// on. If a sum is not finite, that is the fault `fault`.
     template <class F, class... Args>
-    void reduce(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Fold = fold_of<F, Args...>;
         auto const functions = functions_of(f);
@@ -148,13 +148,13 @@ public:
         finish(to, fault, f, total, here);
     }
 
-    /// As reduce, in each block by itself; 0 in frozen ones.
+    /// As reduce, in each block by itself. The sums of frozen blocks are 0.
     template <class F, class... Args>
-    void reduce_blocks(Value to, detail::Fault fault, F const& f, Args const&... args) {
+    void reduce_blocks(ValueId to, detail::Fault fault, F const& f, Args const&... args) {
         if (!alive()) return;
         using Fold = fold_of<F, Args...>;
         auto const functions = functions_of(f);
-        // Counted along the coordinates, a new piece begins with a new chunk or with a new block.
+        // Along the coordinates a new piece begins where a chunk or a block begins. So chunk + block numbers the pieces.
         block_partial_.resize(layout_.chunks() + layout_.blocks());
         for_each_chunk([&, this](std::size_t chunk) {
             layout_.for_each_piece(chunk, [&](auto block, auto within, auto coordinate,
@@ -186,7 +186,7 @@ public:
     }
 
     /// root = sqrt of the sum over blocks of a value of single blocks.
-    void root_of_sum(Value of_blocks, Value root) {
+    void root_of_sum(ValueId of_blocks, ValueId root) {
         if (!alive()) return;
         double sum = 0;
         for (std::size_t block = 0; block < layout_.blocks(); ++block)
@@ -194,14 +194,14 @@ public:
         values_[static_cast<std::size_t>(root.slot)] = std::sqrt(sum);
     }
 
-    /// passes() where the flag is not 0.
+    /// Runs passes() if the flag is not 0.
     template <class Passes>
-    void where(Value flag, Passes const& passes) {
+    void where(ValueId flag, Passes const& passes) {
         if (alive() && values_[static_cast<std::size_t>(flag.slot)] != 0) passes();
     }
 
-    /// Whether all values of a gradient are finite; if not, that is `fault`.
-    void check(Array gradient, detail::Fault fault) {
+    /// Checks a gradient. If a value is not finite, that is the fault `fault`.
+    void check(ArrayId gradient, detail::Fault fault) {
         if (!alive() || policy_ == NonFinite::propagate) return;
         auto const array = arrays_[gradient.id];
         for_each_chunk([&](std::size_t chunk) {
@@ -216,8 +216,8 @@ public:
         }
     }
 
-    /// Takes off each row of a matrix the mean of that row, in all blocks of more than one column.
-    void centralise(Array array) {
+    /// Subtracts from each row of a matrix the mean of that row, in all blocks with more than one column.
+    void centralise(ArrayId array) {
         if (!alive()) return;
         for (std::size_t block = 0; block < layout_.blocks(); ++block) {
             auto const& shape = blocks_.shapes[block];
@@ -227,14 +227,14 @@ public:
     }
 
     template <class Score, class... Args>
-    void choose_largest(std::size_t count, Score const& score, Mask chosen, Args const&... args) {
+    void choose_largest(std::size_t count, Score const& score, MaskId chosen, Args const&... args) {
         if (alive()) detail::choose_largest_on_host(*this, count, score, chosen, args...);
     }
 
     // For engine/choose.hpp.
     double& partial(std::size_t chunk) { return partial_[chunk * max_terms]; }
     template <class F>
-    void fill(Mask m, F const& f) {
+    void fill(MaskId m, F const& f) {
         if (!alive()) return;
         auto const functions = functions_of(f);
         for_each_piece([&, this](auto block, auto within, auto coordinate, auto length) {
@@ -280,7 +280,7 @@ private:
     }
 
     template <class F, std::size_t n>
-    void finish(Value to, detail::Fault fault, F const& f, std::array<double, n> const& sums,
+    void finish(ValueId to, detail::Fault fault, F const& f, std::array<double, n> const& sums,
                 Site<T> const& here) {
         for (double sum : sums) {
             if (!std::isfinite(sum)) fail(fault);
@@ -290,14 +290,14 @@ private:
                   &values_[static_cast<std::size_t>(to.slot) + here.block * found.size()]);
     }
 
-    // Whether arrays are so large that nothing of them is in a cache when the next pass begins. Then a look at
-    // gradients in a pass of its own would be a read more from memory.
+    // Whether arrays are larger than the caches. Then a pass that only checks gradients would read them from memory once
+    // more.
     bool in_memory() const noexcept { return layout_.size() * sizeof(T) > (std::size_t{8} << 20); }
 
-    // map in one pass with a look at the first `count` of the watched gradients: runs of at most 128 coordinates are checked
-    // and then mapped, while they are in the first-level cache, and left out where one of them is not finite.
+    // map and the check of the first `count` watched gradients in one pass. Runs of at most 128 coordinates are checked, and
+    // then mapped while they are in the first-level cache. A run with a value that is not finite is not mapped.
     template <std::size_t n, class F, class... Args>
-    void map_where_finite(std::array<Array, n> const& watched,
+    void map_where_finite(std::array<ArrayId, n> const& watched,
                           std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                           Args const&... args) {
         if (!alive()) return;
@@ -357,7 +357,7 @@ private:
     bool by_block_ = false;
 };
 
-/// The engine whose passes reach memory of that kind. Specialised by the headers of devices.
+/// The engine for parameters in a kind of memory. The headers of devices specialise it.
 template <class Space, class T>
 struct EngineOf;
 template <class T>

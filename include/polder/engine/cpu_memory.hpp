@@ -27,15 +27,15 @@ public:
         : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(plan),
           arrays_(static_cast<std::size_t>(plan.arrays() + plan.gradients() + 1), blocks_.sizes),
           masks_(static_cast<std::size_t>(plan.masks()), blocks_.sizes) {
-        for (auto const& kept : plan.kept()) {
-            arrays_.own(kept.now.id, static_cast<T>(kept.initial));
-            if (kept.next.id >= 0) arrays_.own(kept.next.id, static_cast<T>(kept.initial));
+        for (auto const& lasting : plan.lasting()) {
+            arrays_.own(lasting.now.id, static_cast<T>(lasting.initial));
+            if (lasting.next.id >= 0) arrays_.own(lasting.next.id, static_cast<T>(lasting.initial));
         }
-        for (Array a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
-        for (Mask m : plan.scratch_masks()) masks_.own(m.id, 1);
-        for (auto const& kept : plan.kept_masks()) {
-            masks_.own(kept.mask.now.id, 1);
-            if (kept.mask.next.id >= 0) masks_.own(kept.mask.next.id, 1);
+        for (ArrayId a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
+        for (MaskId m : plan.scratch_masks()) masks_.own(m.id, 1);
+        for (auto const& lasting : plan.lasting_masks()) {
+            masks_.own(lasting.mask.now.id, 1);
+            if (lasting.mask.next.id >= 0) masks_.own(lasting.mask.next.id, 1);
         }
     }
 
@@ -44,21 +44,21 @@ public:
     detail::Blocks const& blocks() const noexcept { return blocks_; }
     Plan const& plan() const noexcept { return plan_; }
 
-    /// An array for a container of the caller's.
-    Array guest() const { return {plan_.arrays() + plan_.gradients()}; }
+    /// An array for a container that the caller of the optimizer passes besides x: the eps of perturbation().
+    ArrayId callers_array() const { return {plan_.arrays() + plan_.gradients()}; }
 
     void run_on(int threads, void*) noexcept { threads_ = threads; }
 
-    /// Where an array begins in each block, for the caller to fill; shown() when that is done.
-    std::vector<T*>& table(Array a) { return arrays_.table(a.id); }
-    void shown(Array) {}
-    void own(Array a) {
+    /// The table of where an array begins in each block. The caller fills it, and then calls table_is_filled().
+    std::vector<T*>& table(ArrayId a) { return arrays_.table(a.id); }
+    void table_is_filled(ArrayId) {}
+    void own(ArrayId a) {
         if (!arrays_.owns(a.id)) arrays_.own(a.id, T(0));
     }
-    void keep(Array a) { arrays_.keep(a.id); }
-    void swap(Array a, Array b) { arrays_.swap(a.id, b.id); }
+    void copy_to_own(ArrayId a) { arrays_.copy_to_own(a.id); }
+    void swap(ArrayId a, ArrayId b) { arrays_.swap(a.id, b.id); }
     /// The values change places.
-    void exchange(Array a, Array b) {
+    void exchange(ArrayId a, ArrayId b) {
         for_each_piece([&, this](auto block, auto within, auto, auto length) {
             T* const first = arrays_[a.id][block] + within;
             std::swap_ranges(first, first + length, arrays_[b.id][block] + within);
@@ -66,31 +66,31 @@ public:
     }
 
     /// The values of what lasts, which may be read and changed between steps.
-    std::span<T> values(Array a) { return arrays_.values(a.id); }
-    std::span<std::uint8_t> values(Mask m) { return masks_.values(m.id); }
-    void take_back() {}
+    std::span<T> values(ArrayId a) { return arrays_.values(a.id); }
+    std::span<std::uint8_t> values(MaskId m) { return masks_.values(m.id); }
+    void write_back() {}
 
-    /// to = from, whatever was wrong with the step.
-    void copy(Array from, Array to) { copy_pieces<false>(from, to); }
-    /// to = from, in frozen blocks alone, which passes leave out.
-    void carry(Array from, Array to) {
+    /// to = from, also after a fault of the step.
+    void copy(ArrayId from, ArrayId to) { copy_pieces<false>(from, to); }
+    /// to = from in frozen blocks, which passes leave out.
+    void copy_frozen(ArrayId from, ArrayId to) {
         if (layout_.any_frozen()) copy_pieces<true>(from, to);
     }
-    void carry(Mask from, Mask to) {
+    void copy_frozen(MaskId from, MaskId to) {
         if (!layout_.any_frozen()) return;
         for_each_piece<true>([&, this](auto block, auto within, auto, auto length) {
             std::copy_n(masks_[from.id][block] + within, length, masks_[to.id][block] + within);
         });
     }
-    /// to = 0, in frozen blocks alone.
-    void clear_frozen(Array to) {
+    /// to = 0 in frozen blocks.
+    void clear_frozen(ArrayId to) {
         if (!layout_.any_frozen()) return;
         for_each_piece<true>([&, this](auto block, auto within, auto, auto length) {
             std::fill_n(arrays_[to.id][block] + within, length, T(0));
         });
     }
 
-    void set(Mask m, std::uint8_t value) {
+    void set(MaskId m, std::uint8_t value) {
         for_each_piece([&, this](auto block, auto within, auto, auto length) {
             std::fill_n(masks_[m.id][block] + within, length, value);
         });
@@ -108,7 +108,7 @@ public:
     }
 
 protected:
-    // Below this many chunks a pass is shorter than waking the other threads.
+    // With fewer chunks a pass takes less time than waking the other threads.
     static constexpr std::size_t chunks_worth_threads = 4;
 
     template <class U>
@@ -118,8 +118,8 @@ protected:
     };
     struct Where {
         CpuMemory const& memory;
-        auto operator()(Array a) const { return Begins<T>{memory.arrays_[a.id]}; }
-        auto operator()(Mask m) const { return Begins<std::uint8_t>{memory.masks_[m.id]}; }
+        auto operator()(ArrayId a) const { return Begins<T>{memory.arrays_[a.id]}; }
+        auto operator()(MaskId m) const { return Begins<std::uint8_t>{memory.masks_[m.id]}; }
     };
 
     template <bool of_frozen = false, class F>
@@ -128,7 +128,7 @@ protected:
             [&](std::size_t chunk) { layout_.template for_each_piece<of_frozen>(chunk, f); });
     }
     template <bool of_frozen>
-    void copy_pieces(Array from, Array to) {
+    void copy_pieces(ArrayId from, ArrayId to) {
         for_each_piece<of_frozen>([&, this](auto block, auto within, auto, auto length) {
             std::copy_n(arrays_[from.id][block] + within, length, arrays_[to.id][block] + within);
         });

@@ -19,11 +19,11 @@ struct Functions {
     F const& operator[](std::size_t block) const { return functions[index[block]]; }
 };
 
-// Room for the functions of one pass at a time; allocates only where a pass needs more than any before.
+// Memory for the functions of one pass at a time. It allocates only if a pass needs more than all passes before.
 class FunctionTable {
 public:
-    // Calls make(block, by_block) for the first block of each group, and for all blocks of a group whose function depends
-    // on the block, which make says by by_block.
+    // Calls make(block, by_block) for the first block of each group. If make sets by_block, the function depends on the
+    // block, and make is called for all other blocks of the group, too.
     template <class Make>
     auto fill(std::vector<std::uint32_t> const& group, std::size_t groups, Make const& make) {
         bool by_block = false;
@@ -52,7 +52,7 @@ public:
         return Functions<F>{std::launder(reinterpret_cast<F const*>(bytes)), index_.data()};
     }
 
-    // Room for the functions of `blocks` blocks of the usual size, so that later steps need no more than the first.
+    // Reserves memory for functions of the usual size of all blocks, so that later steps allocate nothing.
     void reserve(std::size_t blocks, std::size_t groups) {
         constexpr std::size_t usual = 4;  // lines
         if (lines_.size() < (blocks + 1) * usual) lines_.resize((blocks + 1) * usual);

@@ -11,8 +11,8 @@
 
 namespace polder::detail {
 
-// An array is a table of where it begins in each block. So the blocks of a container and contiguous memory of our own are
-// one kind of array, and a table is what changes hands where an array takes the place of another.
+// An array is a table of where it begins in each block. So an array may lie in the blocks of a user's container or in
+// contiguous memory of its own, and two arrays change places by swapping their tables.
 template <class T>
 class HostArrays {
 public:
@@ -37,7 +37,7 @@ public:
     HostArrays& operator=(HostArrays&&) noexcept = default;
     HostArrays& operator=(HostArrays const& other) { return *this = HostArrays(other); }
 
-    // Gives an array memory of our own.
+    // Gives an array memory of its own.
     void own(int id, T initial) {
         auto const k = static_cast<std::size_t>(id);
         memory_[k].assign(size_, initial);
@@ -46,8 +46,8 @@ public:
     }
     bool owns(int id) const { return !memory_[static_cast<std::size_t>(id)].empty() || size_ == 0; }
 
-    // Copies an array that lies elsewhere into memory of our own.
-    void keep(int id) {
+    // Copies an array that lies in a user's container to memory of its own.
+    void copy_to_own(int id) {
         auto const k = static_cast<std::size_t>(id);
         memory_[k].resize(size_);
         for (std::size_t block = 0; block < begins_.size(); ++block) {
@@ -67,7 +67,7 @@ public:
         std::swap(tables_[static_cast<std::size_t>(a)], tables_[static_cast<std::size_t>(b)]);
         std::swap(memory_of_[static_cast<std::size_t>(a)], memory_of_[static_cast<std::size_t>(b)]);
     }
-    // Of an array that owns its memory, or has taken the place of one that does.
+    // The values of an array that has memory of its own.
     std::span<T> values(int id) {
         return std::span(memory_[memory_of_[static_cast<std::size_t>(id)]]);
     }
@@ -84,7 +84,7 @@ private:
     std::vector<std::size_t> begins_;  // of the blocks
     std::size_t size_ = 0;
     std::vector<std::vector<T, CacheLineAllocator<T>>> memory_;
-    std::vector<std::size_t> memory_of_;  // which memory an array has
+    std::vector<std::size_t> memory_of_;  // for each array the index of its memory, or none
     std::vector<Table> tables_;
 };
 

@@ -1,7 +1,7 @@
 /// How N coordinates in blocks are cut into chunks of fixed size.
 ///
-/// Coordinates are counted through all blocks, in order. A chunk is a range of that count, whatever
-/// the blocks are: so partial sums, and with them every result, do not depend on how the parameters
+/// Coordinates are counted through all blocks, in order. A chunk is a range of that count and does not
+/// depend on the blocks. So partial sums, and with them all results, do not depend on how the parameters
 /// are cut into blocks, nor on the number of threads that share the chunks.
 #pragma once
 
@@ -45,12 +45,12 @@ struct LayoutView {
     template <bool of_frozen = false, class F>
     POLDER_HOST_DEVICE constexpr void for_each_piece(std::size_t chunk, F const& f) const {
         std::size_t coordinate = chunk * chunk_size;
-        const std::size_t last = coordinate + chunk_size;
-        const std::size_t end = last < size ? last : size;
+        std::size_t const last = coordinate + chunk_size;
+        std::size_t const end = last < size ? last : size;
         auto [block, within] = starts[chunk];
         for (; coordinate < end; ++block, within = 0) {
-            const std::size_t rest = sizes[block] - within;
-            const std::size_t length = rest < end - coordinate ? rest : end - coordinate;
+            std::size_t const rest = sizes[block] - within;
+            std::size_t const length = rest < end - coordinate ? rest : end - coordinate;
             if (length > 0 && (frozen[block] != 0) == of_frozen) {
                 f(block, within, coordinate, length);
             }
@@ -63,8 +63,8 @@ struct LayoutView {
 
 class Layout {
 public:
-    /// Coordinates in a chunk: small enough for the arrays of a pass to stay in the second-level
-    /// cache, large enough for the work to hide the cost of a chunk.
+    /// Coordinates in a chunk. The arrays of a chunk fit into the second-level cache, and the work
+    /// on a chunk takes much longer than its start.
     static constexpr std::size_t chunk_size = 16384;
 
     Layout() = default;
@@ -102,7 +102,7 @@ public:
     /// `block`, the first of which is `coordinate`.
     template <bool of_frozen = false, class F>
     void for_each_piece(std::size_t chunk, F const& f) const {
-        const detail::LayoutView view{sizes_.data(), frozen_.data(), starts_.data(), size_,
+        detail::LayoutView const view{sizes_.data(), frozen_.data(), starts_.data(), size_,
                                       chunk_size};
         view.for_each_piece<of_frozen>(chunk, f);
     }
@@ -114,26 +114,6 @@ private:
     std::vector<char> frozen_;                // of each block
     std::vector<detail::ChunkStart> starts_;  // of each chunk
     std::size_t size_ = 0;
-};
-
-/// One array of N scalars that lies in the blocks of a container: a pointer per block.
-template <class T>
-struct Blocked {
-    T* const* blocks;
-    POLDER_HOST_DEVICE constexpr T* locate(std::size_t block, std::size_t within,
-                                           std::size_t) const noexcept {
-        return blocks[block] + within;
-    }
-};
-
-/// One array of N scalars without gaps, counted through all blocks.
-template <class T>
-struct Flat {
-    T* data;
-    POLDER_HOST_DEVICE constexpr T* locate(std::size_t, std::size_t,
-                                           std::size_t coordinate) const noexcept {
-        return data + coordinate;
-    }
 };
 
 }  // namespace polder

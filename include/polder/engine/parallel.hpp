@@ -1,5 +1,5 @@
-/// Tasks spread over threads: OpenMP where the translation unit is compiled with it, one thread
-/// otherwise. A task must not depend on the thread that runs it; then nothing else does.
+/// Tasks spread over threads: with OpenMP if the translation unit is compiled with it, else on one
+/// thread. A task must not depend on the thread that runs it. Then no result does.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +27,8 @@ namespace polder {
 
 namespace detail {
 
-// The thread sanitizer does not see the fork and the join inside an OpenMP runtime that was built
-// without it; these two calls tell it of the order that OpenMP guarantees.
+// The thread sanitizer does not see how an OpenMP runtime, which was built without it, starts and joins
+// threads. These two calls tell it of the order that OpenMP guarantees.
 inline void happens_before([[maybe_unused]] void* point) noexcept {
 #if defined(POLDER_THREAD_SANITIZER)
     __tsan_release(point);
@@ -41,7 +41,7 @@ inline void happens_after([[maybe_unused]] void* point) noexcept {
 #endif
 }
 
-// The tasks [first, last) of one of `parts` threads: contiguous and equal but for one.
+// The first task of thread number `part`. The shares of the threads are contiguous, and their sizes differ by at most one.
 constexpr std::size_t share_begin(std::size_t tasks, std::size_t part, std::size_t parts) noexcept {
     return tasks / parts * part + std::min(part, tasks % parts);
 }
@@ -52,18 +52,18 @@ struct ForkJoin {
     char join = 0;
 };
 
-// run(task, first, last) for contiguous shares of [0, tasks). Apart from the type of the task, so that it is
-// compiled once.
+// Calls run(task, first, last) for contiguous shares of [0, tasks). It does not know the type of the task, so that it is
+// compiled once for all tasks.
 #if defined(POLDER_THREAD_SANITIZER)
-// The block in which the compiler hands variables to the threads is the OpenMP runtime's affair; the
-// tasks are still looked at.
+// The sanitizer must not check how the compiler hands variables to the threads, which the OpenMP runtime orders. It still
+// checks the tasks.
 __attribute__((no_sanitize_thread, noinline))
 #endif
 inline void
 run_shares(std::size_t tasks, [[maybe_unused]] int threads,
            void (*run)(void const*, std::size_t, std::size_t), void const* task) {
 #if defined(_OPENMP)
-    const std::size_t wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
+    std::size_t const wanted = std::min(tasks, static_cast<std::size_t>(std::max(threads, 1)));
     if (wanted > 1) {
         std::exception_ptr failure;
         ForkJoin order;
@@ -71,8 +71,8 @@ run_shares(std::size_t tasks, [[maybe_unused]] int threads,
 #pragma omp parallel num_threads(static_cast <int>(wanted)) default(shared)
         {
             happens_after(&order.fork);
-            const auto part = static_cast<std::size_t>(omp_get_thread_num());
-            const auto parts = static_cast<std::size_t>(omp_get_num_threads());
+            auto const part = static_cast<std::size_t>(omp_get_thread_num());
+            auto const parts = static_cast<std::size_t>(omp_get_num_threads());
             try {
                 run(task, share_begin(tasks, part, parts), share_begin(tasks, part + 1, parts));
             } catch (...) {
@@ -100,9 +100,9 @@ inline int default_threads() noexcept {
 #endif
 }
 
-/// Runs task(0), ..., task(tasks - 1), each once, on at most `threads` threads (contiguous shares,
-/// no order among shares). Returns when all have ended. The first exception of a share ends that
-/// share and is thrown again here. No memory is allocated.
+/// Runs task(0), ..., task(tasks - 1), each once, on at most `threads` threads. Each thread runs a
+/// contiguous share; the shares run in any order. Returns when all have ended. An exception ends the
+/// share of its thread, and the first one is thrown again here. No memory is allocated.
 template <class Task>
 void parallel_for(std::size_t tasks, int threads, Task const& task) {
     detail::run_shares(

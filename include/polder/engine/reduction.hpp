@@ -22,7 +22,7 @@ struct Max {
     double value = 0;
     static POLDER_HOST_DEVICE constexpr double fold(double a, double b) {
         // Values >= 0 are ordered as their bits, and compilers vectorise the maximum of integers.
-        const auto p = std::bit_cast<std::int64_t>(a), q = std::bit_cast<std::int64_t>(b);
+        auto const p = std::bit_cast<std::int64_t>(a), q = std::bit_cast<std::int64_t>(b);
         return std::bit_cast<double>(p < q ? q : p);
     }
 };
@@ -33,8 +33,8 @@ using Terms = std::tuple<Folds...>;
 
 namespace detail {
 
-// Marks a function of a reduction with conditions in it. The engine then writes its terms to a small buffer
-// first: a loop without sums is left, which compilers vectorise if its conditions are not nested.
+// Marks a function of a reduction that has conditions. The engine writes the terms of such a function to a small buffer before
+// it adds them up, because compilers vectorise a loop with conditions only if it has no sums.
 template <class F>
 struct Conditional : F {};
 template <class F>

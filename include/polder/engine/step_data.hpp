@@ -1,4 +1,4 @@
-/// What an optimizer tells an engine of a step, besides its passes.
+/// What an engine needs to know of a step, besides the passes.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace polder::detail {
 
-// Numbers of the steps so far and of the groups, as passes read them.
+// The counts of steps so far and the settings of the groups, which passes read.
 struct StepData {
     std::vector<GroupSettings>
         settings;                      // of each group; 0: of the blocks in no group of the user's
@@ -34,11 +34,11 @@ struct Ending {
 
     std::array<Succession, most> arrays{};  // whose next values take the place of those now
     std::array<MaskSuccession, 2> masks{};
-    std::array<Value, notes> noted{};  // for the report
+    std::array<ValueId, notes> noted{};  // for the report
     std::size_t array_count = 0, mask_count = 0;
     unsigned descents = 0;  // steps of the base optimizer
-    bool counts = true;     // false: no step, but a look at what one would do
-    bool active = false;    // a step of the method
+    bool counts = true;     // false: it is no step, and changes nothing that lasts
+    bool active = false;    // it is a step of the method
 };
 
 // The blocks of the parameters, in order.

@@ -17,12 +17,12 @@
 
 namespace polder::detail {
 
-// Coordinate i of the count goes to lane i % lanes, so that the order of additions in a lane is
-// fixed by the count alone; eight doubles are one to four vector registers.
+// Coordinate i, counted through all blocks, is added to lane i % lanes. So the order of additions depends only on
+// the number of coordinates. Eight doubles are one to four vector registers.
 inline constexpr std::size_t lanes = 8;
 
 POLDER_NO_PASS_WARNINGS
-// Not inlined, here and below: each loop is compiled by itself, with registers of its own.
+// Not inlined, so that each loop is compiled by itself and may use all registers.
 template <class T, class F, class... Columns>
 POLDER_NOINLINE void sweep(std::size_t length, F const f, Columns const... columns) {
     POLDER_INDEPENDENT
@@ -30,15 +30,15 @@ POLDER_NOINLINE void sweep(std::size_t length, F const f, Columns const... colum
 }
 POLDER_PASS_WARNINGS
 
-// A value is finite unless all bits of its exponent are set; the largest exponent is found with integers,
-// which compilers vectorise without a licence to reorder additions.
+// A value is finite unless all bits of its exponent are set. So the largest exponent is looked for, as an integer, because
+// compilers vectorise a maximum of integers.
 template <class T>
 bool finite_piece(std::size_t length, T const* array) {
     using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
     Bits largest = 0;
     for (std::size_t i = 0; i < length; ++i) {
-        const Bits bits = std::bit_cast<Bits>(array[i]) & exponent;
+        Bits const bits = std::bit_cast<Bits>(array[i]) & exponent;
         largest = bits > largest ? bits : largest;
     }
     return largest != exponent;
@@ -62,7 +62,7 @@ struct FoldOf<std::tuple<Folds...>> : std::true_type {
         for (; lane != 0 && i < length; ++i, lane = (lane + 1) % lanes) {
             add_one(total, lane, call_at<T>(f, i, columns...));
         }
-        const std::size_t groups = (length - i) / lanes;
+        std::size_t const groups = (length - i) / lanes;
         add_groups<T>(total, i, groups, f, columns...);
         i += groups * lanes;
         for (std::size_t to = 0; i < length; ++i, ++to) {
@@ -70,7 +70,7 @@ struct FoldOf<std::tuple<Folds...>> : std::true_type {
         }
     }
 
-    // The lanes in order.
+    // Adds up the lanes, in order.
     static Sums fold(Lanes const& total) {
         Sums sums{};
         each([&]<std::size_t k, class Fold>() {
@@ -92,8 +92,8 @@ private:
     }
 
     POLDER_NO_PASS_WARNINGS
-    // Terms first, additions second, in an array that nothing else refers to: only so does GCC 12
-    // keep four or more sums in vector registers.
+    // First the terms are written to an array that nothing else refers to, then they are added up. Otherwise GCC 12 does
+    // not keep four or more sums in vector registers.
     template <class T, class F, class... Columns>
     POLDER_NOINLINE static void add_groups(Lanes& total, std::size_t first, std::size_t groups,
                                            F const f, Columns const... columns) {
@@ -102,7 +102,7 @@ private:
         constexpr std::size_t run = run_of<F, Columns...>;
         double values[count][run];
         for (std::size_t begin = 0; begin < groups * lanes; begin += run) {
-            const std::size_t length = run > lanes ? std::min(run, groups * lanes - begin) : run;
+            std::size_t const length = run > lanes ? std::min(run, groups * lanes - begin) : run;
             POLDER_INDEPENDENT
             for (std::size_t i = 0; i < length; ++i) {
                 store(std::make_index_sequence<count>{}, values, i,
@@ -121,7 +121,7 @@ private:
     POLDER_PASS_WARNINGS
 
     // How many terms go to the array at a time. GCC 12 unrolls a loop of `lanes` iterations before it vectorises it, and then
-    // has to prove that what is written is nothing that is read later: longer loops are vectorised as they stand.
+    // cannot prove that the writes do not change what is read later. It vectorises longer loops as they are.
     template <class F, class... Columns>
     static constexpr std::size_t run_of = has_conditions<F> || (Columns::writes || ...) ? 4 * lanes
                                                                                         : lanes;

@@ -14,8 +14,8 @@
 
 namespace polder {
 
-/// What some blocks have for themselves; everything else they share with all others. Norms and distances
-/// still run over all blocks together, but for frozen ones.
+/// Hyper-parameters of some blocks. What is not set here is the same as for all other blocks. Norms and distances still
+/// run over all blocks together, except frozen ones.
 struct Group {
     std::string name{};  ///< how Settings::group finds it
     std::vector<std::string>
@@ -29,7 +29,7 @@ struct Group {
 
     /// Throws std::invalid_argument that names the group and what is out of range.
     void validate() const {
-        const auto check = [&](char const* what, std::optional<double> const& value) {
+        auto const check = [&](char const* what, std::optional<double> const& value) {
             if (value) require_non_negative("group '" + name + "': " + what, *value);
         };
         check("learning_rate", learning_rate);
@@ -40,7 +40,7 @@ struct Group {
 
 namespace detail {
 
-// What a group changes in this step.
+// The values of a group in the next step.
 struct GroupSettings {
     std::optional<double> learning_rate, weight_decay, rho;
     bool adaptive = true;
@@ -88,7 +88,7 @@ inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups
             for (std::size_t block = 0; block < names.size(); ++block) {
                 if (!matches(pattern, names[block])) continue;
                 found = true;
-                const std::uint32_t before = assigned[block];
+                std::uint32_t const before = assigned[block];
                 if (before != 0 && before != k + 1) {
                     throw std::invalid_argument("polder: block '" + names[block] +
                                                 "' is in the groups '" + groups[before - 1].name +

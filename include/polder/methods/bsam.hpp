@@ -14,7 +14,7 @@ namespace polder {
 
 namespace detail {
 
-// BSAM's Distance slot: with NoDistance there is no average to keep, and BSAM is SAM.
+// The Distance of BSAM. With NoDistance BSAM is SAM, and there is no average.
 template <class Measure>
 struct BatchFocus {
     using Slot = DistanceTo<MovingAverage, Measure>;

@@ -13,9 +13,9 @@
 #include <polder/family.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/mix/none.hpp>
-#include <polder/mix/products.hpp>
 #include <polder/optimizer.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -28,7 +28,7 @@ struct ReusedAscentOver {
     double alpha = 0.7;  ///< weight of k, >= 0
 
     double norm_guard = over_blocks ? 0 : 1e-12;     ///< added to ||g|| where it divides, >= 0
-    double kept_guard = over_blocks ? 1e-8 : 1e-12;  ///< added to ||k||, >= 0
+    double kept_guard = over_blocks ? 1e-8 : 1e-12;  ///< added to ||k|| where it divides, >= 0
 
     static constexpr std::string_view name = over_blocks ? "ReusedAscentPerBlock" : "ReusedAscent";
     static constexpr bool per_block = over_blocks;
@@ -42,7 +42,7 @@ struct ReusedAscentOver {
 using ReusedAscent = ReusedAscentOver<false>;
 using ReusedAscentPerBlock = ReusedAscentOver<true>;
 
-/// The method of LookSAM: an ascent in Perturb, used again as Reuse says.
+/// The method of LookSAM: SAM with the ball Perturb on some steps, whose effect Reuse uses again on the others.
 template <class Perturb, class Reuse>
 struct LookingAscent {
     Family<Perturb, NoDistance, NoMix> ascent{};
@@ -58,7 +58,7 @@ struct LookingAscent {
 
     struct State {
         typename Family<Perturb, NoDistance, NoMix>::State ascent;
-        Array k;
+        ArrayId k;
     };
     State init(Plan& plan) const {
         State const state{ascent.init(plan), plan.kept("kept")};
@@ -69,24 +69,25 @@ struct LookingAscent {
     Placed place(R& run, State const& state) const {
         return ascent.place(run, state.ascent);
     }
-    template <class R>
-    auto update(R& run, State const& state) const {
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
         auto [g, y] = place(run, state);
         auto s = run.gradient(B1, y);
         auto const norm = reduce(run, Norm{{}, reuse.norm_guard}, g)[0];
         auto const along = reduce(run, Along{norm}, s, g)[0];
-        Array const of_s = s;
-        return keeping(1 * std::move(s), Across{norm, along}, Out{state.k}, of_s, std::move(g));
+        ArrayId const of_s = s;
+        base.descend(run, keeping(1 * std::move(s), Across{norm, along}, Written{state.k}, of_s,
+                                  std::move(g)));
     }
-    template <class R>
-    auto rest(R& run, State const& state) const {
+    template <class R, class Base>
+    void rest(R& run, State const& state, Base const& base) const {
         auto g = run.gradient(B1, run.x());
         auto const c = reduce(run, Weight{reuse.alpha, reuse.kept_guard}, g, state.k);
         if constexpr (!Reuse::per_block) run.note(detail::Note::gradient_norm, c[1]);
-        return 1 * std::move(g) + Coefficient(c[0]) * state.k;
+        base.descend(run, 1 * std::move(g) + Coefficient(c[0]) * state.k);
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     template <class R, class F, class... A>
     static auto reduce(R& run, F const& f, A const&... a) {
@@ -97,8 +98,8 @@ struct LookingAscent {
         }
     }
 
-    // What g is divided by to give n; 1 for a zero gradient.
-    struct Norm : detail::SquaredGradient {
+    // The divisor in n = g / ||g||; 1 if g is 0.
+    struct Norm : detail::SumOfSquares {
         double guard;
         template <class T>
         POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
@@ -109,7 +110,7 @@ struct LookingAscent {
     };
     // <s, n>.
     struct Along {
-        Value norm;
+        ValueId norm;
         struct At {
             double norm;
             template <class V>
@@ -124,7 +125,7 @@ struct LookingAscent {
     };
     // k = s - <s, n> n, in double, since s and n are nearly parallel.
     struct Across {
-        Value norm, along;
+        ValueId norm, along;
         template <class T>
         struct At {
             double norm, along;

@@ -1,4 +1,4 @@
-/// Mirror Gradient and SGBD: a step down that is not undone, and a smaller step up.
+/// Mirror Gradient and SGBD: a step down, and from there a smaller step up.
 #pragma once
 
 #include <cmath>
@@ -21,8 +21,8 @@ namespace polder {
 
 /// x' = BaseOpt(x, alpha1 s),   x <- BaseOpt(x', -alpha2 grad L_B(x')),
 /// s = grad L_B(x + eps_Ball), or grad L_B(x) with NoPerturbation. Both are steps of the base optimizer: its
-/// state, its count of steps and its weight decay act twice, with their usual sign. On steps without the
-/// method (see Interval) x <- BaseOpt(x, between g). Clipping acts before the second of the two steps alone.
+/// state changes twice, it counts two steps, and its weight decay acts twice, with its usual sign. On steps
+/// without the method (see Interval) x <- BaseOpt(x, between g). Clipping acts only on the gradient of the second.
 /// Mirror Gradient (MG), Algorithm 1, and Qrange-group/Mirror-Gradient's trainer; with a ball: SGBD, Algorithm 1.
 template <class Ball = NoPerturbation>
 struct Mirror {
@@ -44,7 +44,7 @@ struct Mirror {
 
     struct State {
         typename Ascent::State ascent;
-        Point mirrored;
+        PointId mirrored;
     };
     State init(Plan& plan) const {
         plan.descends_elsewhere();
@@ -62,9 +62,9 @@ struct Mirror {
         base.descend_again(run, state.mirrored,
                            -alpha2 * std::move(h));  // x = BaseOpt(x', -alpha2 h)
     }
-    template <class R>
-    auto rest(R& run, State const&) const {
-        return between * run.gradient(B1, run.x());
+    template <class R, class Base>
+    void rest(R& run, State const&, Base const& base) const {
+        base.descend(run, between * run.gradient(B1, run.x()));
     }
 };
 
@@ -80,8 +80,8 @@ struct MirrorGradientOptions {
 
 /// On a mirror step   x' = BaseOpt(x, alpha1 grad L_B(x)),   x <- BaseOpt(x', -alpha2 grad L_B(x'));
 /// otherwise          x <- BaseOpt(x, grad L_B(x)).
-/// A stateful base optimizer takes two steps then, with state, count and weight decay; with Adam the factors
-/// nearly cancel in each update and act through the moments alone. Zhong et al. 2024 (MG), Algorithm 1.
+/// A mirror step is two steps of the base optimizer, with its state, its count and its weight decay. With Adam, which divides
+/// by the size of gradients, alpha1 and alpha2 act only through the moments. Zhong et al. 2024 (MG), Algorithm 1.
 /// 1 + 1 / beta evaluations per step, all on B.
 ///
 ///     polder::MirrorGradient optimizer{polder::Adam{}, {.alpha1 = 1, .alpha2 = 0.2, .beta = 3}};
@@ -110,8 +110,8 @@ struct SGBDOptions {
 /// t mod beta = 0:  s = grad L_B(x + rho g / ||g||_2),
 ///                  x' = BaseOpt(x, alpha1 s),   x <- BaseOpt(x', -alpha2 grad L_B(x'));
 /// otherwise        x <- BaseOpt(x, g), or BaseOpt(x, alpha2 g) if literal,   g = grad L_B(x).
-/// t = 0, 1, ... is not reset by epochs. The paper's alpha1 and alpha2 are absolute rates: there the learning rate
-/// is 1. SGBD, Algorithm 1. 1 + 2 / beta evaluations per step, all on B.
+/// t = 0, 1, ... is not reset by epochs. In the paper alpha1 and alpha2 are absolute rates: for those set the learning rate
+/// to 1. SGBD, Algorithm 1. 1 + 2 / beta evaluations per step, all on B.
 ///
 ///     polder::SGBD optimizer{polder::Adam{}, {.rho = 0.05, .alpha1 = 1, .alpha2 = 0.3, .beta = 3}};
 template <class BaseOpt>

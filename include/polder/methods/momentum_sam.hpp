@@ -16,7 +16,7 @@
 namespace polder {
 
 /// eps = sign rho m / ||m||_2,   x <- BaseOpt(x, grad L_B(x + eps)),
-/// m the first moment of the base optimizer as it stands before the step. eps is 0 in the first step, where m is.
+/// where m is the first moment of the base optimizer before the step. In the first step m = 0, and so eps = 0.
 struct MomentumAscent {
     double rho = 0.3;           ///< length of eps, >= 0
     double sign = -1;           ///< -1: along the descent, as the authors do; 1: up
@@ -38,17 +38,22 @@ struct MomentumAscent {
     }
 
     struct State {
-        Point y;
+        PointId y;
     };
     State init(Plan& plan) const { return {plan.point()}; }
 
+    /// From x to y = x + eps. No gradient is needed for that.
     template <class R, class Base>
-    void step(R& run, State const& state, Base const& base) const {
+    Placed place(R& run, State const& state, Base const& base) const {
         Gradient const m(base.first_moment());
         EuclideanBall const ball{sign * rho, norm_guard};
-        auto const along = NoDistance{}.direction_without_report(run, m, ball, std::tuple{});
+        auto const along = NoDistance{}.direction_of(run, m, ball, std::tuple{});
         detail::move(run, run.x(), state.y, ball, along, std::tuple{});
-        base.descend(run, run.gradient(B1, state.y));
+        return {{}, state.y};
+    }
+    template <class R, class Base>
+    void step(R& run, State const& state, Base const& base) const {
+        base.descend(run, run.gradient(B1, place(run, state, base).y));
     }
 };
 
@@ -58,7 +63,7 @@ using MomentumSAMOptions = MomentumAscent;
 /// eps = -rho m / ||m||_2,   x <- BaseOpt(x, grad L_B(x + eps)), m the base optimizer's first moment (SGD's momentum
 /// buffer; Adam's m, not bias-corrected). x itself is never moved by eps. Bases without a first moment are refused.
 /// Becker et al. 2024; MarlonBecker/MSAM (rho 0.3 for SGD, 1 for AdamW). One evaluation per step: Report::loss, which
-/// is that at x, is not-a-number.
+/// is that at x, is not-a-number. perturbation() evaluates nothing, since eps follows from m.
 ///
 ///     polder::MomentumSAM optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.3}};
 template <class BaseOpt>

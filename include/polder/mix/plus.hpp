@@ -13,8 +13,8 @@
 namespace polder {
 
 /// u = kappa u_Of + (1 - kappa) g2,   g2 = grad L_B2(x).
-/// Of is a mix (u_Of is made of the gradients s and g of the first batch) or a whole method whose result is a blend of
-/// gradients, such as LookSAM's. The perturbation and every average come from the first batch alone.
+/// Of is a mix, which makes u_Of of the gradients s and g of the first batch, or a whole method, such as LookSAM's, which
+/// hands a blend of gradients to the base optimizer. Perturbation and averages use the first batch only.
 /// Xu et al. (BSAM), eq. (13), with u_Of = s = grad L_B1(x + eps).
 template <class Of>
 struct Plus {
@@ -51,21 +51,31 @@ struct Plus {
     Placed place(R& run, State const& state) const requires detail::places<Of> {
         return first.place(run, state);
     }
-    template <class R, class State>
-    auto update(R& run, State const& state) const {
-        return with_second(run, first.update(run, state));
+    template <class R, class State, class Base>
+    void step(R& run, State const& state, Base const& base) const {
+        first.step(run, state, WithSecond<Base>{*this, base});
     }
-    template <class R, class State>
-    auto rest(R& run, State const& state) const requires requires {
-        first.rest(run, state);
+    template <class R, class State, class Base>
+    void rest(R& run, State const& state, Base const& base) const requires requires {
+        first.rest(run, state, base);
     }
-    { return with_second(run, first.rest(run, state)); }
+    { first.rest(run, state, WithSecond<Base>{*this, base}); }
 
 private:
     template <class R, class B>
     auto with_second(R& run, B u) const {
         return kappa * std::move(u) + (1 - kappa) * run.gradient(B2, run.x());
     }
+    // The base optimizer, as a method over one batch sees it: it gets the u of both.
+    template <class Base>
+    struct WithSecond {
+        Plus const& plus;
+        Base const& base;
+        template <class R, class B>
+        void descend(R& run, B u) const {
+            base.descend(run, plus.with_second(run, std::move(u)));
+        }
+    };
 };
 template <class Of>
 using TwoBatchesOf = Plus<Of>;

@@ -8,13 +8,13 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/products.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
 /// u = alpha s + (1 - alpha) g,   s = grad L_B(x + eps),   g = grad L_B(x).
-/// normalise_clean: g / ||g|| in the place of g, as the authors' code has it by default; 0 for a zero g.
+/// normalise_clean: g / ||g|| instead of g (0 if g is 0), which is the default of the authors' code.
 /// Zhao et al. 2022 (GNP), eq. (10), alpha being the penalty's coefficient over the radius.
 struct SameBatch {
     double alpha = 0.8;  ///< weight of the perturbed gradient, in [0, 1]
@@ -31,10 +31,10 @@ struct SameBatch {
         return alpha * std::move(s) + of_g * std::move(g);
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     // (1 - alpha) / ||g||.
-    struct Share : detail::SquaredGradient {
+    struct Share : detail::SumOfSquares {
         double alpha;
         template <class T>
         POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,

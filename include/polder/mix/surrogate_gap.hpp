@@ -1,4 +1,4 @@
-/// The perturbed gradient without part of what the clean one has across it.
+/// The perturbed gradient, minus a multiple of the part of the clean one that is orthogonal to it.
 #pragma once
 
 #include <array>
@@ -8,14 +8,14 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
-#include <polder/mix/products.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
-/// u = s - alpha g_perp,   g_perp = g - cos ||g|| s / ||s||,   cos = <g, s> / (||g|| ||s||):
-/// descends the perturbed loss, and with g's component across s ascends the loss at x, so that the gap
-/// between the two shrinks. Norms have 1e-12 added where they divide.
+/// u = s - alpha g_perp,   g_perp = g - cos ||g|| s / ||s||,   cos = <g, s> / (||g|| ||s||).
+/// u descends the perturbed loss. Its part -alpha g_perp ascends the loss at x and leaves the perturbed loss as it is, to
+/// first order. So the gap between the two losses shrinks. 1e-12 is added to norms that divide.
 /// Zhuang et al. 2022 (GSAM), Algorithm 1; juntang-zhuang/GSAM.
 struct SurrogateGap {
     double alpha = 0.4;  ///< weight of g_perp, >= 0
@@ -30,7 +30,7 @@ struct SurrogateGap {
         return of_s * std::move(s) + (-alpha) * std::move(g);
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     // The weight of s.
     struct Share : detail::Products {
@@ -39,9 +39,9 @@ struct SurrogateGap {
         POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 3> const& sums,
                                                         Site<T> const&) const {
             constexpr double guard = 1e-12;
-            double const g = std::sqrt(sums[0]), s = std::sqrt(sums[2]);
-            double const cosine = sums[1] / (g * s + guard);
-            return {1 + alpha * cosine * g / (s + guard)};
+            double const g_norm = std::sqrt(sums[0]), s_norm = std::sqrt(sums[2]);
+            double const cosine = sums[1] / (g_norm * s_norm + guard);
+            return {1 + alpha * cosine * g_norm / (s_norm + guard)};
         }
     };
 };

@@ -25,8 +25,8 @@ struct WeightedSharpness {
     }
 };
 
-/// The base optimizer steps with g, and then x <- x - learning_rate a (s - g): the sharpness does not pass
-/// through the base optimizer's moments. Clipping acts on g.
+/// The base optimizer steps with g, and then x <- x - learning_rate a (s - g),   a = gamma / (1 - gamma). So the sharpness
+/// does not pass through the moments of the base optimizer. Clipping acts on g.
 /// Yue et al. 2023 (WSAM), Algorithm 1, decoupled.
 struct DecoupledSharpness {
     double gamma = 0.9;  ///< in [0, 1)
@@ -38,8 +38,8 @@ struct DecoupledSharpness {
     template <class R>
     auto blend(R&, Gradient s, Gradient g) const {
         auto through = 1 * g;
-        return with_past(std::move(through), gamma / (1 - gamma),
-                         1 * std::move(s) - 1 * std::move(g));
+        return with_bypass(std::move(through), gamma / (1 - gamma),
+                           1 * std::move(s) - 1 * std::move(g));
     }
 };
 

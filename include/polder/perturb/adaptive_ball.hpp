@@ -12,8 +12,8 @@
 namespace polder {
 
 /// eps = rho T^2 v / (||T v||_2 + norm_guard),   T = |x| + eta, one value per coordinate:
-/// maximises <v, eps> over ||T^-1 eps||_2 <= rho. The Euclidean norm of eps is not rho. With eta = 0 a
-/// parameter that is zero is never perturbed. T = 1 in groups that are not adaptive (Group::adaptive).
+/// maximises <v, eps> over ||T^-1 eps||_2 <= rho. So rho is not the Euclidean norm of eps. With eta = 0 a
+/// parameter that is zero does not move. In groups that are not adaptive (Group::adaptive) T = 1.
 /// Kwon et al. 2021 (ASAM), eq. (5) and Algorithm 1.
 struct AdaptiveBall {
     double rho = 0.5;           ///< radius, >= 0
@@ -36,7 +36,7 @@ struct AdaptiveBall {
 
     /// The weights are functions of x.
     template <class R, class State, class Before>
-    auto reads(R&, State const&, Before const&, Array x, Gradient const&) const {
+    auto reads(R&, State const&, Before const&, ArrayId x, Gradient const&) const {
         return std::tuple{x};
     }
     /// a = b = T^2.

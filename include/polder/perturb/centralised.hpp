@@ -10,9 +10,9 @@
 
 namespace polder {
 
-/// eps = eps_Ball minus its mean over each row, in blocks that are matrices (weights of layers: a row is an
-/// output); as eps_Ball in vectors. The norm is taken before. Tensors of more dimensions are matrices of their
-/// first extent.
+/// eps = eps_Ball minus the mean of each row, in blocks that are matrices (weights of layers: a row is an output). In
+/// blocks that are vectors eps = eps_Ball. The means are subtracted after eps_Ball is scaled to the radius, so ||eps|| may
+/// be less. A tensor of more dimensions is taken as a matrix with as many rows as its first extent.
 /// Gradient centralisation of the ascent, Yong et al. 2020; kozistr/pytorch_optimizer, SAM(use_gc=True).
 template <class Ball>
 struct Centralised : Ball {
@@ -21,35 +21,19 @@ struct Centralised : Ball {
     static std::string name() { return "Centralised<" + policy_name<Ball>() + ">"; }
 
     template <class R, class Along, class Reads>
-    void place(R& run, Array x, Point y, Along const& along, Reads const& reads) const {
-        if (!run.eps_alone()) run.leave_for(y);
+    void place(R& run, ArrayId x, PointId y, Along const& along, Reads const& reads) const {
+        if (!run.eps_alone()) run.about_to_write(y);
         auto const pass = detail::move_of(static_cast<Ball const&>(*this), along);
         std::apply(
             [&](auto const&... more) {
                 run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, true>{pass},
-                        Out{y.array}, x, along.v.of, reads, more...);
+                        Written{y.array}, x, along.v.of, reads, more...);
             },
-            along.rider.arguments);
+            along.extra.arguments);
         run.centralise(y);
         run.note(detail::Note::perturbation_norm,
-                 run.template displace_measured<false>(y, x, Eps{}, y));
+                 run.template displace_measured<false>(y, x, detail::ReadyEps{}, y));
     }
-
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
-
-    // eps, which y holds.
-    struct Eps {
-        struct At {
-            template <class V>
-            POLDER_INLINE V operator()(V eps) const {
-                return eps;
-            }
-        };
-        template <class T>
-        POLDER_HOST_DEVICE At at(Site<T> const&) const {
-            return {};
-        }
-    };
 };
 
 }  // namespace polder

@@ -1,6 +1,6 @@
 /// The worst-case move in a ball of the Fisher metric.
 ///
-/// The metric is diagonal, F = damping + eta f, with f >= 0 an estimate of the squared gradient:
+/// The metric is diagonal: F = damping + eta f, where f >= 0 estimates the squared gradient:
 ///   BatchFisher          f = g^2, g the gradient of the batch
 ///   RunningFisher        f a moving average of g^2
 ///   SampleFisher         f the mean of squared gradients of single samples
@@ -34,11 +34,11 @@ struct BatchFisher {
     }
     template <class R, class State, class Before>
     auto reads(R&, State const&, Before const&, Gradient const& g) const {
-        return std::tuple{Array(g)};
+        return std::tuple{ArrayId(g)};
     }
 };
 
-/// f_t = decay f_{t-1} + (1 - decay) g_t^2,   f_0 = g_0^2. Costs a pass of its own.
+/// f_t = decay f_{t-1} + (1 - decay) g_t^2,   f_0 = g_0^2. Costs one more pass.
 struct RunningFisher {
     double decay = 0.9;  ///< in [0, 1)
 
@@ -51,21 +51,21 @@ struct RunningFisher {
     Succession init(Plan& plan) const { return plan.succession("fisher"); }
     template <class R, class Before>
     auto reads(R& run, Succession const& f, Before const&, Gradient const& g) const {
-        Array const next = run.next(f);
-        run.map(Average{decay}, g, f.now, Out{next});
+        ArrayId const next = run.next(f);
+        run.map(Average{decay}, g, f.now, Written{next});
         return std::tuple{next};
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
     struct Average {
         double decay;
         template <class T>
         struct At {
-            T keep, gain;
+            T decay, gain;
             template <class V>
             POLDER_INLINE void operator()(V g, V f, V& next) const {
-                next = keep * f + gain * (g * g);
+                next = decay * f + gain * (g * g);
             }
         };
         template <class T>
@@ -76,10 +76,10 @@ struct RunningFisher {
     };
 };
 
-/// f = mean over k of (gradient of the loss of sample k of the batch)^2: one evaluation more for each sample
+/// f = mean over k of (gradient of the loss of sample k of the batch)^2. One more evaluation for each sample
 /// (Pass::sample), before all others of the step.
 struct SampleFisher {
-    int samples = 1;  ///< of a batch, >= 1; may be changed from step to step
+    int samples = 1;  ///< how many samples of the batch, >= 1; may be changed between steps
 
     static constexpr std::string_view name = "SampleFisher";
     static constexpr bool samples_batch = true;
@@ -90,14 +90,14 @@ struct SampleFisher {
     POLDER_INLINE static V estimate(V f) {
         return f;
     }
-    Array init(Plan& plan) const { return plan.scratch(); }
+    ArrayId init(Plan& plan) const { return plan.scratch(); }
     template <class R>
-    Array before(R& run, Array f) const {
+    ArrayId before(R& run, ArrayId f) const {
         detail::add_up_samples(run, samples, 1.0 / samples, f);
         return f;
     }
     template <class R>
-    auto reads(R&, Array, Array f, Gradient const&) const {
+    auto reads(R&, ArrayId, ArrayId f, Gradient const&) const {
         return std::tuple{f};
     }
 };
@@ -115,16 +115,16 @@ struct EuclideanNorm {
     static constexpr std::string_view name = "EuclideanNorm";
 };
 
-/// eps = rho F^-1 v / (||v|| + norm_guard): with MetricNorm it maximises <v, eps> over eps' F eps <= rho^2.
-/// With eta = 0 and damping = 1 that is the Euclidean ball, and so it is in groups that are not adaptive
-/// (Group::adaptive). Unlike there, eps depends on the scale of the loss.
-/// Kim et al. 2022 (Fisher SAM) with SampleFisher; with BatchFisher the form of the public implementations.
-/// eta = 1 and damping = delta is additive regularisation, 1 / (f + delta).
+/// eps = rho F^-1 v / (||v|| + norm_guard). With MetricNorm it maximises <v, eps> over eps' F eps <= rho^2.
+/// With eta = 0 and damping = 1 this is the Euclidean ball. In groups that are not adaptive (Group::adaptive) it is the
+/// Euclidean ball, too. Otherwise eps depends on the scale of the loss, unlike SAM's.
+/// Kim et al. 2022 (Fisher SAM) with SampleFisher. The public implementations use BatchFisher.
+/// eta = 1 and damping = delta give the additive regularisation 1 / (f + delta).
 template <class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherBall {
     double rho = 0.1;           ///< radius, >= 0
     double eta = 1;             ///< weight of the estimate in the metric, >= 0
-    double damping = 1;         ///< the metric where the estimate is 0, > 0
+    double damping = 1;         ///< added to eta f; the metric where f is 0; > 0
     double norm_guard = 1e-12;  ///< added to the norm, >= 0
     Estimate estimate{};
 
@@ -148,7 +148,7 @@ struct FisherBall {
         return norm + norm_guard > 0 ? rho / (norm + norm_guard) : 0;
     }
 
-    /// Of single samples of the batch?
+    /// Whether it needs gradients of single samples.
     static constexpr bool samples = requires { requires Estimate::samples_batch; };
     auto init(Plan& plan) const { return detail::init_of(estimate, plan); }
     template <class R, class State>
@@ -157,7 +157,7 @@ struct FisherBall {
     }
     /// The weights are functions of the estimate.
     template <class R, class State, class Before>
-    auto reads(R& run, State const& state, Before const& before, Array, Gradient const& g) const {
+    auto reads(R& run, State const& state, Before const& before, ArrayId, Gradient const& g) const {
         return estimate.reads(run, state, before, g);
     }
     /// a = F^-1; b = F^-1, or F^-2 with EuclideanNorm.
@@ -181,7 +181,7 @@ struct FisherBall {
     }
 };
 
-/// The form that is meant by "Fisher SAM" unless another is named.
+/// The default form of Fisher SAM.
 using FisherEllipsoid = FisherBall<>;
 
 }  // namespace polder

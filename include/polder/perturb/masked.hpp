@@ -1,10 +1,10 @@
 /// A ball of which only some coordinates move: sparse SAM.
 ///
-/// What moves is 1 in the mask M, one byte per coordinate:
-///   FixedMask    what Optimizer::set_mask was given; ones before
-///   FisherMask   the largest squared gradients of single samples, looked at again every few epochs (SSAM-F)
-///   DynamicMask  some dropped and some grown, every few epochs (SSAM-D)
-/// Epochs are told by Settings::begin_epoch; without it all steps are of one epoch.
+/// A coordinate moves if it is 1 in the mask M, which has one byte per coordinate:
+///   FixedMask    the mask is the one given to Optimizer::set_mask; before that it is 1 everywhere
+///   FisherMask   1 where the squared gradients of single samples are largest; chosen again every few epochs (SSAM-F)
+///   DynamicMask  every few epochs some coordinates are dropped and others are added (SSAM-D)
+/// Call Settings::begin_epoch at the start of each epoch; without it all steps belong to one epoch.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +30,7 @@ namespace detail {
 
 // Scores of coordinates, by which a mask is chosen: score(coordinate, values...).
 template <bool inside, class Score>
-struct ScoreWhere {  // of what is in the mask, or of what is not; the others are never chosen
+struct ScoreWhere {  // of the coordinates inside the mask, or outside; the others are never chosen
     Score score;
     template <class V, class... Read>
     POLDER_HOST_DEVICE double operator()(std::size_t i, V mask, Read... reads) const {
@@ -46,7 +46,7 @@ struct OwnScore {
 
 }  // namespace detail
 
-/// What a dynamic mask goes by.
+/// The score by which a dynamic mask drops or adds coordinates.
 enum class Score {
     weight,    ///< |x + eps|
     gradient,  ///< |g|
@@ -55,7 +55,7 @@ enum class Score {
 
 namespace detail {
 
-// A number in [0, 1) for a coordinate, in draw number `draw` from a seed.
+// A pseudo-random number in [0, 1), a function of the seed, the coordinate and the number of the draw.
 POLDER_HOST_DEVICE inline double drawn(std::uint64_t seed, std::size_t coordinate,
                                        std::uint64_t draw) {
     std::uint64_t bits = seed ^ (draw + 1) * 0x9e3779b97f4a7c15u;
@@ -67,7 +67,7 @@ POLDER_HOST_DEVICE inline double drawn(std::uint64_t seed, std::size_t coordinat
     return static_cast<double>(bits >> 11) * 0x1p-53;
 }
 
-// By the weight at the perturbed point, by the gradient at x, or by a number drawn.
+// The score of a coordinate: by its value at the perturbed point, by the gradient at x, or a number drawn.
 struct ScoreBy {
     std::uint64_t seed;
     Score by;
@@ -82,7 +82,7 @@ struct ScoreBy {
 
 }  // namespace detail
 
-/// The mask is the user's (Optimizer::set_mask); before that all coordinates move.
+/// The user sets the mask (Optimizer::set_mask). Before that all coordinates move.
 struct FixedMask {
     static constexpr std::string_view name = "FixedMask";
     void validate() const {}
@@ -94,22 +94,22 @@ struct FixedMask {
     template <class R>
     void start(R&, State const&) const {}
     template <class R>
-    polder::Mask current(R&, State const& state) const {
+    MaskId current(R&, State const& state) const {
         return state.mask.now;
     }
     template <class R>
-    void after(R&, State const&, Point, Gradient const&) const {}
+    void after(R&, State const&, PointId, Gradient const&) const {}
 };
 
-/// M is 1 at the floor(n (1 - sparsity)) largest sums over `samples` single samples of the squared gradient.
-/// M is 0 at first: the first step is one of the base optimizer. It is looked at again after the first batch of
-/// every refresh_epochs-th epoch, at the start of the step that follows, with one evaluation for each sample
-/// (Pass::sample).
+/// M is 1 at the floor(n (1 - sparsity)) coordinates with the largest score. The score is the sum of the squared gradients
+/// of `samples` single samples. At first M is 0, so the first step is one of the base optimizer. M is chosen again in the
+/// step after the first one of every refresh_epochs-th epoch, with one evaluation for each sample (Pass::sample), which come
+/// before all others.
 /// Mi et al. 2022 (SSAM-F); Mi-Peng/Sparse-Sharpness-Aware-Minimization.
 struct FisherMask {
     double sparsity = 0.2;             ///< share of coordinates that stay, in [0, 1]
     int samples = 16;                  ///< >= 1
-    std::uint64_t refresh_epochs = 5;  ///< epochs between looks, >= 1
+    std::uint64_t refresh_epochs = 5;  ///< epochs from one choice to the next, >= 1
 
     static constexpr std::string_view name = "FisherMask";
     static constexpr bool samples_batch = true;
@@ -126,8 +126,8 @@ struct FisherMask {
 
     struct State {
         MaskSuccession mask;
-        Array scores;
-        Counter due;  // 1: the next step of the method looks at the mask again
+        ArrayId scores;
+        CounterId due;  // 1: the next step of the method chooses the mask again
     };
     State init(Plan& plan) const {
         return {plan.mask("mask", true), plan.scratch(), plan.counter("mask_due")};
@@ -137,25 +137,26 @@ struct FisherMask {
         run.clear(state.mask.now);
     }
     template <class R>
-    polder::Mask current(R& run, State const& state) const {
+    MaskId current(R& run, State const& state) const {
         bool const due = run.get(state.due) != 0;
         run.set(state.due, run.batch() == 0 && run.epoch() % refresh_epochs == 0 ? 1 : 0);
         if (!due) return state.mask.now;
         detail::add_up_samples(run, samples, 1, state.scores);
-        polder::Mask const next = run.next(state.mask);
+        MaskId const next = run.next(state.mask);
         run.clear(next);
         run.choose_largest(live(run.size()), detail::OwnScore{}, next, state.scores);
         return next;
     }
     template <class R>
-    void after(R&, State const&, Point, Gradient const&) const {}
+    void after(R&, State const&, PointId, Gradient const&) const {}
 };
 
-/// At first n - ceil(n sparsity) coordinates at random. At the first batch of every refresh_epochs-th epoch e,
-/// for the steps after it: with p = drop_rate (1 + cos(pi (e - first_epoch) / (last_epoch - first_epoch))) / 2,
-/// live = n (1 - sparsity), the int(live (1 - p)) largest `drop` scores of M are kept, and the
-/// int(min(live p, n sparsity)) largest `growth` scores outside M are added. Among equal scores the lower
-/// coordinate wins. Both counts are cut off, so that M may lose a coordinate.
+/// At first M is 1 at n - ceil(n sparsity) coordinates chosen at random. It changes after the first step of every
+/// refresh_epochs-th epoch e. With live = n (1 - sparsity) and
+///     p = drop_rate (1 + cos(pi (e - first_epoch) / (last_epoch - first_epoch))) / 2,
+/// the int(live (1 - p)) coordinates of M with the largest `drop` score stay in M, and the int(min(live p, n sparsity))
+/// coordinates outside M with the largest `growth` score join it. Of equal scores the lower coordinate is chosen. Both
+/// counts are rounded down, so M may lose a coordinate.
 /// Mi et al. 2022 (SSAM-D); Mi-Peng/Sparse-Sharpness-Aware-Minimization.
 struct DynamicMask {
     double sparsity = 0.2;             ///< share of coordinates that stay, in [0, 1]
@@ -179,18 +180,18 @@ struct DynamicMask {
 
     /// How many of n coordinates move at first.
     std::size_t first_live(std::size_t n) const {
-        const auto count = static_cast<double>(n);
+        auto const count = static_cast<double>(n);
         return n - static_cast<std::size_t>(std::ceil(count * sparsity));
     }
 
-    /// p in epoch e; drop_rate before first_epoch, 0 after last_epoch.
+    /// p in epoch e. It is drop_rate before first_epoch, and 0 after last_epoch.
     double rate(std::uint64_t epoch) const {
-        const double since = static_cast<double>(std::max(epoch, first_epoch) - first_epoch);
-        const double share = std::min(since / static_cast<double>(last_epoch - first_epoch), 1.0);
+        double const since = static_cast<double>(std::max(epoch, first_epoch) - first_epoch);
+        double const share = std::min(since / static_cast<double>(last_epoch - first_epoch), 1.0);
         return drop_rate * (1 + std::cos(std::numbers::pi * share)) / 2;
     }
 
-    /// How many of n coordinates are kept and grown in epoch e.
+    /// How many of n coordinates stay in the mask, and how many join it, in epoch e.
     std::size_t kept(std::size_t n, std::uint64_t epoch) const {
         return static_cast<std::size_t>(live(n) * (1 - rate(epoch)));
     }
@@ -215,14 +216,14 @@ struct DynamicMask {
                            state.mask.now);
     }
     template <class R>
-    polder::Mask current(R&, State const& state) const {
+    MaskId current(R&, State const& state) const {
         return state.mask.now;
     }
     template <class R>
-    void after(R& run, State const& state, Point y, Gradient const& g) const {
+    void after(R& run, State const& state, PointId y, Gradient const& g) const {
         std::uint64_t const e = run.epoch();
         if (run.batch() != 0 || e % refresh_epochs != 0) return;
-        polder::Mask const next = run.next(state.mask);
+        MaskId const next = run.next(state.mask);
         run.clear(next);
         // Drop and growth draw other numbers, and so does every epoch.
         detail::ScoreBy const dropped{seed, drop, 2 * e + 1}, grows{seed, growth, 2 * e + 2};
@@ -234,19 +235,19 @@ struct DynamicMask {
 
 private:
     double live(std::size_t n) const {
-        const auto count = static_cast<double>(n);
+        auto const count = static_cast<double>(n);
         return count - count * sparsity;
     }
 };
 
-/// eps = M o eps_Ball: the norm is that of the whole direction, so that ||eps|| <= rho.
+/// eps = M o eps_Ball. The norm in eps_Ball is that of the whole direction, so ||eps|| <= rho.
 /// Mi et al. 2022 (SSAM), Algorithm 1.
-template <class Ball, class Mask>
+template <class Ball, class MaskPolicy>
 struct Masked : Ball {
-    Mask mask{};
+    MaskPolicy mask{};
 
     static std::string name() {
-        return "Masked<" + policy_name<Ball>() + ", " + policy_name<Mask>() + ">";
+        return "Masked<" + policy_name<Ball>() + ", " + policy_name<MaskPolicy>() + ">";
     }
     void validate() const {
         Ball::validate();
@@ -255,14 +256,14 @@ struct Masked : Ball {
     using Inner = Ball;
     static constexpr int layer = 1;  // around a ball alone: see detail::layers_fit
     static constexpr bool has_conditions = true;
-    static constexpr bool samples = requires { requires Mask::samples_batch; };
+    static constexpr bool samples = requires { requires MaskPolicy::samples_batch; };
 
     struct State {
-        typename Mask::State mask;
+        typename MaskPolicy::State mask;
         detail::StateOf<Ball> ball;
     };
     State init(Plan& plan) const { return {mask.init(plan), detail::init_of(ball(), plan)}; }
-    /// The array of the mask in use.
+    /// The mask in use.
     MaskSuccession const& array(State const& state) const { return state.mask.mask; }
 
     template <class R>
@@ -275,17 +276,18 @@ struct Masked : Ball {
         return std::pair{current, detail::before_of(run, ball(), state.ball)};
     }
     template <class R, class Before>
-    auto reads(R& run, State const& state, Before const& before, Array x, Gradient const& g) const {
+    auto reads(R& run, State const& state, Before const& before, ArrayId x,
+               Gradient const& g) const {
         return std::tuple_cat(std::tuple{before.first},
                               detail::reads_of(run, ball(), state.ball, before.second, x, g));
     }
     template <class R, class Before>
-    void after(R& run, State const& state, Before const&, Point y, Gradient const& g) const {
+    void after(R& run, State const& state, Before const&, PointId y, Gradient const& g) const {
         if (!run.eps_alone()) mask.after(run, state.mask, y, g);
     }
 
     template <class V, class... Read>
-    POLDER_INLINE static V keep(V eps, V mask, Read...) {
+    POLDER_INLINE static V filter(V eps, V mask, Read...) {
         return eps * V(mask != 0);  // no branch, so that it is vectorised
     }
     template <class T>

@@ -1,21 +1,22 @@
-/// From a direction v to the perturbed point: what the policies around a Perturb have in common.
+/// From a direction v to the perturbed point: what all Perturb policies have in common.
 ///
-/// A ball says how long v is and what the worst-case move is, by functions of one coordinate:
+/// A ball has functions of one coordinate that say how long v is and what the worst-case move is:
 ///
-///   a norm that is a sum of squares   coefficient(norm): eps = c a v,  ||v||^2 = sum of b v^2; a and b are 1, or
-///                                     weights<T>(adaptive).a(r...) and .b(r...), functions of what reads() lists
-///   another norm                      term(v), norm(total), move<T>(norm, count): eps = move(v); with
-///                                     count_term(v, norm), count is the sum of it
+///   a norm that is a sum of squares   coefficient(norm), which is c in eps = c a v; ||v||^2 = sum of b v^2. The weights a
+///                                     and b are 1, or weights<T>(adaptive).a(r...) and .b(r...), functions of the
+///                                     arrays that reads() lists
+///   another norm                      term(v), norm(total) and move<T>(norm, count), whose result m gives eps = m(v).
+///                                     If there is count_term(v, norm), count is the sum of it
 ///
-/// and a policy around a ball is derived from it. What a policy may have besides:
+/// A policy around a ball is derived from the ball. A ball, or a policy around one, may also have:
 ///
 ///   init(plan)                        what it keeps, a State
 ///   start(run, state)                 passes for the first values of that, once
 ///   before(run, state)                passes and evaluations that come before g
-///   reads(run, state, before, x, g)   a tuple of the arrays that the weights are functions of
-///   keep(eps, r...)                   what becomes of eps
-///   place(run, x, y, v, reads)        the passes that write y = x + eps, if they are not those below
-///   after(run, state, y, g, reads)    what follows once y is there
+///   reads(run, state, before, x, g)   a tuple of the arrays that the weights read
+///   filter(eps, r...)                 what is left of eps, coordinate by coordinate
+///   place(run, x, y, v, reads)        passes that write y = x + eps, instead of those below
+///   after(run, state, before, y, g)   passes and evaluations that follow when y is there
 #pragma once
 
 #include <array>
@@ -35,23 +36,23 @@
 
 namespace polder {
 
-/// A direction v, a combination of gradients; its norm in the ball's norm, over all coordinates or in each block; for balls
-/// with a count, that; and what the pass that moves x does besides with v and further arrays.
-template <std::size_t n, class Rider = Keep<NoRider>>
+/// A direction v.
+template <std::size_t n, class Extra = Keep<NoExtra>>
 struct Direction {
-    Combination<n> v;
-    Value norm;
-    Value count{};
-    Rider rider{};
+    Combination<n> v;  ///< a combination of gradients
+    ValueId norm;      ///< ||v|| in the ball's norm, over all coordinates or in each block
+    ValueId count{};   ///< of balls with a count_term
+    Extra
+        extra{};  ///< extra work of the pass that moves x: its function gets v, and then its own arguments
 };
 
 namespace detail {
 
 struct Nothing {};
 
-// How policies may be nested: a ball inside, then at most one that leaves coordinates out (Masked, Stochastic), then at most
-// one that changes the way to the point (Centralised, SeveralAscents, Relative). In another order one would not notice the
-// other.
+// How policies may be nested: innermost a ball (layer 0), around it at most one policy that leaves coordinates out (layer 1:
+// Masked, Stochastic), and around that at most one that changes the way to the point (layer 2: Centralised, SeveralAscents,
+// Relative). In another order one of them would have no effect.
 template <class P>
 constexpr int layer_of() {
     if constexpr (requires { P::layer; }) {
@@ -122,8 +123,8 @@ POLDER_INLINE auto spread(F const& f, std::array<V, k> const& reads) {
     }
     (std::make_index_sequence<k>{});
 }
-// Whether a ball's weights are functions of what its reads() lists. (nvcc finds no requires-expression in a lambda true
-// that looks at the lambda's parameters; hence the concepts.)
+// Whether a ball's weights take the values of the arrays that its reads() lists. (Concepts, since for nvcc a
+// requires-expression about the parameters of a lambda, inside that lambda, is never true.)
 template <class W, class... V>
 concept weights_take = requires(W const& weights, V... reads) {
     weights.a(reads...);
@@ -145,9 +146,9 @@ constexpr bool weights_fit() {
     }
 }
 template <class R, class P, class State, class Before>
-auto reads_of(R& run, P const& perturb, State const& state, Before const& before, Array x,
+auto reads_of(R& run, P const& perturb, State const& state, Before const& before, ArrayId x,
               Gradient const& g) {
-    const auto checked = []<class Reads>(Reads reads) {
+    auto const checked = []<class Reads>(Reads reads) {
         static_assert(
             weights_fit<P, typename R::T, std::tuple_size_v<Reads>>(),
             "polder: the weights of a ball, a(...) and b(...), take as many values as its "
@@ -161,11 +162,12 @@ auto reads_of(R& run, P const& perturb, State const& state, Before const& before
     }
 }
 
-// What a ball makes of eps by what it reads. (A function: in a lambda nvcc looks for keep where it is not called, too.)
+// What a policy leaves of eps. (A function, since nvcc looks for filter in a lambda even where it is not called.)
 template <class P, class V, class... Read>
-POLDER_INLINE V kept_by([[maybe_unused]] P const& perturb, V eps, [[maybe_unused]] Read... reads) {
-    if constexpr (requires { perturb.keep(eps, reads...); }) {
-        return perturb.keep(eps, reads...);
+POLDER_INLINE V filtered_by([[maybe_unused]] P const& perturb, V eps,
+                            [[maybe_unused]] Read... reads) {
+    if constexpr (requires { perturb.filter(eps, reads...); }) {
+        return perturb.filter(eps, reads...);
     } else {
         return eps;
     }
@@ -179,7 +181,7 @@ POLDER_INLINE V b_of(W const& weights, std::array<V, k> const& reads) {
     return spread([&](auto... r) POLDER_INLINE_LAMBDA { return weights.b(r...); }, reads);
 }
 
-// The weights of a ball, which know nothing of the first array that a policy around it reads.
+// The weights of a ball, when the policy around it reads an array more, which comes first.
 template <class Weights>
 struct WithoutFirst : Weights {
     template <class V, class... Read>
@@ -214,23 +216,23 @@ POLDER_HOST_DEVICE double norm_of_sum(P const& perturb, double sum) {
         return perturb.norm(decltype(perturb.term(1.0)){sum});
     }
 }
-// ||eps||, where all groups have the radius of the ball and it follows from ||v||.
+// ||eps||, where it follows from ||v||, for groups that have the radius of the ball; else not-a-number.
 template <class P, class S>
 POLDER_HOST_DEVICE double length_of([[maybe_unused]] P const& perturb, [[maybe_unused]] double norm,
                                     [[maybe_unused]] S const& here) {
     if constexpr (is_quadratic<P> && !is_weighted<P>) {
-        return here.own_ball(perturb).coefficient(norm) * norm;
+        return std::abs(here.own_ball(perturb).coefficient(norm) * norm);
     } else {
         return Report::none;
     }
 }
 
-// How many coordinates a ball with a count counts.
+// The sum of count_term over all coordinates.
 template <class P, std::size_t n>
 struct CountTerms {
     P perturb;
     Coefficients<n> v;
-    Value norm;
+    ValueId norm;
     template <class T>
     struct At {
         P perturb;
@@ -246,8 +248,8 @@ struct CountTerms {
         return Conditional{At<T>{perturb, v.at(here), here[norm]}};
     }
 };
-template <class R, class P, std::size_t n, class Rider>
-void count(R& run, P const& perturb, Direction<n, Rider>& along) {
+template <class R, class P, std::size_t n, class Extra>
+void count(R& run, P const& perturb, Direction<n, Extra>& along) {
     if constexpr (is_counting<P>) {
         CountTerms<P, n> const pass{perturb, {along.v.by}, along.norm};
         if constexpr (is_per_block<P>) {
@@ -259,27 +261,27 @@ void count(R& run, P const& perturb, Direction<n, Rider>& along) {
 }
 
 // eps.
-template <class P, std::size_t n, class Rider>
+template <class P, std::size_t n, class Extra>
 struct Move {
     P perturb;
     Coefficients<n> v;
-    Value norm, count;
-    Coefficient radius;  // what the radius is multiplied with
-    Rider rider;
+    ValueId norm, count;
+    Coefficient radius;  // a factor of the radius
+    Extra extra;
 
-    template <class T, class M, class W, class Ride>
+    template <class T, class M, class W, class OfExtra>
     struct At {
         P perturb;
         M move;  // c, or a function of v
         W weights;
         Combined<T, n> combine;
-        Ride rider;
+        OfExtra extra;
         template <class V, std::size_t k, class... A>
         POLDER_INLINE V operator()(std::array<V, n> const& of, std::array<V, k> const& reads,
                                    A&... more) const {
             V const v = combine(of);
-            V const eps = kept(moved(v, reads), reads);
-            rider(v, more...);
+            V const eps = filtered(moved(v, reads), reads);
+            extra(v, more...);
             return eps;
         }
 
@@ -295,12 +297,12 @@ struct Move {
             }
         }
         template <class V, std::size_t k>
-        POLDER_INLINE V kept(V eps, [[maybe_unused]] std::array<V, k> const& reads) const {
+        POLDER_INLINE V filtered(V eps, [[maybe_unused]] std::array<V, k> const& reads) const {
             if constexpr (k == 0) {
                 return eps;
             } else {
                 return spread([&](auto... r)
-                                  POLDER_INLINE_LAMBDA { return kept_by(perturb, eps, r...); },
+                                  POLDER_INLINE_LAMBDA { return filtered_by(perturb, eps, r...); },
                               reads);
             }
         }
@@ -310,11 +312,11 @@ struct Move {
         auto own = here.own_ball(perturb);
         own.rho *= here[radius];
         auto const weights = weights_of<T>(perturb, here.adaptive());
-        auto const ride = rider.at(here);
+        auto const of_extra = extra.at(here);
         auto const make = [&]<class M>(M move) {
             return At<T, M, std::remove_const_t<decltype(weights)>,
-                      std::remove_const_t<decltype(ride)>>{perturb, move, weights, v.at(here),
-                                                           ride};
+                      std::remove_const_t<decltype(of_extra)>>{perturb, move, weights, v.at(here),
+                                                               of_extra};
         };
         if constexpr (is_quadratic<P>) {
             return make(static_cast<T>(own.coefficient(here[norm])));
@@ -326,12 +328,12 @@ struct Move {
 
 template <class P, std::size_t n, class F, class... A>
 auto move_of(P const& perturb, Direction<n, Keep<F, A...>> const& along, Coefficient radius = {}) {
-    return Move<P, n, F>{perturb, {along.v.by}, along.norm, along.count, radius, along.rider.pass};
+    return Move<P, n, F>{perturb, {along.v.by}, along.norm, along.count, radius, along.extra.pass};
 }
 
 // y = x + eps: the pass that all balls share.
 template <class R, class P, std::size_t n, class F, class... A, class Reads>
-void move(R& run, Array x, Point y, P const& perturb, Direction<n, Keep<F, A...>> const& along,
+void move(R& run, ArrayId x, PointId y, P const& perturb, Direction<n, Keep<F, A...>> const& along,
           Reads const& reads, Coefficient radius = {}) {
     auto const pass = move_of(perturb, along, radius);
     std::apply(
@@ -348,11 +350,11 @@ void move(R& run, Array x, Point y, P const& perturb, Direction<n, Keep<F, A...>
                                                       y, x, pass, along.v.of, reads, more...));
             }
         },
-        along.rider.arguments);
+        along.extra.arguments);
 }
 
 template <class R, class P, class Along, class Reads>
-void place(R& run, Array x, Point y, P const& perturb, Along const& along, Reads const& reads) {
+void place(R& run, ArrayId x, PointId y, P const& perturb, Along const& along, Reads const& reads) {
     if constexpr (requires { perturb.place(run, x, y, along, reads); }) {
         perturb.place(run, x, y, along, reads);
     } else {
@@ -360,7 +362,7 @@ void place(R& run, Array x, Point y, P const& perturb, Along const& along, Reads
     }
 }
 template <class R, class P, class State, class Before>
-void after(R& run, P const& perturb, State const& state, Before const& before, Point y,
+void after(R& run, P const& perturb, State const& state, Before const& before, PointId y,
            Gradient const& g) {
     if constexpr (requires { perturb.after(run, state, before, y, g); }) {
         perturb.after(run, state, before, y, g);

@@ -2,7 +2,7 @@
 ///
 /// The move that maximises <v, eps> over ||eps||_p <= rho is, with 1/p + 1/q = 1,
 ///     eps = rho sign(v) |v|^(q-1) / (||v||_q^q)^(1/p).     Foret et al. 2021, eq. (2)
-/// Its norm is no sum of squares, so that a reference direction costs one more read than in a Euclidean ball.
+/// The norm of v is not a sum of squares here. So a distance costs one more pass than in a Euclidean ball.
 #pragma once
 
 #include <cmath>
@@ -14,21 +14,21 @@
 
 namespace polder {
 
-/// p = infinity: eps = rho sign(v). Needs no norm at all.
+/// p = infinity: eps = rho sign(v).
 struct InfinityBall {
-    double rho = 0.01;  ///< radius: what every coordinate moves, >= 0
+    double rho = 0.01;  ///< radius, and how far each coordinate moves, >= 0
 
     static constexpr std::string_view name = "InfinityBall";
     void validate() const { require_non_negative("rho", rho); }
 
-    /// ||v||_1, for the record.
+    /// ||v||_1. (eps does not depend on it.)
     POLDER_HOST_DEVICE static Sum term(double v) { return {std::abs(v)}; }
     POLDER_HOST_DEVICE static double norm(Sum total) { return total.value; }
 
     template <class T>
     struct Move {
         T rho;
-        // Conditions that do not depend on one another, so that compilers vectorise.
+        // Two conditions that do not depend on one another, since compilers vectorise those.
         template <class V>
         POLDER_INLINE V operator()(V v) const {
             return (v > 0 ? rho : T(0)) - (v < 0 ? rho : T(0));
@@ -40,7 +40,8 @@ struct InfinityBall {
     }
 };
 
-/// p = 1: only the coordinate with the largest |v| moves, by rho; several that are equally large share it.
+/// p = 1: only the coordinate with the largest |v| moves, by rho. Where several are equally large, each moves by an equal
+/// share of rho.
 struct ManhattanBall {
     double rho = 0.05;  ///< radius, >= 0
 
@@ -70,7 +71,7 @@ struct ManhattanBall {
     }
 };
 
-/// Any p with 1 < p < infinity. p = 2 is the Euclidean ball. p = 3 needs roots alone, and is as fast as the memory.
+/// Any p with 1 < p < infinity. p = 2 is the Euclidean ball. p = 3 is fast, since it needs square roots and no powers.
 struct PNormBall {
     double rho = 0.05;          ///< radius, >= 0
     double p = 2;               ///< > 1, finite
@@ -87,12 +88,12 @@ struct PNormBall {
 
     /// ||v||_q,   q = p / (p - 1).
     POLDER_HOST_DEVICE Sum term(double v) const {
-        const double size = std::abs(v);
+        double const size = std::abs(v);
         return {p == 3 ? size * std::sqrt(size) : std::pow(size, p / (p - 1))};
     }
     POLDER_HOST_DEVICE double norm(Sum total) const { return std::pow(total.value, (p - 1) / p); }
 
-    // With r = |v| / ||v||_q the move is rho sign(v) r^(q-1): no power of a small number overflows.
+    // With r = |v| / ||v||_q the move is rho sign(v) r^(q-1). r <= 1, so its power does not overflow.
     template <class T>
     struct Move {
         T rho, scale, exponent;
@@ -105,7 +106,7 @@ struct PNormBall {
     };
     template <class T>
     POLDER_HOST_DEVICE Move<T> move(double norm, double) const {
-        const double guarded = norm + norm_guard;
+        double const guarded = norm + norm_guard;
         return {T(rho), T(guarded > 0 ? 1 / guarded : 0), T(1 / (p - 1))};
     }
 };

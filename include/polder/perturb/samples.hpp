@@ -28,11 +28,11 @@ struct AddSquared {
 
 // f = weight times the sum over samples k of (grad of the loss of sample k at x)^2.
 template <class R>
-void add_up_samples(R& run, int samples, double weight, Array f) {
+void add_up_samples(R& run, int samples, double weight, ArrayId f) {
     for (int k = 0; k < samples; ++k) {
         Gradient const g = run.sample(k);
         run.check(g);
-        run.map(AddSquared{k == 0, weight}, g, InOut{f});
+        run.map(AddSquared{k == 0, weight}, g, Changed{f});
     }
 }
 

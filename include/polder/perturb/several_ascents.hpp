@@ -1,8 +1,6 @@
 /// A perturbation reached in several moves.
 #pragma once
 
-#include <array>
-#include <cmath>
 #include <string>
 #include <type_traits>
 
@@ -10,15 +8,16 @@
 #include <polder/hyper_parameter.hpp>
 #include <polder/perturb/move.hpp>
 #include <polder/policy_name.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
 /// y_0 = x,   y_{i+1} = y_i + eps_Ball at y_i with grad L_B1(y_i),   eps = y_ascents - x.
-/// One evaluation more for each ascent. Not with a Distance.
+/// One more evaluation for each ascent. Cannot be combined with a Distance.
 /// Foret et al. 2021, appendix (m-step); google-deepmind/optax, sam with sync_period = ascents + 1.
 template <class Ball>
 struct SeveralAscents : Ball {
-    int ascents = 2;  ///< >= 1; 1 is Ball itself
+    int ascents = 2;  ///< the number of moves, >= 1; 1 is Ball itself
 
     static constexpr bool ascends_again = true;
     static constexpr int layer = 2;  // around a ball, or one of layer 1
@@ -34,43 +33,33 @@ struct SeveralAscents : Ball {
         return detail::init_of(static_cast<Ball const&>(*this), plan);
     }
     template <class R, class State, class Before>
-    void after(R& run, State const& state, Before const& before, Point y,
+    void after(R& run, State const& state, Before const& before, PointId y,
                Gradient const& first) const {
         Ball const& ball = *this;
         if (ascents > 1) go_on(run, ball, state, before, y);
         detail::after(run, ball, state, before, y, first);
     }
     template <class R, class State, class Before>
-    void go_on(R& run, Ball const& ball, State const& state, Before const& before, Point y) const {
-        if (run.eps_alone()) run.map(detail::Displaced<Eps, false>{}, Out{y.array}, run.x(), y);
+    void go_on(R& run, Ball const& ball, State const& state, Before const& before,
+               PointId y) const {
+        if (run.eps_alone())
+            run.map(detail::Displaced<detail::ReadyEps, false>{}, Written{y.array}, run.x(), y);
         for (int k = 1; k < ascents; ++k) {
             Gradient const g = run.gradient(B1, y);
             auto const reads = detail::reads_of(run, ball, state, before, y, g);
-            auto const along = NoDistance{}.direction_without_report(run, g, ball, reads);
+            auto const along = NoDistance{}.direction_of(run, g, ball, reads);
             auto const pass = detail::move_of(ball, along);
             run.map(detail::Displaced<std::remove_const_t<decltype(pass)>, false>{pass},
-                    Out{y.array}, y, along.v.of, reads);
+                    Written{y.array}, y, along.v.of, reads);
         }
         run.note(detail::Note::perturbation_norm, run.reduce(Way{}, run.x(), y)[0]);
-        if (run.eps_alone()) run.map(Difference{}, run.x(), InOut{y.array});
+        if (run.eps_alone()) run.map(Difference{}, run.x(), Changed{y.array});
     }
 
-    // The passes. (Public, for nvcc takes no private type into a kernel.)
+    // The passes. (Public, since nvcc accepts no private type in a kernel.)
 
-    struct Eps {
-        struct At {
-            template <class V>
-            POLDER_INLINE V operator()(V eps) const {
-                return eps;
-            }
-        };
-        template <class T>
-        POLDER_HOST_DEVICE At at(Site<T> const&) const {
-            return {};
-        }
-    };
     // ||y - x||.
-    struct Way {
+    struct Way : detail::RootOfSum {
         struct At {
             template <class V>
             POLDER_INLINE Terms<Sum> operator()(V x, V y) const {
@@ -81,11 +70,6 @@ struct SeveralAscents : Ball {
         template <class T>
         POLDER_HOST_DEVICE At at(Site<T> const&) const {
             return {};
-        }
-        template <class T>
-        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
-                                                        Site<T> const&) const {
-            return {std::sqrt(sums[0])};
         }
     };
     struct Difference {

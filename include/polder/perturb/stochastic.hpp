@@ -1,4 +1,4 @@
-/// A ball of which each coordinate moves with a probability.
+/// A ball of which each coordinate moves with a given probability.
 #pragma once
 
 #include <cstdint>
@@ -14,13 +14,13 @@
 
 namespace polder {
 
-/// eps_i = (b_i / beta) eps_Ball,i,   b_i = 1 with probability beta, drawn for each coordinate and step from a
-/// counter-based generator: the draw depends on the seed, the step and the coordinate, and on neither threads nor blocks nor
-/// device. beta = 1 is Ball itself.
-/// Du et al. 2022 (ESAM), section 3.1: stochastic weight perturbation. (Their choice of samples is the closure's affair.)
+/// eps_i = (b_i / beta) eps_Ball,i,   b_i = 1 with probability beta, else 0, drawn for each coordinate in each step.
+/// A draw is a function of the seed, the step and the coordinate. So it does not depend on threads, blocks or the device.
+/// beta = 1 is Ball itself.
+/// Du et al. 2022 (ESAM), section 3.1: stochastic weight perturbation. (ESAM also chooses samples; that is up to the closure.)
 template <class Ball>
 struct Stochastic : Ball {
-    double beta = 0.6;       ///< in (0, 1]
+    double beta = 0.6;       ///< the probability that a coordinate moves, in (0, 1]
     std::uint64_t seed = 0;  ///< of the draws
 
     static std::string name() { return "Stochastic<" + policy_name<Ball>() + ">"; }
@@ -34,7 +34,7 @@ struct Stochastic : Ball {
     }
 
     struct State {
-        Mask drawn;
+        MaskId drawn;
         detail::StateOf<Ball> ball;
     };
     State init(Plan& plan) const { return {plan.scratch_mask(), detail::init_of(ball(), plan)}; }
@@ -44,12 +44,13 @@ struct Stochastic : Ball {
         return detail::before_of(run, ball(), state.ball);
     }
     template <class R, class Before>
-    auto reads(R& run, State const& state, Before const& before, Array x, Gradient const& g) const {
+    auto reads(R& run, State const& state, Before const& before, ArrayId x,
+               Gradient const& g) const {
         return std::tuple_cat(std::tuple{state.drawn},
                               detail::reads_of(run, ball(), state.ball, before, x, g));
     }
     template <class V, class... Read>
-    POLDER_INLINE V keep(V eps, V drawn, Read...) const {
+    POLDER_INLINE V filter(V eps, V drawn, Read...) const {
         return eps * (drawn * V(1 / beta));
     }
     template <class T>
@@ -58,7 +59,7 @@ struct Stochastic : Ball {
         return detail::WithoutFirst<std::remove_const_t<decltype(own)>>{own};
     }
 
-    // The pass. (Public, for nvcc takes no private type into a kernel.)
+    // The pass. (Public, since nvcc accepts no private type in a kernel.)
     struct Draw {
         std::uint64_t seed;
         double beta;

@@ -17,8 +17,8 @@
 
 namespace polder {
 
-/// x <- BaseOpt(x, u) for a BaseOpt chosen at run time, with the learning rate and weight decay given here: a method is then
-/// compiled once, not once for each base optimizer, and its passes are as fused as with the kind itself.
+/// x <- BaseOpt(x, u) for a BaseOpt chosen at run time, with the learning rate and weight decay given here. So a method is
+/// compiled once, and not once for each base optimizer. The passes of a step are the same as with the kind itself.
 class AnyBase {
 public:
     using Kind = std::variant<SGD, Adam, AdamW, RMSprop, Adagrad, Lion, LAMB>;
@@ -53,7 +53,7 @@ public:
 
     struct State {
         std::variant<detail::RuleState, LAMB::State> of;
-        Array first_moment() const {
+        ArrayId first_moment() const {
             return std::visit([](auto const& state) { return state.first_moment(); }, of);
         }
     };

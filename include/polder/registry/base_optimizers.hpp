@@ -22,11 +22,16 @@ BaseOpt with_rate(Options& o) {
     return base;
 }
 template <class BaseOpt, class Options>
-BaseOpt adam(Options& o) {
+BaseOpt with_betas(Options& o) {
     auto base = with_rate<BaseOpt>(o);
     base.beta1 = o.number("beta1", base.beta1);
     base.beta2 = o.number("beta2", base.beta2);
-    base.eps = o.number("eps", base.eps);
+    if constexpr (requires { base.eps; }) base.eps = o.number("eps", base.eps);
+    return base;
+}
+template <class BaseOpt, class Options>
+BaseOpt adam(Options& o) {
+    auto base = with_betas<BaseOpt>(o);
     base.amsgrad = o.flag("amsgrad", base.amsgrad);
     return base;
 }
@@ -76,22 +81,11 @@ void for_each_base(F&& f) {
                 "x <- x - learning_rate (sign(beta1 m + (1 - beta1) u) + weight_decay x), m: "
                 "average of u",
                 "Chen et al. 2023, Algorithm 2"},
-      [](auto& o) {
-          auto base = detail::with_rate<Lion>(o);
-          base.beta1 = o.number("beta1", base.beta1);
-          base.beta2 = o.number("beta2", base.beta2);
-          return base;
-      });
+      [](auto& o) { return detail::with_betas<Lion>(o); });
     f(BaseEntry{"lamb",
                 "as adamw, each parameter's move as long as learning_rate times the parameter",
                 "You et al. 2020, Algorithm 2"},
-      [](auto& o) {
-          auto base = detail::with_rate<LAMB>(o);
-          base.beta1 = o.number("beta1", base.beta1);
-          base.beta2 = o.number("beta2", base.beta2);
-          base.eps = o.number("eps", base.eps);
-          return base;
-      });
+      [](auto& o) { return detail::with_betas<LAMB>(o); });
 }
 
 }  // namespace polder::registry

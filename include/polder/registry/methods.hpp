@@ -62,11 +62,11 @@ Ball ball(Options& o, double rho, double guard = 1e-12) {
     b.norm_guard = o.number("norm_guard", guard);
     return b;
 }
-// take(ball), or the ball with its radius relative to the norm of all parameters.
-template <class Options, class Ball, class Take>
-void relative(Options& o, Ball const& ball, Take const& take) {
-    if (o.choice("relative", {"none", "all"}) == 0) return take(ball);
-    take(Relative<Ball>{ball});
+// use(ball), or the ball with its radius relative to the norm of all parameters.
+template <class Options, class Ball, class Use>
+void relative(Options& o, Ball const& ball, Use const& use) {
+    if (o.choice("relative", {"none", "all"}) == 0) return use(ball);
+    use(Relative<Ball>{ball});
 }
 
 template <class Estimate, class Norm, class Options>
@@ -97,15 +97,15 @@ auto friendly(Options& o) {
     reference.lambda = o.number("lambda", d.lambda);
     return family(b, DistanceTo<Reference, Constant>{reference, {o.number("sigma", d.sigma)}});
 }
-template <class Options, class Take>
-void batch_focused(Options& o, Take const& take) {
+template <class Options, class Use>
+void batch_focused(Options& o, Use const& use) {
     BSAMOptions const d;
     auto const euclidean = ball<EuclideanBall>(o, d.rho);
     MovingAverage const average{o.number("lambda", d.lambda)};
     double const scale = o.number("scale", 1);
     auto const with = [&]<class Measure>(Measure measure) {
         relative(o, euclidean, [&](auto const& b) {
-            take(family(b, DistanceTo<MovingAverage, Measure>{average, measure, scale}));
+            use(family(b, DistanceTo<MovingAverage, Measure>{average, measure, scale}));
         });
     };
     switch (o.choice("distance", {"manhattan", "manhattan_mean", "euclidean", "chebyshev", "cosine",
@@ -128,70 +128,70 @@ void batch_focused(Options& o, Take const& take) {
         return with(Constant{o.number("sigma", Constant{}.sigma)});
     default:
         average.validate();
-        return take(family(euclidean));
+        return use(family(euclidean));
     }
 }
-template <class Reuse, class Options, class Take>
-void looking(Options& o, Take const& take) {
+template <class Reuse, class Options, class Use>
+void looking(Options& o, Use const& use) {
     LookSAMOptions const d;
     LookingAscent<EuclideanBall, Reuse> method;
     method.ascent.perturb = ball<EuclideanBall>(o, d.rho, d.norm_guard);
     method.reuse.alpha = o.number("alpha", d.alpha);
-    take(method, Surroundings{.interval = Interval{.every = d.every}});
+    use(method, Surroundings{.interval = Interval{.every = d.every}});
 }
 
 }  // namespace detail
 
-/// SAM, its ball exchanged for another, and what comes before it: calls f(entry, make) for each. make(options, take) reads the
-/// options and calls take(method), or take(method, surroundings).
+/// SAM, its ball exchanged for another, and what comes before it: calls f(entry, make) for each. make(options, use) reads the
+/// options and calls use(method), or use(method, surroundings).
 template <class F>
 void for_each_ball(F&& f) {
     using namespace detail;
     f(MethodEntry{"none", "plain", "u = g: the base optimizer alone", ""},
-      [](auto&, auto const& take) { take(family(NoPerturbation{})); });
+      [](auto&, auto const& use) { use(family(NoPerturbation{})); });
     f(MethodEntry{"sam", "SAM", "eps = rho g / |g|_2, u = s", "Foret et al. 2021, Algorithm 1"},
-      [](auto& o, auto const& take) { take(family(ball<EuclideanBall>(o, SAMOptions{}.rho))); });
+      [](auto& o, auto const& use) { use(family(ball<EuclideanBall>(o, SAMOptions{}.rho))); });
     f(MethodEntry{"sam_relative", "SAM relative", "eps = rho |x|_2 g / |g|_2, u = s",
                   "Foret et al. 2021"},
-      [](auto& o, auto const& take) {
-          take(family(Relative<EuclideanBall>{ball<EuclideanBall>(o, 0.01)}));
+      [](auto& o, auto const& use) {
+          use(family(Relative<EuclideanBall>{ball<EuclideanBall>(o, 0.01)}));
       });
     f(MethodEntry{"sam_relative_blocks", "SAM relative per block",
                   "eps = rho |x|_2 g / |g|_2 in each parameter matrix by itself, u = s",
                   "Foret et al. 2021"},
-      [](auto& o, auto const& take) {
-          take(family(Relative<EuclideanBall, true>{ball<EuclideanBall>(o, 0.01)}));
+      [](auto& o, auto const& use) {
+          use(family(Relative<EuclideanBall, true>{ball<EuclideanBall>(o, 0.01)}));
       });
     f(MethodEntry{"sam_linf", "SAM in the infinity ball", "eps = rho sign g, u = s",
                   "Foret et al. 2021, eq. (2), p = inf"},
-      [](auto& o, auto const& take) {
-          take(family(InfinityBall{o.number("rho", InfinityBall{}.rho)}));
+      [](auto& o, auto const& use) {
+          use(family(InfinityBall{o.number("rho", InfinityBall{}.rho)}));
       });
     f(MethodEntry{"sam_l1", "SAM in the Manhattan ball",
                   "eps = rho on the largest |g| alone, u = s", "Foret et al. 2021, eq. (2), p = 1"},
-      [](auto& o, auto const& take) {
-          take(family(ManhattanBall{o.number("rho", ManhattanBall{}.rho)}));
+      [](auto& o, auto const& use) {
+          use(family(ManhattanBall{o.number("rho", ManhattanBall{}.rho)}));
       });
     f(MethodEntry{"sam_lp", "SAM in the ball of p = 3",
                   "eps = rho sign g |g|^(q-1) / |g|_q^(q-1), 1/p + 1/q = 1, u = s",
                   "Foret et al. 2021, eq. (2)"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           auto b = ball<PNormBall>(o, PNormBall{}.rho);
           b.p = o.number("p", 3);
-          take(family(b));
+          use(family(b));
       });
     f(MethodEntry{"sam_centralised", "SAM centralised",
                   "eps = SAM's without its mean over rows, u = s", "Yong et al. 2020"},
-      [](auto& o, auto const& take) {
-          take(family(Centralised<EuclideanBall>{ball<EuclideanBall>(o, SAMOptions{}.rho)}));
+      [](auto& o, auto const& use) {
+          use(family(Centralised<EuclideanBall>{ball<EuclideanBall>(o, SAMOptions{}.rho)}));
       });
     f(MethodEntry{"sam_ascents", "SAM in two ascents",
                   "eps in several ascents, each rho g / |g|_2 at the point reached, u = s",
                   "Foret et al. 2021, appendix"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           SeveralAscents<EuclideanBall> steps{ball<EuclideanBall>(o, SAMOptions{}.rho)};
           steps.ascents = whole(o, "ascents", steps.ascents);
-          take(family(steps));
+          use(family(steps));
       });
 }
 
@@ -204,68 +204,68 @@ void for_each_metric(F&& f) {
             "asam", "ASAM",
             "eps = rho T^2 g / |T g|_2, T = |x| + eta (1 in the blocks that are exempt), u = s",
             "Kwon et al. 2021, Algorithm 1"},
-        [](auto& o, auto const& take) {
+        [](auto& o, auto const& use) {
             ASAMOptions const d;
             auto b = ball<AdaptiveBall>(o, d.rho, d.norm_guard);
             b.eta = o.number("eta", d.eta);
             auto const exempt = o.text("exempt", "");
             relative(o, b,
-                     [&](auto const& of) { take(family(of), Surroundings{.exempt = exempt}); });
+                     [&](auto const& of) { use(family(of), Surroundings{.exempt = exempt}); });
         });
     f(MethodEntry{"fisher_sam", "FisherSAM",
                   "eps = rho F^-1 g / sqrt(g' F^-1 g), F = damping + eta g^2, u = s",
                   "Kim et al. 2022"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           auto const b = fisher<BatchFisher, MetricNorm>(o, BatchFisher{});
           auto const exempt = o.text("exempt", "");
-          relative(o, b, [&](auto const& of) { take(family(of), Surroundings{.exempt = exempt}); });
+          relative(o, b, [&](auto const& of) { use(family(of), Surroundings{.exempt = exempt}); });
       });
     f(MethodEntry{"fisher_sam_running", "FisherSAM running",
                   "as fisher_sam, F of a moving average of g^2", "Kim et al. 2022"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           RunningFisher estimate;
           estimate.decay = o.number("decay", estimate.decay);
           auto const b = fisher<RunningFisher, MetricNorm>(o, estimate);
-          take(family(b), Surroundings{.exempt = o.text("exempt", "")});
+          use(family(b), Surroundings{.exempt = o.text("exempt", "")});
       });
     f(
         MethodEntry{
             "fisher_sam_samples", "FisherSAM of samples",
             "as fisher_sam, F of the mean of the squared gradients of single rows of the batch",
             "Kim et al. 2022"},
-        [](auto& o, auto const& take) {
+        [](auto& o, auto const& use) {
             SampleFisher estimate;
             estimate.samples = whole(o, "samples", 3);
             auto const b = fisher<SampleFisher, MetricNorm>(o, estimate);
-            take(family(b), Surroundings{.exempt = o.text("exempt", "")});
+            use(family(b), Surroundings{.exempt = o.text("exempt", "")});
         });
     f(MethodEntry{"fisher_sam_blocks", "FisherSAM per block",
                   "as fisher_sam, the root over each parameter matrix by itself",
                   "Kim et al. 2022, as a public implementation has it"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           auto const b = fisher<BatchFisher, MetricNormPerBlock>(o, BatchFisher{});
-          take(family(b), Surroundings{.exempt = o.text("exempt", "")});
+          use(family(b), Surroundings{.exempt = o.text("exempt", "")});
       });
     f(MethodEntry{"fisher_sam_euclidean", "FisherSAM of Euclidean length",
                   "eps = rho w / |w|_2, w = F^-1 g, u = s",
                   "Kim et al. 2022, as a public implementation has it"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           auto const b = fisher<BatchFisher, EuclideanNorm>(o, BatchFisher{});
-          take(family(b), Surroundings{.exempt = o.text("exempt", "")});
+          use(family(b), Surroundings{.exempt = o.text("exempt", "")});
       });
     f(MethodEntry{"ssam_f", "SSAM-F",
                   "eps = SAM's where the squared gradients of single rows are largest, 0 "
                   "elsewhere, u = s",
                   "Mi et al. 2022, SSAM-F"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           FisherMask mask;
           mask.samples = whole(o, "samples", mask.samples);
-          take(masked(o, mask));
+          use(masked(o, mask));
       });
     f(MethodEntry{"ssam_d", "SSAM-D",
                   "eps = SAM's where M = 1, 0 elsewhere; M drops and grows every few epochs, u = s",
                   "Mi et al. 2022, SSAM-D"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           DynamicMask mask;
           mask.drop_rate = o.number("drop_rate", mask.drop_rate);
           mask.drop = std::array<Score, 3>{
@@ -277,7 +277,7 @@ void for_each_metric(F&& f) {
           mask.first_epoch = o.whole("first_epoch", mask.first_epoch);
           mask.last_epoch = o.whole("last_epoch", mask.last_epoch);
           mask.seed = o.whole("mask_seed", mask.seed);
-          take(masked(o, mask));
+          use(masked(o, mask));
       });
 }
 
@@ -290,51 +290,51 @@ void for_each_direction(F&& f) {
             "fsam", "FSAM",
             "SAM's eps of v = g - sigma e, e <- lambda e + (1 - lambda) g after this step, u = s",
             "Li et al. 2024, as in their code"},
-        [](auto& o, auto const& take) {
+        [](auto& o, auto const& use) {
             auto const method = friendly<LaggedAverage>(o);
-            relative(o, method.perturb, [&](auto const& b) { take(family(b, method.distance)); });
+            relative(o, method.perturb, [&](auto const& b) { use(family(b, method.distance)); });
         });
     f(MethodEntry{"fsam_after", "FSAM after update",
                   "as fsam, e moved before it is read, from zero",
                   "Li et al. 2024, as in the BSAM paper's text"},
-      [](auto& o, auto const& take) { take(friendly<MovingAverage>(o)); });
+      [](auto& o, auto const& use) { use(friendly<MovingAverage>(o)); });
     f(MethodEntry{"fsam_reduced", "FSAM reduced", "as fsam, e an average of v",
                   "pytorch_optimizer's FriendlySAM"},
-      [](auto& o, auto const& take) { take(friendly<LaggedReducedAverage>(o)); });
+      [](auto& o, auto const& use) { use(friendly<LaggedReducedAverage>(o)); });
     f(
         MethodEntry{
             "bsam", "BSAM",
             "SAM's eps of v = g - d e, e <- lambda e + (1 - lambda) g, d = distance(g, e), u = s",
             "Xu et al. (BSAM), eq. (9)-(12)"},
-        [](auto& o, auto const& take) { batch_focused(o, take); });
+        [](auto& o, auto const& use) { batch_focused(o, use); });
     f(MethodEntry{"vasso", "VaSSO", "SAM's eps of e, e <- (1 - theta) e + theta g, u = s",
                   "Li and Giannakis 2023"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           VaSSOOptions const d;
           auto const b = ball<EuclideanBall>(o, d.rho, d.norm_guard);
-          take(family(b, AlongAverage{o.number("theta", d.theta)}));
+          use(family(b, AlongAverage{o.number("theta", d.theta)}));
       });
     f(MethodEntry{"esam", "ESAM",
                   "eps = SAM's on coordinates drawn with probability beta, over beta, u = s",
                   "Du et al. 2022, section 3.1"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           ESAMOptions const d;
           Stochastic<EuclideanBall> b{ball<EuclideanBall>(o, d.rho, d.norm_guard)};
           b.beta = o.number("beta", d.beta);
           b.seed = o.whole("draw_seed", d.seed);
-          take(family(b));
+          use(family(b));
       });
     f(
         MethodEntry{
             "momentum_sam", "Momentum-SAM",
             "eps = -rho m / |m|_2, m the base optimizer's first moment, u = grad L_B(x + eps)",
             "Becker et al. 2024"},
-        [](auto& o, auto const& take) {
+        [](auto& o, auto const& use) {
             MomentumAscent method;
             method.rho = o.number("rho", method.rho);
             method.sign = o.number("sign", method.sign);
             method.norm_guard = o.number("norm_guard", method.norm_guard);
-            take(method);
+            use(method);
         });
     f(
         MethodEntry{
@@ -342,12 +342,12 @@ void for_each_direction(F&& f) {
             "s at x + rho g / |g|_2 with the g kept from the step before, h of the next batch at "
             "BaseOpt(x, g), u = (1 - lambda) s + lambda h",
             "Xie et al. 2024"},
-        [](auto& o, auto const& take) {
+        [](auto& o, auto const& use) {
             ParallelAscent method;
             method.rho = o.number("rho", method.rho);
             method.lambda = o.number("lambda", method.lambda);
             method.norm_guard = o.number("norm_guard", method.norm_guard);
-            take(method);
+            use(method);
         });
 }
 
@@ -356,38 +356,38 @@ template <class F>
 void for_each_mix(F&& f) {
     using namespace detail;
     f(MethodEntry{"gnp", "GNP", "SAM's eps, u = alpha s + (1 - alpha) g", "Zhao et al. 2022"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           GNPOptions const d;
           auto const b = ball<EuclideanBall>(o, d.rho);
           SameBatch mix;
           mix.alpha = o.number("alpha", d.alpha);
           mix.normalise_clean = o.flag("normalise_clean", d.normalise_clean);
-          take(family(b, NoDistance{}, mix));
+          use(family(b, NoDistance{}, mix));
       });
     f(MethodEntry{"gsam", "GSAM",
                   "SAM's eps, u = s - alpha (the part of g that is orthogonal to s)",
                   "Zhuang et al. 2022, Algorithm 1"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           GSAMOptions const d;
           auto const b = ball<EuclideanBall>(o, d.rho);
-          take(family(b, NoDistance{}, SurrogateGap{o.number("alpha", d.alpha)}));
+          use(family(b, NoDistance{}, SurrogateGap{o.number("alpha", d.alpha)}));
       });
     f(
         MethodEntry{
             "wsam", "WSAM",
             "SAM's eps, u = g, and then x <- x - learning_rate a (s - g), a = gamma / (1 - gamma)",
             "Yue et al. 2023, Algorithm 1"},
-        [](auto& o, auto const& take) {
+        [](auto& o, auto const& use) {
             WSAMOptions const d;
             auto const b = ball<EuclideanBall>(o, d.rho);
-            take(family(b, NoDistance{}, DecoupledSharpness{o.number("gamma", d.gamma)}));
+            use(family(b, NoDistance{}, DecoupledSharpness{o.number("gamma", d.gamma)}));
         });
     f(MethodEntry{"wsam_coupled", "WSAM coupled",
                   "SAM's eps, u = a s + (1 - a) g, a = gamma / (1 - gamma)", "Yue et al. 2023"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           WSAMOptions const d;
           auto const b = ball<EuclideanBall>(o, d.rho);
-          take(family(b, NoDistance{}, WeightedSharpness{o.number("gamma", d.gamma)}));
+          use(family(b, NoDistance{}, WeightedSharpness{o.number("gamma", d.gamma)}));
       });
     f(
         MethodEntry{
@@ -395,33 +395,33 @@ void for_each_mix(F&& f) {
             "some steps are SAM's, k = the part of s that is orthogonal to g is kept; between them "
             "u = g + alpha |g| / |k| k",
             "Liu et al. 2022, Algorithm 1"},
-        [](auto& o, auto const& take) { looking<ReusedAscent>(o, take); });
+        [](auto& o, auto const& use) { looking<ReusedAscent>(o, use); });
     f(MethodEntry{"looksam_blocks", "LookSAM per block",
                   "as looksam, |g| and |k| of each parameter matrix by itself",
                   "pytorch_optimizer's LookSAM"},
-      [](auto& o, auto const& take) { looking<ReusedAscentPerBlock>(o, take); });
+      [](auto& o, auto const& use) { looking<ReusedAscentPerBlock>(o, use); });
     f(MethodEntry{"mg", "MG",
                   "some steps: x' = BaseOpt(x, alpha1 g), x <- BaseOpt(x', -alpha2 grad L_B(x'))",
                   "Zhong et al. 2024 (Mirror Gradient), Algorithm 1"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           MirrorGradientOptions const d;
           Mirror<> mirror;
           mirror.alpha1 = o.number("alpha1", d.alpha1);
           mirror.alpha2 = o.number("alpha2", d.alpha2);
-          take(mirror,
-               Surroundings{.interval = Interval{
-                                .every = d.beta, .phase = d.phase, .restart_each_epoch = true}});
+          use(mirror,
+              Surroundings{.interval = Interval{
+                               .every = d.beta, .phase = d.phase, .restart_each_epoch = true}});
       });
     f(MethodEntry{"sgbd", "SGBD",
                   "some steps: x' = BaseOpt(x, alpha1 s), x <- BaseOpt(x', -alpha2 grad L_B(x'))",
                   "Srivastava and Wu (SGBD), Algorithm 1"},
-      [](auto& o, auto const& take) {
+      [](auto& o, auto const& use) {
           SGBDOptions const d;
           Mirror<EuclideanBall> mirror{ball<EuclideanBall>(o, d.rho, d.norm_guard)};
           mirror.alpha1 = o.number("alpha1", d.alpha1);
           mirror.alpha2 = o.number("alpha2", d.alpha2);
           mirror.between = o.flag("literal", d.literal) ? mirror.alpha2 : 1;
-          take(mirror, Surroundings{.interval = Interval{.every = d.beta}});
+          use(mirror, Surroundings{.interval = Interval{.every = d.beta}});
       });
 }
 

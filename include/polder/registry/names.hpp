@@ -1,4 +1,4 @@
-/// Names as people type them: what was probably meant by one that is not known.
+/// Names as people type them: which known names are near one that is not known.
 #pragma once
 
 #include <algorithm>

@@ -20,7 +20,7 @@
 
 namespace polder::registry {
 
-/// What an option means, and its range, a sentence for people; the default is the method's.
+/// What an option means, and its range, in a sentence. The default depends on the method.
 struct OptionDescription {
     enum class Kind { number, whole, flag, text };
 
@@ -30,7 +30,8 @@ struct OptionDescription {
     std::string_view meaning;
 };
 
-/// Every option that a method or a base optimizer may have. (What surrounds a method is described where it is read.)
+/// Every option that a method or a base optimizer may have. (Intervals, schedules and clipping are described where they are
+/// read.)
 inline constexpr std::array option_descriptions = std::to_array<OptionDescription>({
     {"learning_rate", OptionDescription::Kind::number, ">= 0", "Learning rate at the start"},
     {"weight_decay", OptionDescription::Kind::number, ">= 0",
@@ -119,7 +120,7 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"norm_guard", OptionDescription::Kind::number, ">= 0", "Added to a norm where it divides"},
 });
 
-/// Options by name, as text. Names may have - for _ and capital letters; of several the last counts.
+/// Options by name, as text. A name may have - instead of _, and capital letters. If a name is there twice, the last counts.
 using Options = std::vector<std::pair<std::string, std::string>>;
 
 /// A name in any spelling, as the registry has it.
@@ -132,7 +133,7 @@ inline std::string canonical(std::string_view name) {
 
 /// An option with its value. Numbers that are infinite mean "no limit".
 struct OptionValue {
-    /// Whose option it is: the base optimizer's, the method's, or one that all methods have.
+    /// To what the option belongs: to the base optimizer, to the method, or to all methods.
     enum class Part { base, method, common };
 
     std::string name;
@@ -147,7 +148,7 @@ struct OptionValue {
                                 expected);
 }
 
-/// Reads options by name, with a default for those that were not set, and notes which there are. Throws
+/// Reads options by name, with a default for those that were not set, and remembers which were asked for. Throws
 /// std::invalid_argument that names the option, its text and what was expected.
 class OptionReader {
 public:
@@ -199,7 +200,7 @@ public:
         return static_cast<std::size_t>(place - choices.begin());
     }
 
-    /// Options that are read from now on belong there.
+    /// Options that are read from now on belong to that part.
     void begin(Part part) { part_ = part; }
 
     /// Throws for an option that was set and that nobody asked for; `of`: whose they are, for the message.

@@ -1,4 +1,5 @@
-/// The engine of an optimizer, whose type its first step decides: by the scalar and the memory of the parameters.
+/// The engine of an optimizer. Its type depends on the scalar and the memory of the parameters, which are known from the
+/// first step on.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,7 @@ public:
         held_ = std::move(made);
         return result;
     }
-    // Nullptr where it is of another type.
+    // The engine, or nullptr if it is of another type.
     template <class Engine>
     Engine* get() noexcept {
         if (held_ == nullptr || held_->tag != &Of<Engine>::own_tag) return nullptr;
@@ -49,7 +50,7 @@ public:
 
     // All that lasts. It may be written to until the next step.
     std::vector<StateArray> state() { return held_ ? held_->state() : std::vector<StateArray>{}; }
-    // What was counted where the passes run.
+    // Writes the counts of the engine to `data`: a device counts its steps itself.
     void count(StepData& data) {
         if (held_) held_->count(data);
     }
@@ -71,11 +72,11 @@ private:
         std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(engine); }
         std::vector<StateArray> state() override {
             std::vector<StateArray> list;
-            for (auto const& kept : engine.plan().kept()) {
-                list.push_back({kept.name, engine.values(kept.now)});
+            for (auto const& lasting : engine.plan().lasting()) {
+                list.push_back({lasting.name, engine.values(lasting.now)});
             }
-            for (auto const& kept : engine.plan().kept_masks()) {
-                list.push_back({kept.name, engine.values(kept.mask.now)});
+            for (auto const& lasting : engine.plan().lasting_masks()) {
+                list.push_back({lasting.name, engine.values(lasting.mask.now)});
             }
             return list;
         }

@@ -43,15 +43,15 @@ struct Combination {
     }
 };
 
-/// A rider: something else that the pass of the descent does with each coordinate, because it needs the same arrays. It is
-/// how a method writes what it keeps (Plan::kept). F is a pass (run/site.hpp), whose function is called with the
-/// values of `arguments`.
+/// Extra work of a pass, which it does because it reads the same arrays anyway. So a method writes what it keeps
+/// (Plan::kept) in the pass of the descent. F is a pass (run/site.hpp); its function is called with the values of
+/// `arguments`.
 template <class F, class... Args>
 struct Keep {
     F pass;
     std::tuple<Args...> arguments;
 };
-struct NoRider {
+struct NoExtra {
     struct Nothing {
         template <class... A>
         POLDER_INLINE void operator()(A const&...) const {}
@@ -62,43 +62,44 @@ struct NoRider {
     }
 };
 
-/// What a method hands to its base optimizer: the gradient u, and what goes past it.
-template <std::size_t n, std::size_t m = 0, class Rider = Keep<NoRider>>
+/// What a method hands to its base optimizer: the gradient u, and what bypasses the base optimizer.
+template <std::size_t n, std::size_t m = 0, class Extra = Keep<NoExtra>>
 struct Blend {
     Combination<n> u;  ///< goes through the base optimizer
-    Combination<m>
-        past{};  ///< past its moments: x loses learning_rate past_weight (this combination) as well
-    double past_weight = 1;
-    Rider rider{};
+    /// Does not go through its moments: x <- x - learning_rate bypass_weight bypass, besides.
+    Combination<m> bypass{};
+    double bypass_weight = 1;
+    Extra extra{};  ///< extra work of the last pass
 
     friend Blend operator*(double factor, Blend b) {
         b.u = factor * std::move(b.u);
-        b.past_weight *= factor;
+        b.bypass_weight *= factor;
         return b;
     }
 };
-template <std::size_t n, std::size_t m, class Rider, std::size_t k>
-Blend<n + k, m, Rider> operator+(Blend<n, m, Rider> a, Blend<k> b) {
-    return {std::move(a.u) + std::move(b.u), std::move(a.past), a.past_weight, std::move(a.rider)};
+template <std::size_t n, std::size_t m, class Extra, std::size_t k>
+Blend<n + k, m, Extra> operator+(Blend<n, m, Extra> a, Blend<k> b) {
+    return {std::move(a.u) + std::move(b.u), std::move(a.bypass), a.bypass_weight,
+            std::move(a.extra)};
 }
-template <std::size_t n, std::size_t m, class Rider, std::size_t k>
-auto operator-(Blend<n, m, Rider> a, Blend<k> b) {
+template <std::size_t n, std::size_t m, class Extra, std::size_t k>
+auto operator-(Blend<n, m, Extra> a, Blend<k> b) {
     return std::move(a) + -1.0 * std::move(b);
 }
 
-/// coefficient times a gradient. (What it combines is read by the descent: let the gradient live until then.)
+/// coefficient times a gradient. The descent reads the gradient, so its handle has to live until then.
 inline Blend<1> operator*(Coefficient c, Gradient const& g) {
-    return {.u = {{Gradient(Array(g))}, {c}}};
+    return {.u = {{Gradient(ArrayId(g))}, {c}}};
 }
 inline Blend<1> operator*(Coefficient c, Gradient&& g) { return {.u = {{std::move(g)}, {c}}}; }
-inline Blend<1> operator*(Coefficient c, Array a) { return {.u = {{Gradient(a)}, {c}}}; }
+inline Blend<1> operator*(Coefficient c, ArrayId a) { return {.u = {{Gradient(a)}, {c}}}; }
 
-/// `through` goes through the base optimizer, and x loses learning_rate weight `past` besides.
+/// `through` goes through the base optimizer, and `bypass` does not: x <- x - learning_rate weight bypass, besides.
 template <std::size_t n, std::size_t m>
-Blend<n, m> with_past(Blend<n> through, double weight, Blend<m> past) {
-    return {std::move(through.u), std::move(past.u), weight, {}};
+Blend<n, m> with_bypass(Blend<n> through, double weight, Blend<m> bypass) {
+    return {std::move(through.u), std::move(bypass.u), weight, {}};
 }
-/// b, whose descent does what the pass says as well.
+/// b, whose descent also does what `pass` says.
 template <std::size_t n, class F, class... Args>
 Blend<n, 0, Keep<F, Args...>> keeping(Blend<n> b, F pass, Args... arguments) {
     return {std::move(b.u), {}, 1, {pass, {std::move(arguments)...}}};
@@ -145,8 +146,8 @@ struct Coefficients {
 };
 
 template <std::size_t n>
-std::array<Array, n> arrays_of(std::array<Gradient, n> const& gradients) {
-    std::array<Array, n> arrays{};
+std::array<ArrayId, n> arrays_of(std::array<Gradient, n> const& gradients) {
+    std::array<ArrayId, n> arrays{};
     std::copy(gradients.begin(), gradients.end(), arrays.begin());
     return arrays;
 }

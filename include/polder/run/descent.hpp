@@ -1,15 +1,15 @@
-/// Descents: what a method hands to its base optimizer, and the passes that change x.
+/// Descents: how a method hands u to its base optimizer, and the passes that change x.
 ///
 /// A base optimizer is a rule of one coordinate:
 ///
-///     static constexpr std::array<std::string_view, n> state_names{...};   // an array of the state each
+///     static constexpr std::array<std::string_view, n> state_names{...};   // one for each array of its state
 ///     template <class T> auto rule(double k) const;                        // in its step k = 1, 2, ...
 ///
-/// where rule<T>(k) returns a struct with  V operator()(V x, V u, std::array<V, n>& state) const,  the new x, V being T
-/// or a pack of T. What depends on options (how much state there is) is chosen by with_form(f), if it has one: f(form)
-/// is called with a base optimizer of the same hyper-parameters whose state_names and rule are right for them.
+/// where rule<T>(k) returns a struct with  V operator()(V x, V u, std::array<V, n>& state) const,  which returns the new x.
+/// V is T, or a pack of T. Where options decide how much state there is, the base optimizer also has with_form(f): it calls
+/// f(form) with a base optimizer of the same hyper-parameters, whose state_names and rule are those of the options.
 ///
-/// Or it is a step of its own over the run, for norms of the update (base/lamb.hpp):
+/// Or it has a step of its own over the run, for example to take norms of the update (base/lamb.hpp):
 ///
 ///     State init(Plan&) const;
 ///     void step(run, state, descent) const;
@@ -33,12 +33,12 @@
 
 namespace polder {
 
-/// Where a descent starts, where it goes, and what becomes of the state.
+/// Where a descent starts, where it ends, and what becomes of the base optimizer's state.
 enum class Stage {
     last,       ///< from x to x: ends the step
-    elsewhere,  ///< from x to a point, the state goes to its successor
-    again,      ///< from there to x, with the state's successor: ends the step
-    trial       ///< from x to a point, the state stays as it is
+    elsewhere,  ///< from x to a point; the new state is written to `next`
+    again,      ///< from that point to x, starting from the state in `next`: ends the step
+    trial       ///< from x to a point; the state stays as it is
 };
 
 namespace detail {
@@ -58,7 +58,7 @@ POLDER_HOST_DEVICE decltype(auto) with_form(Base const& base, F const& f) {
     }
 }
 
-// u, each coordinate into [-limit, limit], on its way to the base optimizer.
+// u, each coordinate clipped to [-limit, limit].
 template <std::size_t n>
 struct Update {
     Coefficients<n> u;
@@ -70,7 +70,7 @@ struct Update {
         T limit;
         template <class V>
         POLDER_INLINE V operator()(std::array<V, n> const& gradients) const {
-            // One comparison after the other: nested, they would keep GCC from vectorising.
+            // One comparison after the other, since GCC does not vectorise nested ones.
             V const u = combine(gradients);
             V const below = u > limit ? limit : u;
             return below < -limit ? -limit : below;
@@ -82,9 +82,9 @@ struct Update {
     }
 };
 
-// What goes past the moments: rate times a combination.
+// What bypasses the moments: rate times a combination.
 template <std::size_t m>
-struct Past {
+struct Bypass {
     Coefficients<m> u;
     double weight;
     template <class T>
@@ -102,7 +102,7 @@ struct Past {
     }
 };
 template <>
-struct Past<0> {
+struct Bypass<0> {
     Coefficients<0> u;
     double weight;
     struct At {
@@ -118,41 +118,41 @@ struct Past<0> {
 };
 
 // The pass of a base optimizer that is a rule.
-template <class Form, std::size_t n, std::size_t m, class Rider, Stage stage>
+template <class Form, std::size_t n, std::size_t m, class Extra, Stage stage>
 struct RuleDescent {
     static constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
     Form base;
     Update<n> u;
-    Past<m> past;
-    Rider rider;
+    Bypass<m> bypass;
+    Extra extra;
     double ahead;  // descents of this step so far
 
     template <class Rule, class U, class P, class R>
     struct At {
         Rule rule;
         U u;
-        P past;
-        R rider;
+        P bypass;
+        R extra;
 
         template <class V, class... A>  // stage last
         POLDER_INLINE void operator()(V& x, std::array<V, states>& state, std::array<V, n> const& g,
                                       std::array<V, m> const& h, A&... more) const {
-            x = past.off(rule(x, u(g), state), h);
-            rider(more...);
+            x = bypass.off(rule(x, u(g), state), h);
+            extra(more...);
         }
         template <class V, class... A>  // stage again
         POLDER_INLINE void operator()(V& x, V from, std::array<V, states>& state,
                                       std::array<V, n> const& g, std::array<V, m> const& h,
                                       A&... more) const {
-            x = past.off(rule(from, u(g), state), h);
-            rider(more...);
+            x = bypass.off(rule(from, u(g), state), h);
+            extra(more...);
         }
         template <class V>  // stages elsewhere and trial
         POLDER_INLINE void operator()(V& to, V from, std::array<V, states>& next,
                                       std::array<V, states> const& now, std::array<V, n> const& g,
                                       std::array<V, m> const& h) const {
             next = now;
-            to = past.off(rule(from, u(g), next), h);
+            to = bypass.off(rule(from, u(g), next), h);
         }
     };
     template <class T>
@@ -164,15 +164,15 @@ struct RuleDescent {
                       "being a std::array of as "
                       "many values as state_names lists");
         auto const of_u = u.at(here);
-        auto const of_past = past.at(here, own);
-        auto const of_rider = rider.at(here);
+        auto const of_bypass = bypass.at(here, own);
+        auto const of_extra = extra.at(here);
         return At<std::remove_const_t<decltype(rule)>, std::remove_const_t<decltype(of_u)>,
-                  std::remove_const_t<decltype(of_past)>, std::remove_const_t<decltype(of_rider)>>{
-            rule, of_u, of_past, of_rider};
+                  std::remove_const_t<decltype(of_bypass)>,
+                  std::remove_const_t<decltype(of_extra)>>{rule, of_u, of_bypass, of_extra};
     }
 };
 
-// ||u|| and what u is multiplied with to keep to the norm.
+// ||u||, and the factor that clips it.
 template <std::size_t n>
 struct UpdateNorm {
     Coefficients<n> u;
@@ -201,16 +201,16 @@ struct UpdateNorm {
 
 }  // namespace detail
 
-/// One descent, as a base optimizer with a step of its own sees it: x <- x - ... (u), u clipped.
-template <Stage stage_, std::size_t n, std::size_t m, class Rider>
+/// One descent, as a base optimizer with a step of its own gets it: from `from` to `to`, with a clipped u.
+template <Stage stage_, std::size_t n, std::size_t m, class Extra>
 struct DescentOf {
     static constexpr Stage stage = stage_;
-    Array from, to;
+    ArrayId from, to;
     detail::Update<n> update;  ///< the pass of u, for the values of `gradients`
-    std::array<Array, n> gradients;
-    detail::Past<m> past;  ///< what goes past the moments, for the values of `past_gradients`
-    std::array<Array, m> past_gradients;
-    Rider const& rider;  ///< what the last pass does besides
+    std::array<ArrayId, n> gradients;
+    detail::Bypass<m> bypass;  ///< what bypasses the moments, for the values of `bypass_gradients`
+    std::array<ArrayId, m> bypass_gradients;
+    Extra const& extra;  ///< extra work of the last pass
     double ahead;        ///< descents of this step so far
 };
 
@@ -242,7 +242,7 @@ struct RuleState {
     std::size_t count = 0;
     std::size_t first = most;  // the one that is the first moment, if there is one
 
-    Array first_moment() const { return arrays.at(first).now; }
+    ArrayId first_moment() const { return arrays.at(first).now; }
 
     template <class Base>
     RuleState(Base const& base, Plan& plan) {
@@ -265,9 +265,9 @@ struct RuleState {
     void step(R& run, Base const& base, DescentOf<stage, n, m, Keep<F, A...>> const& d) const {
         with_form(base, [&]<class Form>(Form const& form) {
             constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
-            RuleDescent<Form, n, m, F, stage> const pass{form, d.update, d.past, d.rider.pass,
+            RuleDescent<Form, n, m, F, stage> const pass{form, d.update, d.bypass, d.extra.pass,
                                                          d.ahead};
-            std::array<Array, states> now{}, next{};
+            std::array<ArrayId, states> now{}, next{};
             for (std::size_t k = 0; k != states; ++k) {
                 now[k] = arrays[k].now;
                 next[k] = stage == Stage::elsewhere ? run.next(arrays[k]) : arrays[k].next;
@@ -275,30 +275,30 @@ struct RuleState {
             std::apply(
                 [&](auto const&... more) {
                     if constexpr (stage == Stage::last) {
-                        run.map_last(pass, InOut{d.to}, changed(now), d.gradients, d.past_gradients,
-                                     more...);
+                        run.map_last(pass, Changed{d.to}, changed(now), d.gradients,
+                                     d.bypass_gradients, more...);
                     } else if constexpr (stage == Stage::again) {
-                        run.map_last(pass, Out{d.to}, d.from, changed(next), d.gradients,
-                                     d.past_gradients, more...);
+                        run.map_last(pass, Written{d.to}, d.from, changed(next), d.gradients,
+                                     d.bypass_gradients, more...);
                     } else {
-                        run.map(pass, Out{d.to}, d.from, written(next), now, d.gradients,
-                                d.past_gradients);
+                        run.map(pass, Written{d.to}, d.from, written(next), now, d.gradients,
+                                d.bypass_gradients);
                     }
                 },
-                d.rider.arguments);
+                d.extra.arguments);
         });
     }
 
 private:
     template <std::size_t n>
-    static std::array<InOut<Array>, n> changed(std::array<Array, n> const& a) {
-        std::array<InOut<Array>, n> out{};
+    static std::array<Changed<ArrayId>, n> changed(std::array<ArrayId, n> const& a) {
+        std::array<Changed<ArrayId>, n> out{};
         for (std::size_t k = 0; k != n; ++k) out[k] = {a[k]};
         return out;
     }
     template <std::size_t n>
-    static std::array<Out<Array>, n> written(std::array<Array, n> const& a) {
-        std::array<Out<Array>, n> out{};
+    static std::array<Written<ArrayId>, n> written(std::array<ArrayId, n> const& a) {
+        std::array<Written<ArrayId>, n> out{};
         for (std::size_t k = 0; k != n; ++k) out[k] = {a[k]};
         return out;
     }
@@ -332,37 +332,37 @@ struct Descends {
     typename detail::BaseState<Base>::type const& state;
 
     /// x <- BaseOpt(x, u): ends the step.
-    template <class R, std::size_t n, std::size_t m, class Rider>
-    void descend(R& run, Blend<n, m, Rider> b) const {
+    template <class R, std::size_t n, std::size_t m, class Extra>
+    void descend(R& run, Blend<n, m, Extra> b) const {
         step<Stage::last>(run, run.x(), run.x(), b, clip(run, b));
     }
     template <class R>
     void descend(R& run, Gradient g) const {
         descend(run, 1 * std::move(g));
     }
-    /// to = BaseOpt(x, u), the state going to its successor. Not clipped.
+    /// to = BaseOpt(x, u); the new state is written to its `next`. Not clipped.
     template <class R, std::size_t n>
-    void descend_elsewhere(R& run, Point to, Blend<n> b) const {
+    void descend_elsewhere(R& run, PointId to, Blend<n> b) const {
         check(run, b);
-        run.leave_for(to);
+        run.about_to_write(to);
         step<Stage::elsewhere>(run, run.x(), to, b, {});
     }
-    /// x <- BaseOpt(from, u), from where descend_elsewhere has led: ends the step.
-    template <class R, std::size_t n, std::size_t m, class Rider>
-    void descend_again(R& run, Point from, Blend<n, m, Rider> b) const {
+    /// x <- BaseOpt(from, u), `from` being the point that descend_elsewhere has written: ends the step.
+    template <class R, std::size_t n, std::size_t m, class Extra>
+    void descend_again(R& run, PointId from, Blend<n, m, Extra> b) const {
         step<Stage::again>(run, from, run.x(), b, clip(run, b));
     }
-    /// to = BaseOpt(x, u), a step that the state does not notice. Not clipped.
+    /// to = BaseOpt(x, u), a step on trial, which does not change the state. Not clipped.
     template <class R, std::size_t n>
-    void trial(R& run, Point to, Blend<n> b) const {
+    void trial(R& run, PointId to, Blend<n> b) const {
         check(run, b);
         step<Stage::trial>(run, run.x(), to, b, {});
     }
-    /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), as it stands before the step.
-    Array first_moment() const { return state.first_moment(); }
+    /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), with its values before the step.
+    ArrayId first_moment() const { return state.first_moment(); }
 
 private:
-    // How u is limited.
+    // The clipping of u.
     struct Limits {
         Coefficient scale{};
         double limit = std::numeric_limits<double>::infinity();
@@ -380,18 +380,18 @@ private:
     static void check(R& run, B const& b) {
         for (auto const& g : b.u.of) run.check(g);
     }
-    template <Stage stage, class R, std::size_t n, std::size_t m, class Rider>
-    void step(R& run, Array from, Array to, Blend<n, m, Rider> const& b,
+    template <Stage stage, class R, std::size_t n, std::size_t m, class Extra>
+    void step(R& run, ArrayId from, ArrayId to, Blend<n, m, Extra> const& b,
               Limits const& limits) const {
         unsigned const ahead = run.descents();
         if (stage != Stage::trial) ++run.descents();
-        DescentOf<stage, n, m, Rider> const descent{from,
+        DescentOf<stage, n, m, Extra> const descent{from,
                                                     to,
                                                     {{b.u.by, limits.scale}, limits.limit},
                                                     detail::arrays_of(b.u.of),
-                                                    {{b.past.by}, b.past_weight},
-                                                    detail::arrays_of(b.past.of),
-                                                    b.rider,
+                                                    {{b.bypass.by}, b.bypass_weight},
+                                                    detail::arrays_of(b.bypass.of),
+                                                    b.extra,
                                                     static_cast<double>(ahead)};
         if constexpr (detail::step_of_its_own<Base>) {
             base.step(run, state, descent);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <polder/closure/clipping.hpp>
+#include <polder/closure/device_report.hpp>
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
@@ -21,6 +22,7 @@
 #include <polder/run/blend.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
+#include <polder/run/sums.hpp>
 
 namespace polder {
 
@@ -33,17 +35,18 @@ inline constexpr BatchTag<Batch::third> B3{};
 
 namespace detail {
 
-// Whether a method has a way to x + eps: place(run, state). Its members are looked for with a run that is none.
+// Whether a method has a way to x + eps: place(run, state) or place(run, state, base). It returns Placed, so that asking does
+// not compile its body. (nvcc does not find a member template by its address.)
 struct AnyRun {};
 template <class Method>
-inline constexpr bool places = requires {
-    &Method::template place<AnyRun>;
+inline constexpr bool places = requires(Method const& method, Plan& plan, AnyRun& run) {
+    method.place(run, method.init(plan));
 }
-|| requires(Method const& method, Plan& plan) {
-    &Method::template place<AnyRun, decltype(method.init(plan))>;
+|| requires(Method const& method, Plan& plan, AnyRun& run) {
+    method.place(run, method.init(plan), run);
 };
 
-// What one argument of a pass is for the function of a coordinate.
+// The type in which the function of a coordinate gets one argument of a pass.
 template <class T, class A>
 struct ValueOf {
     using type = T;
@@ -57,7 +60,7 @@ struct ValueOf<T, std::tuple<A...>> {
     using type = std::array<T, sizeof...(A)>;
 };
 
-// How many values a reduction finds.
+// The number of values that a reduction finds.
 template <class T, class F, class... Args>
 constexpr std::size_t values_found() {
     using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
@@ -91,9 +94,22 @@ struct Displaced {
         return At<decltype(eps.at(here))>{eps.at(here)};
     }
 };
+// An eps that an array holds already.
+struct ReadyEps {
+    struct At {
+        template <class V>
+        POLDER_INLINE V operator()(V eps) const {
+            return eps;
+        }
+    };
+    template <class T>
+    POLDER_HOST_DEVICE At at(Site<T> const&) const {
+        return {};
+    }
+};
 // The same, and the sum of eps^2.
 template <class F, bool alone, bool conditional>
-struct MeasuredDisplacement {
+struct MeasuredDisplacement : RootOfSum {
     Displaced<F, alone> displaced;
     template <class Eps>
     struct At {
@@ -106,66 +122,64 @@ struct MeasuredDisplacement {
     };
     template <class T>
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
-        const At<decltype(displaced.at(here))> f{displaced.at(here)};
+        At<decltype(displaced.at(here))> const f{displaced.at(here)};
         if constexpr (conditional) {
             return Conditional{f};
         } else {
             return f;
         }
     }
-    template <class T>
-    POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 1> const& sums,
-                                                    Site<T> const&) const {
-        return {std::sqrt(sums[0])};
-    }
 };
 
-// What of a step its run needs to know.
+// What a run has to know of its step.
 struct Circumstances {
     Clipping clipping;
     std::uint64_t epoch = 0;  // counted from 0
     std::uint64_t batch = 0;  // of the epoch
     std::uint64_t method_steps = 0;
     bool one_radius = true;  // all groups have the radius of the ball
-    bool eps_alone = false;  // a look at eps, and no step
+    bool is_step = true;  // false: perturbation(), or the passes for the first values of the state
+    bool active = true;   // a step of the method, and not of its base optimizer alone
 };
 
 }  // namespace detail
 
-/// Passes are structs (run/site.hpp); their arguments are handles, std::array or std::tuple of handles, Out and InOut. A
-/// method cannot break a step: x and all that lasts are written by the descent alone (run/descent.hpp), after the last
-/// evaluation; what is written earlier are successors, which the end of the step turns over. After a fault passes do
-/// nothing and the closure is not called.
+/// Passes are structs (run/site.hpp). Their arguments are handles, std::array or std::tuple of handles, Written and Changed.
+///
+/// A method cannot break a step. Only the descent (run/descent.hpp) writes x, after the last evaluation. What a method
+/// writes earlier goes to the `next` of a succession, which becomes `now` when the step has succeeded. After a fault (a loss
+/// or a gradient that is not finite) passes do nothing and the closure is not called.
 template <class Engine, class Form>
 class Run {
 public:
     using T = typename Engine::Scalar;
 
-    Run(Engine& engine, Form& form, std::vector<Array>& free_gradients,
+    Run(Engine& engine, Form& form, std::vector<ArrayId>& free_gradients,
         std::vector<std::uint64_t>& counters, detail::Circumstances const& circumstances,
         Report& report)
         : engine_(engine), form_(form), free_(free_gradients), counters_(counters),
           step_(circumstances), report_(report) {
-        ending_.counts = !step_.eps_alone;
+        ending_.counts = step_.is_step;
+        ending_.active = step_.active;
     }
     Run(Run const&) = delete;
     Run& operator=(Run const&) = delete;
 
     /// The parameters.
-    Point x() const { return {{0}, Evaluation::clean}; }
-    /// Counts on the host: steps that were the method's, the epoch, and the batch in it, all from 0.
+    PointId x() const { return {{0}, Evaluation::clean}; }
+    /// Counts of the host, all from 0: the steps that were the method's, the epoch, and the batch in the epoch.
     std::uint64_t method_steps() const noexcept { return step_.method_steps; }
     std::uint64_t epoch() const noexcept { return step_.epoch; }
     std::uint64_t batch() const noexcept { return step_.batch; }
-    std::uint64_t get(Counter c) const { return counters_[static_cast<std::size_t>(c.id)]; }
+    std::uint64_t get(CounterId c) const { return counters_[static_cast<std::size_t>(c.id)]; }
     /// The counter's value after this step.
-    void set(Counter c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
-    /// Coordinates in all blocks.
+    void set(CounterId c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
+    /// The number of coordinates in all blocks.
     std::size_t size() const noexcept { return engine_.layout().size(); }
 
-    /// The gradient of a batch's loss at a point. `spent`: a gradient whose memory it may take.
+    /// The gradient of a batch's loss at a point. `spent`: a gradient that is no longer needed, whose memory it may use.
     template <Batch batch>
-    Gradient gradient(BatchTag<batch>, Point at, Gradient spent = {}) {
+    Gradient gradient(BatchTag<batch>, PointId at, Gradient spent = {}) {
         static_assert(
             static_cast<int>(batch) < Form::batches,
             "polder: a method that asks for several batches says how many: static constexpr int "
@@ -183,13 +197,14 @@ public:
         return evaluate(std::move(spent), x(), {Batch::first, false, k}, Evaluation::sample);
     }
 
-    /// A pass over all coordinates. It writes to the arrays that are given as Out or InOut.
+    /// A pass over all coordinates. It writes the arrays that are given as Written or Changed.
     template <class F, class... A>
     void map(F const& f, A const&... a) {
         engine_.map(f, handle(a)...);
     }
-    /// Adds up what f's function returns, polder::Terms<...>, over all coordinates. The values: what f.finish(sums, site)
-    /// makes of the sums, or the sums. They are checked: a sum that is not finite is the fault of the first gradient in it.
+    /// Adds up what f's function returns, polder::Terms<...>, over all coordinates. Returns the values that f.finish(sums,
+    /// site) makes of the sums, or the sums themselves. Where a sum is not finite, the first gradient among the arguments is
+    /// reported as not finite.
     template <class F, class... A>
     auto reduce(F const& f, A const&... a) {
         auto const found =
@@ -205,94 +220,96 @@ public:
         engine_.reduce_blocks(found[0], blamed(handle(a)...), f, handle(a)...);
         return found;
     }
-    /// A reduction once more, where `flag` is not 0: it writes its values in the place of those from `out` on.
+    /// Repeats a reduction if `flag` is not 0. Its values overwrite those from `out` on.
     template <class F, class... A>
-    void reduce_where(Value flag, Value out, F const& f, A const&... a) {
+    void reduce_where(ValueId flag, ValueId out, F const& f, A const&... a) {
         engine_.where(flag, [&] { engine_.reduce(out, detail::Fault::none, f, handle(a)...); });
     }
     /// The root of the sum over all blocks of a value of single blocks.
-    Value root_of_sum(Value of_blocks) {
-        Value const root = new_values<1>(false)[0];
+    ValueId root_of_sum(ValueId of_blocks) {
+        ValueId const root = new_values<1>(false)[0];
         engine_.root_of_sum(of_blocks, root);
         return root;
     }
-    /// The passes in `passes()`, where `flag` is not 0.
+    /// Runs the passes in `passes()` if `flag` is not 0.
     template <class Passes>
-    void where(Value flag, Passes const& passes) {
+    void where(ValueId flag, Passes const& passes) {
         engine_.where(flag, passes);
     }
 
     /// y = from + eps, eps being what f's function returns for the arguments.
     template <class F, class... A>
-    void displace(Point y, Array from, F const& f, A const&... a) {
-        if (step_.eps_alone) return map(detail::Displaced<F, true>{f}, Out{y.array}, from, a...);
-        form_.leave(y);
-        map(detail::Displaced<F, false>{f}, Out{y.array}, from, a...);
+    void displace(PointId y, ArrayId from, F const& f, A const&... a) {
+        if (eps_alone()) return map(detail::Displaced<F, true>{f}, Written{y.array}, from, a...);
+        form_.about_to_write(y);
+        map(detail::Displaced<F, false>{f}, Written{y.array}, from, a...);
     }
-    /// The same. The value is ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
+    /// The same, and returns ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
     template <bool conditional, class F, class... A>
-    Value displace_measured(Point y, Array from, F const& f, A const&... a) {
-        if (step_.eps_alone) {
-            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{f}}, Out{y.array},
-                          from, a...)[0];
+    ValueId displace_measured(PointId y, ArrayId from, F const& f, A const&... a) {
+        if (eps_alone()) {
+            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{}, {f}},
+                          Written{y.array}, from, a...)[0];
         }
-        form_.leave(y);
-        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{f}}, Out{y.array}, from,
-                      a...)[0];
+        form_.about_to_write(y);
+        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{}, {f}},
+                      Written{y.array}, from, a...)[0];
     }
-    /// y is about to be written by a pass: a model that owns its parameters takes y in their place.
-    void leave_for(Point y) { form_.leave(y); }
-    /// Whether this is a look at eps (Optimizer::perturbation): then displace() writes eps and not x + eps.
-    bool eps_alone() const noexcept { return step_.eps_alone; }
+    /// Has to be called before a pass other than displace() writes the point y. (In place, y is then written into the
+    /// model.)
+    void about_to_write(PointId y) { form_.about_to_write(y); }
+    /// Whether only eps is asked for (Optimizer::perturbation). Then displace() writes eps, and not x + eps.
+    bool eps_alone() const noexcept { return !step_.is_step; }
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
-    /// Where the new values of what lasts are written. The end of a step that succeeds turns them over.
-    Array next(Succession const& s) {
-        engine_.carry(s.now, s.next);
+    /// The array for the new values of a succession. They become the current ones when the step has succeeded.
+    ArrayId next(Succession const& s) {
+        engine_.copy_frozen(s.now, s.next);
         ending_.arrays[ending_.array_count++] = s;
         return s.next;
     }
-    Mask next(MaskSuccession const& m) {
-        engine_.carry(m.now, m.next);
+    MaskId next(MaskSuccession const& m) {
+        engine_.copy_frozen(m.now, m.next);
         ending_.masks[ending_.mask_count++] = m;
         return m.next;
     }
-    /// mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and as it was elsewhere. Among
-    /// equal scores the lower coordinate wins; a negative score is never chosen.
+    /// Sets mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and leaves it as it was
+    /// elsewhere. Of equal scores the lower coordinate is chosen. A negative score is never chosen.
     template <class Score, class... A>
-    void choose_largest(std::size_t count, Score const& score, Mask mask, A const&... a) {
+    void choose_largest(std::size_t count, Score const& score, MaskId mask, A const&... a) {
         engine_.choose_largest(count, score, mask, handle(a)...);
     }
-    void clear(Mask mask) { engine_.set(mask, 0); }
+    void clear(MaskId mask) { engine_.set(mask, 0); }
     /// mask = what f's function says of each coordinate.
     template <class F>
-    void fill(Mask mask, F const& f) {
+    void fill(MaskId mask, F const& f) {
         engine_.fill(mask, f);
     }
-    /// Takes off each row of a matrix the mean of that row.
-    void centralise(Array a) { engine_.centralise(a); }
+    /// Subtracts from each row of a matrix the mean of that row.
+    void centralise(ArrayId a) { engine_.centralise(a); }
 
-    /// A gradient that no reduction has seen is looked at by itself: for passes before the descent.
-    void check(Array gradient) {
+    /// Checks whether a gradient is finite, unless a reduction has read it and so has checked it. For passes before the
+    /// descent.
+    void check(ArrayId gradient) {
         auto& fault = unchecked(gradient);
         if (fault != detail::Fault::none) engine_.check(gradient, fault);
         fault = detail::Fault::none;
     }
-    /// A number of the report.
-    void note(detail::Note what, Value v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
+    /// Puts a value into the report.
+    void note(detail::Note what, ValueId v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
 
     // For run/descent.hpp.
     Clipping const& clipping() const noexcept { return step_.clipping; }
     unsigned& descents() noexcept { return ending_.descents; }
-    /// The last pass of a step, which changes x. Gradients among its arguments that no reduction has seen are looked at.
+    /// The last pass of a step, which changes x. Gradients among its arguments that no reduction has read are checked.
     template <class F, class... A>
     void map_last(F const& f, A const&... a) {
         constexpr std::size_t most = 4;
-        std::array<Array, most> watched{};
+        std::array<ArrayId, most> watched{};
         std::array<detail::Fault, most> faults{};
         std::size_t count = 0;
-        const auto watch = [&](Array array) {
+        auto const watch = [&](ArrayId array) {
             auto& fault = unchecked(array);
             if (fault != detail::Fault::none && count < most) {
                 watched[count] = array;
@@ -300,23 +317,22 @@ public:
             }
         };
         (each_array(handle(a), watch), ...);
-        ending_.active = active;
         ended_ = true;
         engine_.map_last(ending_, watched, faults, count, f, handle(a)...);
     }
-    bool active = false;  ///< a step of the method, and not of its base optimizer alone
 
     // For the optimizer.
+    bool active() const noexcept { return step_.active; }
     detail::Ending& ending() noexcept { return ending_; }
     bool ended() const noexcept { return ended_; }
-    void keep_counters() {
+    void store_counters() {
         for (std::size_t k = 0; k < set_count_; ++k) {
             counters_[static_cast<std::size_t>(set_[k].first.id)] = set_[k].second;
         }
     }
 
 private:
-    Gradient evaluate(Gradient spent, Point at, Pass pass, Evaluation what) {
+    Gradient evaluate(Gradient spent, PointId at, Pass pass, Evaluation what) {
         { Gradient const released = std::move(spent); }
         if (free_.empty()) {
             throw std::logic_error(
@@ -327,22 +343,29 @@ private:
         if (!engine_.alive()) return g;
         ++report_.evaluations;
         auto const loss = form_.evaluate(at, g, pass);
-        double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
-                                    &report_.second_loss};
-        if constexpr (std::is_arithmetic_v<std::remove_const_t<decltype(loss)>>) {
-            if (what <= Evaluation::second)
-                *reported[static_cast<int>(what)] = static_cast<double>(loss);
-            if (!std::isfinite(static_cast<double>(loss))) engine_.fail(detail::loss_fault(what));
+        if constexpr (std::is_same_v<decltype(loss), DeviceLoss const>) {
+            if (loss.is_number()) {
+                store_loss(loss.number(), what);
+            } else {
+                engine_.store_loss(loss, what);
+            }
         } else {
-            engine_.keep_loss(loss, what);
+            store_loss(static_cast<double>(loss), what);
         }
         unchecked(g) = detail::gradient_fault(what);
         return g;
     }
 
+    void store_loss(double loss, Evaluation what) {
+        double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
+                                    &report_.second_loss};
+        if (what <= Evaluation::second) *reported[static_cast<int>(what)] = loss;
+        if (!std::isfinite(loss)) engine_.fail(detail::loss_fault(what));
+    }
+
     template <std::size_t n>
-    std::array<Value, n> new_values(bool per_block) {
-        std::array<Value, n> found;
+    std::array<ValueId, n> new_values(bool per_block) {
+        std::array<ValueId, n> found;
         std::size_t const blocks = per_block ? engine_.layout().blocks() : 1;
         for (std::size_t k = 0; k < n; ++k) {
             found[k] = {static_cast<int>(used_ + k), per_block ? static_cast<int>(n) : 0};
@@ -354,8 +377,8 @@ private:
         return found;
     }
 
-    // Gradients by the ids of their handles; what would be wrong if one that nobody has looked at were not finite.
-    detail::Fault& unchecked(Array a) {
+    // For each gradient that has not been checked yet: the fault that is reported if it is not finite.
+    detail::Fault& unchecked(ArrayId a) {
         auto const k = a.id - engine_.plan().arrays();
         return k >= 0 && k < static_cast<int>(unchecked_.size())
                    ? unchecked_[static_cast<std::size_t>(k)]
@@ -364,7 +387,7 @@ private:
     template <class... A>
     detail::Fault blamed(A const&... a) {
         detail::Fault fault = detail::Fault::none;
-        const auto look = [&](Array array) {
+        auto const look = [&](ArrayId array) {
             detail::Fault const own = std::exchange(unchecked(array), detail::Fault::none);
             if (fault == detail::Fault::none) fault = own;
         };
@@ -373,7 +396,7 @@ private:
     }
     template <class A, class F>
     static void each_array(A const& a, F const& f) {
-        if constexpr (std::is_same_v<A, Array>) {
+        if constexpr (std::is_same_v<A, ArrayId>) {
             f(a);
         } else if constexpr (requires { std::tuple_size<A>::value; }) {
             std::apply([&](auto const&... each) { (each_array(each, f), ...); }, a);
@@ -381,8 +404,8 @@ private:
     }
     template <class A>
     static auto handle(A const& a) {
-        if constexpr (std::is_convertible_v<A const&, Array>) {
-            return static_cast<Array>(a);
+        if constexpr (std::is_convertible_v<A const&, ArrayId>) {
+            return static_cast<ArrayId>(a);
         } else {
             return a;
         }
@@ -394,7 +417,7 @@ private:
 
     Engine& engine_;
     Form& form_;
-    std::vector<Array>& free_;
+    std::vector<ArrayId>& free_;
     std::vector<std::uint64_t>& counters_;
     detail::Circumstances const& step_;
     Report& report_;
@@ -403,7 +426,7 @@ private:
     bool ended_ = false;
     std::array<detail::Fault, 8> unchecked_{};
     detail::Fault no_gradient_ = detail::Fault::none;
-    std::array<std::pair<Counter, std::uint64_t>, 4> set_{};
+    std::array<std::pair<CounterId, std::uint64_t>, 4> set_{};
     std::size_t set_count_ = 0;
 };
 

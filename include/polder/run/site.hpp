@@ -1,4 +1,4 @@
-/// Where a pass makes the function of a coordinate: in one block, with the numbers of the step.
+/// A site: what a pass may read when it makes the function of a coordinate.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 
 namespace polder {
 
-/// The functions of a pass differ from group to group, and where they read a value of single blocks, from block to
-/// block. A pass is a struct with a member at(Site<T> const&) that returns the function of a coordinate, whose
-/// coefficients are of type T. It is called where the pass runs, once for a group or a block.
+/// A pass is a struct with a member at(Site<T> const&), which returns the function of a coordinate. The coefficients of
+/// that function are of type T. at() is called when the pass runs: once for each group, because hyper-parameters differ
+/// between groups, or once for each block if it reads a value of single blocks.
 template <class T>
 struct Site {
     using Scalar = T;
@@ -23,10 +23,10 @@ struct Site {
     std::uint64_t steps;                    ///< that have changed the parameters
     std::size_t block;
     double size;     ///< coordinates: of the block, or in the sum that has been finished
-    bool* by_block;  ///< set where a value of single blocks was read
+    bool* by_block;  ///< set to true when a value of single blocks is read
 
     /// A value that a reduction has found.
-    POLDER_HOST_DEVICE double operator[](Value v) const {
+    POLDER_HOST_DEVICE double operator[](ValueId v) const {
         if (v.stride != 0) *by_block = true;
         return values[static_cast<std::size_t>(v.slot) +
                       static_cast<std::size_t>(v.stride) * block];

@@ -8,15 +8,15 @@
 
 namespace polder {
 
-/// Which of `every` steps.
+/// Which of `every` steps is one of the method.
 enum class Phase {
     first,  ///< t mod every = 0
     last    ///< (t + 1) mod every = 0
 };
 
-/// Of every `every` steps t = 0, 1, ... one is a step of the method: the first or the last (phase). On the others the base
-/// optimizer steps with the gradient g at x (LookSAM: with g and what it kept). A moving average of gradients does not
-/// change on such steps.
+/// Of every `every` steps t = 0, 1, ... one is a step of the method: the first or the last, as `phase` says. In the others the
+/// base optimizer steps with the gradient g at x (LookSAM: with g and the gradient that it has kept). Moving averages of
+/// gradients do not change in those.
 /// t counts the steps since the warm-up ended, or the batches of the epoch (Settings::begin_epoch).
 /// SAM on every k-th step: mosaicml/composer (Phase::last); Mirror Gradient's beta: Phase::first by epoch.
 struct Interval {
@@ -33,7 +33,7 @@ struct Interval {
     /// Whether step `step` (counted from 0), batch `batch` of its epoch, is one of the method.
     bool active(std::uint64_t step, std::uint64_t batch) const noexcept {
         if (step < warm_up) return false;
-        const std::uint64_t t = restart_each_epoch ? batch : step - warm_up;
+        std::uint64_t const t = restart_each_epoch ? batch : step - warm_up;
         return (phase == Phase::first ? t : t + 1) % every == 0;
     }
 };

@@ -1,8 +1,8 @@
 /// Factors over the steps, for learning rates and radii.
 ///
-/// A schedule is anything that is called as double(std::uint64_t t), t = 0, 1, ... being the step: the
-/// hyper-parameter of step t is its value times schedule(t). Those here are the common ones; their product
-/// is product(a, b), and a lambda does the rest.
+/// A schedule is anything that can be called as double(std::uint64_t t), where t = 0, 1, ... is the step. The hyper-parameter in
+/// step t is its value times schedule(t). Here are the common schedules, and product(a, b) of two of them. For others use
+/// a lambda.
 #pragma once
 
 #include <cmath>
@@ -11,8 +11,8 @@
 
 namespace polder::schedules {
 
-/// 1.
-struct Constant {
+/// 1 at every step: what is scheduled stays as it is.
+struct One {
     double operator()(std::uint64_t) const noexcept { return 1; }
 };
 
@@ -40,7 +40,7 @@ struct Cosine {
     double last = 0;
     double operator()(std::uint64_t t) const noexcept {
         if (t >= steps) return last;
-        const double share = static_cast<double>(t) / static_cast<double>(steps);
+        double const share = static_cast<double>(t) / static_cast<double>(steps);
         return last + (1 - last) * (1 + std::cos(std::numbers::pi * share)) / 2;
     }
 };

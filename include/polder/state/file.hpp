@@ -28,16 +28,16 @@ namespace detail {
     throw FileError(file, "cannot be written: " + why);
 }
 
-// What is written before it becomes the file; removed with this object, unless kept.
+// The temporary file. It is removed with this object, unless it has become the file.
 class Output {
 public:
     explicit Output(std::filesystem::path file) : file_(std::move(file)) {
         std::error_code error;
         if (file_.empty()) refuse_output(file_, "the name is empty");
-        const auto type = std::filesystem::status(file_, error).type();
+        auto const type = std::filesystem::status(file_, error).type();
         if (type == std::filesystem::file_type::directory)
             refuse_output(file_, "it is a directory");
-        const auto folder =
+        auto const folder =
             file_.has_parent_path() ? file_.parent_path() : std::filesystem::path(".");
         if (!std::filesystem::is_directory(folder, error))
             refuse_output(file_, "there is no directory " + folder.string());

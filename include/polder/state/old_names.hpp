@@ -1,4 +1,4 @@
-/// What files of state of earlier versions call otherwise.
+/// Names in files of state of earlier versions that have changed since.
 #pragma once
 
 #include <array>
@@ -8,7 +8,7 @@
 
 namespace polder::detail {
 
-// Version 1 of the layout: how methods were called (in polder.method), and how they are.
+// Names of methods (in polder.method) in version 1 of the layout, and their names now.
 inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> old_names{{
     {"Sharpness<EuclideanBall, NoDistance, ReusedAscent, ",
      "Optimizer<LookingAscent<EuclideanBall, ReusedAscent>, "},
@@ -18,7 +18,7 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> ol
     {"Sharpness<Mirror<EuclideanBall>, NoDistance, NoMix, ", "Optimizer<Mirror<EuclideanBall>, "},
     {"TwoBatchesOf<", "Plus<"},
 }};
-// A counter that all methods had, and of which those without a mask had no need.
+// A counter that all methods had then, and that only methods with a mask have now.
 inline constexpr std::string_view old_counter = "optimizer.mask_due";
 
 inline std::string with_new_names(std::string method) {

@@ -72,7 +72,7 @@ inline std::size_t dtype_size(std::string_view dtype) {
         {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E4M3", 1}, {"F8_E5M2", 1},
         {"I16", 2},  {"U16", 2}, {"F16", 2}, {"BF16", 2},    {"I32", 4},
         {"U32", 4},  {"F32", 4}, {"F64", 8}, {"I64", 8},     {"U64", 8}};
-    const auto found = sizes.find(dtype);
+    auto const found = sizes.find(dtype);
     return found == sizes.end() ? 0 : found->second;
 }
 
@@ -80,13 +80,13 @@ inline std::size_t dtype_size(std::string_view dtype) {
 inline bool takes_bytes(std::string_view dtype, ArrayShape const& shape, std::size_t bytes) {
     std::size_t product = dtype_size(dtype);
     bool fits = product != 0;
-    for (const auto n : shape) fits = !__builtin_mul_overflow(product, n, &product) && fits;
+    for (auto const n : shape) fits = !__builtin_mul_overflow(product, n, &product) && fits;
     return fits && product == bytes;
 }
 
 inline std::string to_text(ArrayShape const& shape) {
     std::string text = "(";
-    for (const auto n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+    for (auto const n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
     return text + ")";
 }
 
@@ -180,7 +180,7 @@ public:
         detail::Checksum checksum;
         std::size_t begin = 0;
         for (auto const& array : arrays) {
-            const std::size_t end = begin + array.bytes.size();
+            std::size_t const end = begin + array.bytes.size();
             header[array.name] = {
                 {"dtype", array.dtype}, {"shape", array.shape}, {"data_offsets", {begin, end}}};
             checksum.add(array.bytes);
@@ -188,9 +188,9 @@ public:
         }
         header["__metadata__"] = metadata_;
         header["__metadata__"][detail::checksum_key] = checksum.text();
-        const auto text = to_text(header);
-        const auto length = static_cast<std::uint64_t>(text.size());
-        const auto put = [&](void const* data, std::size_t size) {
+        auto const text = to_text(header);
+        auto const length = static_cast<std::uint64_t>(text.size());
+        auto const put = [&](void const* data, std::size_t size) {
             stream.write(static_cast<char const*>(data), static_cast<std::streamsize>(size));
         };
         put(&length, sizeof length);
@@ -245,7 +245,7 @@ public:
         : file_(std::move(file)), stream_(file_, std::ios::binary) {
         std::error_code error;
         if (!std::filesystem::exists(file_, error)) fail("no such file");
-        const auto size = std::filesystem::file_size(file_, error);
+        auto const size = std::filesystem::file_size(file_, error);
         if (!stream_ || error) fail("cannot be read");
         std::uint64_t length = 0;
         if (size < sizeof length)
@@ -268,7 +268,7 @@ public:
 
     /// The text of a key.
     std::string const& metadata(std::string const& key) const {
-        const auto found = metadata_.find(key);
+        auto const found = metadata_.find(key);
         if (found == metadata_.end()) fail("the metadata has no '" + key + "'");
         return found->second;
     }
@@ -285,7 +285,7 @@ public:
     /// As above, of a type that is named as the format does.
     void read_bytes(std::string const& name, std::string_view dtype, ArrayShape const& shape,
                     std::span<std::byte> bytes) {
-        const auto found = arrays_.find(name);
+        auto const found = arrays_.find(name);
         if (found == arrays_.end()) fail("there is no array " + detail::in_quotes(name));
         auto const& array = found->second;
         if (array.dtype != dtype || array.shape != shape || array.end - array.begin != bytes.size())
@@ -297,7 +297,7 @@ public:
 
     /// Reads all arrays and compares them with the checksum in the metadata, where there is one.
     void verify() {
-        const auto expected = metadata_.find(detail::checksum_key);
+        auto const expected = metadata_.find(detail::checksum_key);
         if (expected == metadata_.end()) return;
         std::vector<Array const*> in_order;
         for (auto const& [name, array] : arrays_) in_order.push_back(&array);
@@ -307,7 +307,7 @@ public:
         std::vector<std::byte> buffer(std::size_t{1} << 16);  // whole words
         for (auto const* array : in_order) {
             for (std::size_t at = array->begin; at < array->end; at += buffer.size()) {
-                const auto part = std::span(buffer).first(std::min(buffer.size(), array->end - at));
+                auto const part = std::span(buffer).first(std::min(buffer.size(), array->end - at));
                 read_at(data_begin_ + at, part);
                 checksum.add(part);
             }
@@ -334,7 +334,7 @@ private:
     nlohmann::json parse(std::string const& text) const {
         using Event = nlohmann::json::parse_event_t;
         std::vector<std::set<std::string>> keys;
-        const auto check = [&](int, Event event, nlohmann::json& value) {
+        auto const check = [&](int, Event event, nlohmann::json& value) {
             if (event == Event::object_start || event == Event::array_start) {
                 if (keys.size() == 3) fail("the header is nested too deep");
                 keys.emplace_back();
@@ -351,7 +351,7 @@ private:
     }
 
     void read_header(std::string const& text) {
-        const auto header = parse(text);
+        auto const header = parse(text);
         if (!header.is_object()) fail("the header is not a JSON object: not a safetensors file");
         std::vector<std::tuple<std::size_t, std::size_t, std::string_view>> ranges;
         for (auto const& [name, entry] : header.items()) {
@@ -359,7 +359,7 @@ private:
                 read_metadata(entry);
                 continue;
             }
-            const auto added = arrays_.emplace(name, read_array(name, entry)).first;
+            auto const added = arrays_.emplace(name, read_array(name, entry)).first;
             ranges.emplace_back(added->second.begin, added->second.end, added->first);
         }
         std::sort(ranges.begin(), ranges.end());
@@ -385,7 +385,7 @@ private:
     }
 
     Array read_array(std::string const& name, nlohmann::json const& entry) const {
-        const auto are_counts = [&](char const* key) {
+        auto const are_counts = [&](char const* key) {
             return entry.contains(key) && entry[key].is_array() &&
                    std::all_of(entry[key].begin(), entry[key].end(),
                                [](auto const& n) { return n.is_number_unsigned(); });

@@ -87,7 +87,7 @@ template <class Optimizer>
 std::vector<NamedState> named_state(Optimizer& optimizer) {
     std::vector<NamedState> state;
     optimizer.visit_state([&]<class Value>(std::string_view name, Value&& value) {
-        const auto add = [&]<class T>(std::span<T> values, ArrayShape shape) {
+        auto const add = [&]<class T>(std::span<T> values, ArrayShape shape) {
             state.push_back({std::string(state_prefix) + std::string(name), dtype_of<T>(),
                              std::move(shape), std::as_writable_bytes(values)});
         };
@@ -131,7 +131,7 @@ inline std::vector<NamedBlock> blocks_of_json(SafetensorsFile const& file) {
     std::vector<NamedBlock> blocks;
     try {
         for (auto const& entry : nlohmann::json::parse(file.metadata("polder.blocks"))) {
-            const BlockShape shape{entry.at("rows").get<std::size_t>(),
+            BlockShape const shape{entry.at("rows").get<std::size_t>(),
                                    entry.at("columns").get<std::size_t>(),
                                    entry.at("row_major").get<bool>()};
             blocks.push_back(
@@ -145,10 +145,10 @@ inline std::vector<NamedBlock> blocks_of_json(SafetensorsFile const& file) {
 
 // Throws where the file's blocks are not the expected ones.
 inline void require_blocks(SafetensorsFile const& file, std::vector<NamedBlock> const& expected) {
-    const auto found = blocks_of_json(file);
+    auto const found = blocks_of_json(file);
     for (std::size_t k = 0; k < found.size() && k < expected.size(); ++k) {
         auto const &is = found[k], &wanted = expected[k];
-        const auto fail = [&](std::string const& what) {
+        auto const fail = [&](std::string const& what) {
             file.fail("block " + std::to_string(k) + " " + in_quotes(is.name) + " " + what);
         };
         if (is.size != wanted.size)
@@ -165,9 +165,9 @@ inline void require_blocks(SafetensorsFile const& file, std::vector<NamedBlock> 
 
 // Throws where the state in the file is not that of such an optimizer for such parameters.
 inline void require_fingerprint(SafetensorsFile const& file, Fingerprint const& expected) {
-    const auto found = file.metadata().find("polder.state");
+    auto const found = file.metadata().find("polder.state");
     if (found == file.metadata().end()) file.fail("holds no state of an optimizer");
-    const bool old = found->second == old_version;
+    bool const old = found->second == old_version;
     if (!old && found->second != state_version)
         file.fail("holds state of version " + in_quotes(found->second) + ", expected '" +
                   state_version + "'");
@@ -193,7 +193,7 @@ inline void add_state(SafetensorsWriter& writer, Fingerprint const& fingerprint,
 inline void read_state(SafetensorsFile& file, std::vector<NamedState> const& state) {
     for (auto const& entry : file.arrays()) {
         auto const& name = entry.first;
-        const auto is_it = [&](NamedState const& each) { return each.name == name; };
+        auto const is_it = [&](NamedState const& each) { return each.name == name; };
         if (name == old_counter && file.metadata("polder.state") == old_version) continue;
         if (name.starts_with(state_prefix) && std::none_of(state.begin(), state.end(), is_it))
             file.fail("holds the array " + in_quotes(name) +
@@ -227,11 +227,11 @@ void add_state(SafetensorsWriter& writer, Optimizer& optimizer, C& x) {
 template <parameter_container C>
 void add_parameters(SafetensorsWriter& writer, C& x, std::string const& prefix = {}) {
     for (auto const& block : detail::named_blocks(x)) {
-        const auto name = prefix + block.name;
+        auto const name = prefix + block.name;
         if (name.starts_with(detail::state_prefix))
             throw std::invalid_argument("polder: block '" + name + "': names that begin with '" +
                                         std::string(detail::state_prefix) + "' are taken");
-        const auto add = [&](auto... bytes) {
+        auto const add = [&](auto... bytes) {
             writer.add_bytes(name, detail::dtype_of<scalar_t<C>>(), block.file_shape(),
                              std::move(bytes)...);
         };
@@ -265,7 +265,7 @@ Optimizer read_state(SafetensorsFile& file, Optimizer const& optimizer, C& x) {
 /// shape; then x is as it was.
 template <parameter_container C>
 void read_parameters(SafetensorsFile& file, C& x, std::string const& prefix = {}) {
-    const auto blocks = detail::named_blocks(x);
+    auto const blocks = detail::named_blocks(x);
     std::vector<std::vector<std::byte>> values;
     for (auto const& block : blocks) {
         auto& bytes = values.emplace_back(block.bytes);
