@@ -86,33 +86,6 @@ TEST_CASE("the two conventions of FSAM agree for sigma = 1 after the first step"
         CHECK(lagged[i] == Approx(moving[i]).epsilon(1e-12));
 }
 
-TEST_CASE("a direction that nearly cancels still has norm rho", "[methods][perturb]") {
-    // The same gradient at every step: with sigma = 1 all but a rounding error of v = g - e goes away.
-    const auto constant_gradient = [](std::vector<double> const& x, std::vector<double>& gradient) {
-        for (std::size_t i = 0; i < x.size(); ++i) gradient[i] = 1 + 1e-9 * test::start(i);
-        return 0.0;
-    };
-    FSAM<SGD, MovingAverage> optimizer{SGD{}, {.rho = 0.3, .sigma = 1, .lambda = 0.1}};
-    std::vector<double> x(100), eps(100);
-    for (int t = 0; t < 9; ++t) {
-        optimizer.perturbation(x, constant_gradient, eps);
-        double square = 0;
-        for (double e : eps) square += e * e;
-        CHECK(std::sqrt(square) == Approx(0.3).epsilon(1e-3));
-        optimizer.step(x, constant_gradient);
-    }
-}
-
-TEST_CASE("no guard on the norm and a zero gradient give no not-a-number", "[methods][perturb]") {
-    SAM optimizer{SGD{}, {.rho = 0.1, .norm_guard = 0}};
-    std::vector<double> x{1, 2};
-    optimizer.step(x, [](std::vector<double> const&, std::vector<double>& g) {
-        g = {0, 0};
-        return 0.0;
-    });
-    CHECK(x == std::vector<double>{1, 2});
-}
-
 TEST_CASE("no coordinates and empty blocks are fine", "[methods]") {
     for (auto method : all_methods<double>({}, true)) {
         CAPTURE(method.name());
@@ -157,24 +130,6 @@ TEST_CASE("the report says what was measured", "[methods][closure]") {
     CHECK(lone.evaluations == 1);
     CHECK(std::isnan(lone.perturbed_loss));
     CHECK(std::isnan(lone.second_loss));
-}
-
-TEST_CASE("the literal Manhattan distance can turn the ascent into a descent",
-          "[methods][distance]") {
-    // At the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1.
-    const auto steep = [](std::vector<double> const& x, std::vector<double>& gradient) {
-        std::fill(gradient.begin(), gradient.end(), 1.0);
-        return x[0];
-    };
-    std::vector<double> x(100);
-    BSAM literal{SGD{}, {.lambda = 0.6}};
-    const Report report = literal.step(x, steep);
-    CHECK(report.distance == Approx(60));
-    CHECK(report.cosine == Approx(-1));
-    CHECK(report.sharpness() < 0);
-    BSAM mean{SGD{}, {.lambda = 0.6}, ManhattanMean{}};
-    std::vector<double> y(100);
-    CHECK(mean.step(y, steep).cosine == Approx(1));
 }
 
 TEST_CASE("passes come in their order, each on its batch and point", "[methods][closure]") {
