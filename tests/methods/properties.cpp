@@ -96,7 +96,8 @@ TEMPLATE_TEST_CASE("Momentum-SAM is a step with the gradient at x - rho m / ||m|
     std::vector<T> x(11), y, m(11), g(11), eps(11);
     test::set_start(x);
     y = x;
-    MomentumSAM optimizer{SGD{.learning_rate = 0.1, .momentum = 0.5}, {.rho = rho}};
+    MomentumSAM optimizer{SGD{.learning_rate = 0.1, .momentum = 0.5},
+                          {.rho = rho, .norm_guard = 0}};
     for (int t = 0; t < steps; ++t) {
         Report const report = optimizer.perturbation(x, Valley{}, eps);
         CHECK(report.evaluations == 0);
