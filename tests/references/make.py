@@ -2,7 +2,7 @@
 """Makes the reference files in this folder, or checks them.
 
     make.py            writes them anew
-    make.py --check    writes nothing; compares what it computes with the files, to 1e-12 of the largest number of a list
+    make.py --check    writes nothing; compares the files with what it computes, to 1e-12 of a list's largest number
 
 Needs numpy. The files of models/ need PyTorch too: without it they are left as they are. With it, --check also computes
 the trajectories with the base optimizers of torch.optim.

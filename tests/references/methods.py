@@ -1,7 +1,8 @@
 """The methods, each one step from its equations.
 
 A method takes step (a Step), the parameters w, the base optimizer, memory (what the method keeps between steps) and its
-hyper-parameters o, and returns the next w. What is worth comparing besides w it writes into step.record.
+hyper-parameters o, and returns the next w. What is worth comparing besides w it writes into step.record. A norm that
+divides has o.norm_eps added to it, so that a gradient of zeros has eps = 0.
 """
 
 from types import SimpleNamespace
@@ -120,10 +121,11 @@ def gnp(step, w, base, memory, o):
 
 
 def gsam(step, w, base, memory, o):
-    """Zhuang et al. 2022: w <- base(w, s - alpha p), p the part of g that is orthogonal to s."""
+    """Zhuang et al. 2022: w <- base(w, s - alpha p), p = g - cos(g, s) |g| s / |s|, the part of g orthogonal to s."""
     g = step.gradient(w)
     s = step.gradient(w + step.perturb(sam(step, w, g, memory, o)))
-    return base(w, s - o.alpha * (g - (g @ s) / (s @ s) * s))
+    cosine = g @ s / (norm(g) * norm(s) + o.norm_eps)
+    return base(w, s - o.alpha * (g - cosine * norm(g) * s / (norm(s) + o.norm_eps)))
 
 
 def wsam(step, w, base, memory, o):
@@ -134,14 +136,15 @@ def wsam(step, w, base, memory, o):
 
 
 def looksam(step, w, base, memory, o):
-    """Liu et al. 2022: SAM on every k-th step, which keeps v, the part of s that is orthogonal to g; in between
-    w <- base(w, g + alpha |g| / |v| v)."""
+    """Liu et al. 2022: SAM on every k-th step, which keeps v = s - <s, u> u, u = g / |g|: the part of s that is
+    orthogonal to g. In between w <- base(w, g + alpha |g| / |v| v)."""
     g = step.gradient(w)
     if step.t % o.k != 0:
         v = memory["v"]
-        return base(w, g + o.alpha * norm(g) / norm(v) * v)
+        return base(w, g + o.alpha * norm(g) / (norm(v) + o.norm_eps) * v)
     s = step.gradient(w + step.perturb(sam(step, w, g, memory, o)))
-    memory["v"] = s - (s @ g) / (g @ g) * g
+    direction = g / (norm(g) + o.norm_eps)
+    memory["v"] = s - s @ direction * direction
     return base(w, s)
 
 
@@ -159,7 +162,7 @@ def mg(step, w, base, memory, o):
 
 
 def sgbd(step, w, base, memory, o):
-    """Srivastava and Wu, SGBD: the same with SAM's s in place of g in the mirror steps, on every beta-th step of all."""
+    """Srivastava and Wu, SGBD: the same with SAM's s in place of g, on every beta-th step of all epochs."""
     if step.t % o.beta != 0:
         return plain(step, w, base, memory, o)
     g = step.gradient(w)
