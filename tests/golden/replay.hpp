@@ -155,20 +155,32 @@ private:
     double* at_ = nullptr;
 };
 
+/// The methods of the registry. In single precision they are those that polder-recsys trains with, compiled as it ships.
+template <class C>
+std::vector<polder::registry::MethodLine<C>> lines_of_registry() {
+    return polder::registry::method_lines<C>(
+        [](auto const& f) { polder::registry::for_each_method(f); });
+}
+
 /// The methods of the registry, and the one with a mask of the file.
 template <class C>
 std::vector<polder::registry::MethodLine<C>> const& method_lines() {
     namespace registry = polder::registry;
-    static auto const lines = registry::method_lines<C>([](auto const& f) {
-        registry::for_each_method(f);
-        f(registry::MethodEntry{fixed_mask, "SSAM", "eps = SAM's where the mask is 1, u = s", ""},
-          [](auto& options, auto const& take) {
-              polder::Masked<polder::EuclideanBall, polder::FixedMask> ball;
-              ball.rho = options.number("rho", ball.rho);
-              ball.norm_guard = options.number("norm_guard", ball.norm_guard);
-              take(polder::Family<decltype(ball), polder::NoDistance, polder::NoMix>{ball});
-          });
-    });
+    static auto const lines = [] {
+        auto all = lines_of_registry<C>();
+        auto const masked = registry::method_lines<C>([](auto const& f) {
+            f(registry::MethodEntry{fixed_mask, "SSAM", "eps = SAM's where the mask is 1, u = s",
+                                    ""},
+              [](auto& options, auto const& take) {
+                  polder::Masked<polder::EuclideanBall, polder::FixedMask> ball;
+                  ball.rho = options.number("rho", ball.rho);
+                  ball.norm_guard = options.number("norm_guard", ball.norm_guard);
+                  take(polder::Family<decltype(ball), polder::NoDistance, polder::NoMix>{ball});
+              });
+        });
+        all.insert(all.end(), masked.begin(), masked.end());
+        return all;
+    }();
     return lines;
 }
 
