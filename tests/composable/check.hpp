@@ -112,71 +112,56 @@ private:
     Optimizer optimizer_;
 };
 
-/// Family<P, D, Mix> with any Mix that fits: one optimizer for all of them, so that what a perturbation and a distance
-/// compile to is compiled once.
-template <class P, class D, class... Mix>
-struct FamilyOf {
-    P perturb;
-    D distance;
-    std::tuple<Mix...> mixes;
-    std::size_t which;  // of the mixes
+/// One of the families of a perturbation and a distance, each with another mix: one optimizer for all of them, so that
+/// what they have in common is compiled once.
+template <class... Families>
+struct OneOf {
+    std::tuple<Families...> families;
+    std::size_t which;
 
     static constexpr int batches = 2;
     static constexpr bool samples = true;
-    void announce(Closure& closure) const {
-        at([&]<class F>(F const&, auto) {
-            closure.second_batch = F::batches == 2;
-            closure.samples = F::samples;
-        });
-    }
+    void validate() const {}
     std::string name() const {
-        std::string name;
-        at([&](auto const& family, auto) { name = family.name(); });
-        return name;
+        return std::array<std::string (*)(), sizeof...(Families)>{&Families::name...}[which]();
     }
-    void validate() const {
-        at([](auto const& family, auto) { family.validate(); });
+    void announce(Closure& closure) const {
+        closure.second_batch = std::array{(Families::batches == 2)...}[which];
+        closure.samples = std::array{Families::samples...}[which];
     }
-    using State = std::tuple<typename Family<P, D, Mix>::State...>;
+    using State = std::tuple<typename Families::State...>;
     State init(Plan& plan) const {
         State all{};
-        at([&]<class F>(F const& family, auto k) { std::get<k>(all) = family.init(plan); });
+        at(all, [&](auto const& family, auto& own) { own = family.init(plan); });
         return all;
     }
     template <class R>
-    void start(R& run, State const& state) const {
-        at([&](auto const& family, auto k) {
-            if constexpr (requires { family.start(run, std::get<k>(state)); })
-                family.start(run, std::get<k>(state));
+    void start(R& run, State const& all) const {
+        at(all, [&](auto const& family, auto const& own) {
+            if constexpr (requires { family.start(run, own); }) family.start(run, own);
         });
     }
-    polder::Mask mask(State const& state) const requires
-        requires(Family<P, D, NoMix> const& f, typename Family<P, D, NoMix>::State s) {
-        f.mask(s);
-    }
-    {
+    polder::Mask mask(State const& all) const requires(detail::has_mask<Families>&&...) {
         polder::Mask mask{};
-        at([&](auto const& family, auto k) { mask = family.mask(std::get<k>(state)); });
+        at(all, [&](auto const& family, auto const& own) { mask = family.mask(own); });
         return mask;
     }
     template <class R>
-    void step(R& run, State const& state, Descends<BaseElsewhere> const& base) const {
-        at([&](auto const& family, auto k) {
-            base.descend(run, family.update(run, std::get<k>(state)));
+    void step(R& run, State const& all, Descends<BaseElsewhere> const& base) const {
+        at(all, [&](auto const& family, auto const& own) {
+            base.descend(run, family.update(run, own));
         });
     }
 
 private:
-    // f(the family with the mix, its number).
-    template <class F>
-    void at(F const& f) const {
-        [&]<std::size_t... k>(std::index_sequence<k...>) {
-            (void)((which == k && (f(Family<P, D, Mix>{perturb, distance, std::get<k>(mixes)},
-                                     std::integral_constant<std::size_t, k>{}),
-                                   true)) ||
-                   ...);
+    // f(the family in use, its state).
+    template <std::size_t k = 0, class S, class F>
+    void at(S& all, F const& f) const {
+        if (which == k) {
+            f(std::get<k>(families), std::get<k>(all));
+        } else if constexpr (k + 1 < sizeof...(Families)) {
+            at<k + 1>(all, f);
         }
-        (std::index_sequence_for<Mix...>{});
     }
 };
 
@@ -224,16 +209,13 @@ std::unique_ptr<Mixture> make_mixture(std::size_t mix, std::size_t base, Random&
     auto const distance = table::make_distance<d>(random, method.distance);
     std::array<plain::Mix, sizeof...(m)> plain_mixes;
     std::size_t place = 0;
-    std::array const numbers{m...};
-    std::tuple const mixes{table::make_mix<m>(random, plain_mixes[place++])...};
-    std::size_t which = 0;
-    while (numbers[which] != mix) ++which;
-    method.mix = plain_mixes[which];
+    using Made = OneOf<Family<table::PerturbationAt<p>, table::DistanceAt<d>, table::MixAt<m>>...>;
+    Made made{{{perturb, distance, table::make_mix<m>(random, plain_mixes[place++])}...}, 0};
+    while (std::array{m...}[made.which] != mix) ++made.which;
+    method.mix = plain_mixes[made.which];
     BaseElsewhere const any{make_any_base(base, random, method.base)};
-    FamilyOf<table::PerturbationAt<p>, table::DistanceAt<d>, table::MixAt<m>...> const family{
-        perturb, distance, mixes, which};
-    using Made = Optimizer<std::remove_const_t<decltype(family)>, BaseElsewhere>;
-    return std::make_unique<MixtureOf<Made>>(Made(family, any));
+    return std::make_unique<MixtureOf<Optimizer<Made, BaseElsewhere>>>(
+        Optimizer<Made, BaseElsewhere>(std::move(made), any));
 }
 
 template <std::size_t p, std::size_t d>

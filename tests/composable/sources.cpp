@@ -4,7 +4,7 @@
 // draw: in FOLDER/mixtures_0.cpp ... FILES files with PAIRS drawn pairs of a perturbation and a distance that fit, each
 // for every mix and base optimizer, and of each fourth pair one mixture of the type that users write; and in FOLDER/refused.cpp
 // REFUSED mixtures that do not fit, one in a line.
-// all: the same with every mixture of a perturbation, given by its number. Without arguments: prints how many there are.
+// all: the same with every mixture of a perturbation, given by its number; where none fits there is only refused.cpp. Without arguments: prints how many there are.
 
 #include <algorithm>
 #include <array>
@@ -103,15 +103,17 @@ void draw(std::uint64_t seed, std::size_t pairs, std::size_t files, std::size_t 
 void all(std::size_t perturbation, std::string const& folder) {
     if (perturbation >= table::perturbation_count)
         throw std::invalid_argument("there is no such perturbation");
-    Source mixtures(folder + "/mixtures_0.cpp"), refused(folder + "/refused.cpp");
+    Source refused(folder + "/refused.cpp");
     for (std::size_t d = 0; d < table::distance_count; ++d) {
-        mixtures.pair(perturbation, d);
         for (std::size_t m = 0; m < table::mix_count; ++m) {
             if (!table::fits(perturbation, d, m)) refused.refused(perturbation, d, m);
         }
     }
-    mixtures.end();
     refused.end();
+    if (!table::fits(perturbation, 0, 0)) return;
+    Source mixtures(folder + "/mixtures_0.cpp");
+    for (std::size_t d = 0; d < table::distance_count; ++d) mixtures.pair(perturbation, d);
+    mixtures.end();
 }
 
 }  // namespace

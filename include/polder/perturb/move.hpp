@@ -12,7 +12,8 @@
 ///   init(plan)                        what it keeps, a State
 ///   start(run, state)                 passes for the first values of that, once
 ///   before(run, state)                passes and evaluations that come before g
-///   reads(run, state, before, x, g)   a tuple of the arrays that the weights are functions of
+///   reads(run, state, before, x, g)   a tuple of the arrays that the weights are functions of; g is the gradient at x,
+///                                     which is run.x() but for the later ones of several ascents
 ///   keep(eps, r...)                   what becomes of eps
 ///   place(run, x, y, v, reads)        the passes that write y = x + eps, if they are not those below
 ///   after(run, state, y, g, reads)    what follows once y is there
