@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include <polder/any_optimizer.hpp>
@@ -22,9 +24,27 @@ namespace {
 
 using Vector = std::vector<double>;
 
+// A method that only these tests know, to see that nothing but its entry makes it known: eps = rho v.
+struct UnscaledAscent {
+    double rho = 0.25;
+    static constexpr std::string_view name = "UnscaledAscent";
+    void validate() const { require_non_negative("rho", rho); }
+    double coefficient(double) const { return rho; }
+};
+template <class F>
+void for_each_toy(F const& f) {
+    f(MethodEntry{"toy", "Toy", "eps = rho g, u = s", "these tests"},
+      [](auto& o, auto const& take) {
+          take(Family<UnscaledAscent, NoDistance, NoMix>{.perturb = {o.number("rho", 0.25)}});
+      });
+}
+
 // Of a part of the registry: all of it, over every base optimizer, takes minutes to compile.
 std::vector<MethodLine<Vector>> const& lines() {
-    static auto const all = method_lines<Vector>([](auto const& f) { for_each_direction(f); });
+    static auto const all = method_lines<Vector>([](auto const& f) {
+        for_each_direction(f);
+        for_each_toy(f);
+    });
     return all;
 }
 
@@ -113,6 +133,49 @@ TEST_CASE("an optimizer by name is the one of the type", "[registry]") {
     CHECK(same_bits(
         run(make("bsam", with({{"scale", "0"}, {"relative", "all"}, {"rho", "0.01"}}))),
         run(Sharpness{Relative<EuclideanBall>{{.rho = 0.01}}, NoDistance{}, NoMix{}, adam})));
+}
+
+TEST_CASE("a method with an entry is known by name, with its options and its form with +",
+          "[registry]") {
+    auto const names = method_names(lines());
+    CHECK(std::count(names.begin(), names.end(), "toy") == 1);
+    CHECK(std::count(names.begin(), names.end(), "toy+") == 1);
+    auto const& entry = lines().back().entry;
+    CHECK(entry.title == "Toy");
+    CHECK(entry.equation == "eps = rho g, u = s");
+    CHECK_THROWS_WITH(make("tyo", {}), ContainsSubstring("nearest: toy"));
+    CHECK_THROWS_WITH(make("toy", {{"sigma", "1"}}),
+                      ContainsSubstring("known: learning_rate") && ContainsSubstring("rho"));
+    CHECK_THROWS_WITH(make("toy", {{"rho", "-1"}}), ContainsSubstring("rho = -1"));
+
+    OptionReader reader{Options{}};
+    make_optimizer(lines(), "Toy+", "sgd", reader);
+    std::map<std::string, double> of_method;
+    for (auto const& option : reader.used()) {
+        if (option.part == OptionValue::Part::method)
+            of_method[option.name] = std::get<double>(option.value);
+    }
+    CHECK(of_method == std::map<std::string, double>{{"rho", 0.25}, {"kappa", 0.6}});
+
+    Vector x(11), g(11), s(11), second(11);
+    test::set_start(x);
+    Valley{}(x, g, {});
+    Vector y = x, expected = x;
+    for (std::size_t i = 0; i < x.size(); ++i) y[i] += 0.5 * g[i];
+    Valley{}(y, s, {.perturbed = true});
+    Valley{}(x, second, {.batch = Batch::second});
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        expected[i] -= 0.1 * (0.7 * s[i] + 0.3 * second[i]);
+    }
+    auto toy = make("toy+", {{"rho", "0.5"}, {"kappa", "0.7"}, {"learning_rate", "0.1"}}, "sgd");
+    CHECK(toy.batches() == 2);
+    CHECK(toy.step(x, Valley{}).evaluations == 3);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(x[i] == Approx(expected[i]).epsilon(1e-14));
+
+    auto const found = run(make("toy", {{"learning_rate", "0.1"}}, "sgd"));
+    CHECK(same_bits(
+        found, run(Sharpness{UnscaledAscent{}, NoDistance{}, NoMix{}, SGD{.learning_rate = 0.1}})));
+    CHECK_FALSE(same_bits(found, run(Plain{SGD{.learning_rate = 0.1}})));
 }
 
 TEST_CASE("an optimizer by name does what one of a type does", "[registry]") {

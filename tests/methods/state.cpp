@@ -41,6 +41,29 @@ TEST_CASE("state has the arrays of its policies and no more", "[state]") {
     CHECK(names(SAMPa{SGD{}}) == "kept " + counters);
 }
 
+TEST_CASE("several ascents move a running Fisher estimate once in a step", "[state]") {
+    const auto estimate = [](auto ball) {
+        std::vector<double> x(10), found;
+        test::set_start(x);
+        Sharpness optimizer{ball, NoDistance{}, NoMix{}, SGD{.learning_rate = 0}};
+        for (int t = 0; t < 3; ++t) optimizer.step(x, Valley{});
+        optimizer.visit_state([&](std::string_view name, auto&& values) {
+            if constexpr (requires { found.assign(values.begin(), values.end()); }) {
+                if (name == "fisher") found.assign(values.begin(), values.end());
+            }
+        });
+        REQUIRE(found.size() == x.size());
+        return found;
+    };
+    const FisherBall<RunningFisher> ball{.estimate = {.decay = 0.5}};
+    const auto expected = estimate(ball);
+    CHECK(expected[0] > 0);
+    for (int ascents : {2, 3}) {
+        CHECK(same_bits(estimate(SeveralAscents<FisherBall<RunningFisher>>{ball, ascents}),
+                        expected));
+    }
+}
+
 TEST_CASE("a copy of an optimizer goes on by itself", "[state]") {
     std::vector<double> x(10), y;
     test::set_start(x);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <polder/polder.hpp>
+#include <polder/registry/methods.hpp>
 #include <polder/state/state.hpp>
 
 #include "support/catch.hpp"
@@ -95,6 +96,21 @@ TEST_CASE("every method goes downhill on every base optimizer", "[optimizer]") {
     double const before = bowl(x, gradient, {});
     for (int step = 0; step < 100; ++step) optimizer->step(x, bowl);
     CHECK(bowl(x, gradient, {}) < 0.5 * before);
+}
+
+TEST_CASE("the program knows all methods of the library, and no others", "[optimizer]") {
+    std::vector<std::string> names, equations;
+    polder::registry::for_each_method([&](polder::registry::MethodEntry const& entry, auto const&) {
+        names.emplace_back(entry.name);
+        equations.emplace_back(entry.equation);
+    });
+    std::vector<std::string> listed, described;
+    for (auto const& method : describe_methods()) {
+        listed.push_back(method.name);
+        described.push_back(method.equation);
+    }
+    CHECK(listed == names);
+    CHECK(described == equations);
 }
 
 TEST_CASE("every method goes on from its state bit for bit", "[optimizer]") {

@@ -33,12 +33,13 @@ struct BatchFisher {
         return g * g;
     }
     template <class R, class State, class Before>
-    auto reads(R&, State const&, Before const&, Gradient const& g) const {
+    auto reads(R&, State const&, Before const&, ArrayId, Gradient const& g) const {
         return std::tuple{ArrayId(g)};
     }
 };
 
-/// f_t = decay f_{t-1} + (1 - decay) g_t^2,   f_0 = g_0^2. Costs one more pass.
+/// f_t = decay f_{t-1} + (1 - decay) g_t^2,   f_0 = g_0^2,   g_t = grad L_B1(x): of several ascents all have the f_t of
+/// their step. Costs a pass of its own.
 struct RunningFisher {
     double decay = 0.9;  ///< in [0, 1)
 
@@ -50,7 +51,8 @@ struct RunningFisher {
     }
     Succession init(Plan& plan) const { return plan.succession("fisher"); }
     template <class R, class Before>
-    auto reads(R& run, Succession const& f, Before const&, Gradient const& g) const {
+    auto reads(R& run, Succession const& f, Before const&, ArrayId at, Gradient const& g) const {
+        if (at.id != run.x().array.id) return std::tuple{f.next};
         ArrayId const next = run.next(f);
         run.map(Average{decay}, g, f.now, Written{next});
         return std::tuple{next};
@@ -97,7 +99,7 @@ struct SampleFisher {
         return f;
     }
     template <class R>
-    auto reads(R&, ArrayId, ArrayId f, Gradient const&) const {
+    auto reads(R&, ArrayId, ArrayId f, ArrayId, Gradient const&) const {
         return std::tuple{f};
     }
 };
@@ -157,8 +159,9 @@ struct FisherBall {
     }
     /// The weights are functions of the estimate.
     template <class R, class State, class Before>
-    auto reads(R& run, State const& state, Before const& before, ArrayId, Gradient const& g) const {
-        return estimate.reads(run, state, before, g);
+    auto reads(R& run, State const& state, Before const& before, ArrayId at,
+               Gradient const& g) const {
+        return estimate.reads(run, state, before, at, g);
     }
     /// a = F^-1; b = F^-1, or F^-2 with EuclideanNorm.
     template <class T>

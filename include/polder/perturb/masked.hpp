@@ -256,7 +256,9 @@ struct Masked : Ball {
     using Inner = Ball;
     static constexpr int layer = 1;  // around a ball alone: see detail::layers_fit
     static constexpr bool has_conditions = true;
-    static constexpr bool samples = requires { requires MaskPolicy::samples_batch; };
+    /// Of single samples of the batch, for the mask or for the ball?
+    static constexpr bool samples = requires { requires MaskPolicy::samples_batch; }
+    || requires { requires Ball::samples; };
 
     struct State {
         typename MaskPolicy::State mask;

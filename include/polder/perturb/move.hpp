@@ -13,7 +13,8 @@
 ///   init(plan)                        what it keeps, a State
 ///   start(run, state)                 passes for the first values of that, once
 ///   before(run, state)                passes and evaluations that come before g
-///   reads(run, state, before, x, g)   a tuple of the arrays that the weights read
+///   reads(run, state, before, x, g)   a tuple of the arrays that the weights read; g is the gradient at x,
+///                                     which is run.x() except for the later ones of several ascents
 ///   filter(eps, r...)                 what is left of eps, coordinate by coordinate
 ///   place(run, x, y, v, reads)        passes that write y = x + eps, instead of those below
 ///   after(run, state, before, y, g)   passes and evaluations that follow when y is there
