@@ -38,7 +38,8 @@ int run(std::vector<std::string> const& arguments, bool is_complete = false) {
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     std::vector<Command> const commands{add_train(app),      add_compare(app),  add_recommend(app),
                                         add_export(app),     add_data(app),     add_models(app),
-                                        add_optimizers(app), add_evaluate(app), add_robustness(app)};
+                                        add_optimizers(app), add_evaluate(app), add_robustness(app),
+                                        add_landscape(app)};
     try {
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (CLI::Success const& request) {  // --help, --version
