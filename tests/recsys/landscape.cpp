@@ -324,8 +324,7 @@ TEST_CASE("nothing is dropped at random in a surface", "[landscape]") {
     auto const data = test::random_dataset(30, 25, 200);
     for (auto const& entry : models()) {
         INFO(entry.name);
-        auto const plain = entry.make_double(data, {}, 1);
-        auto const settings = without_dropout(plain->hyper_parameters());
+        auto const settings = without_dropout(entry.hyper_parameters(), {});
         auto const model = entry.make_double(data, settings, 1);
         // The loss is the same at every call, and finite.
         auto const p = test::initial(*model, 3);
@@ -339,6 +338,12 @@ TEST_CASE("nothing is dropped at random in a surface", "[landscape]") {
             if (value.name == "keep_rate") CHECK(std::get<double>(value.value) == 1);
         }
     }
+    auto const of_lattice = without_dropout(find_model("lattice").hyper_parameters(),
+                                            {{"mess_dropout", "[0.1,0.2,0.3]"}});
+    CHECK(of_lattice == Settings{{"mess_dropout", "[0,0,0]"}});
+    // A switch is no rate.
+    for (auto const& setting : without_dropout(find_model("grcn").hyper_parameters(), {}))
+        CHECK(setting.first != "edge_dropout_at_inference");
     CHECK_THROWS_WITH(find_grid("smal"), ContainsSubstring("nearest: small"));
 }
 

@@ -65,18 +65,13 @@ struct LossOf {
     LossOf(TrainedModel const& trained, Dataset const& data, Arguments const& a)
         : batches(data, static_cast<std::size_t>(trained.options.training.batch_size), a.seed,
                   a.n_batches),
-          model(make_trained<T>(trained, data, a.threads, settings(trained, data, a))),
-          loss(*model, batches, trained.options.training.seed, std::max(trained.epoch, 0)) {
-        auto const host = make_trained<float>(trained, data, a.threads);
-        auto const read = read_trained_parameters(trained, *host);
-        model->declare(parameters);
-        std::copy(read.begin(), read.end(), parameters.begin());
-        active = active_parameters(*model, loss, parameters);
-    }
-
-    static Settings settings(TrainedModel const& trained, Dataset const& data, Arguments const& a) {
-        return without_dropout(make_trained<float>(trained, data, a.threads)->hyper_parameters());
-    }
+          model(make_trained<T>(
+              trained, data, a.threads,
+              without_dropout(find_model(trained.options.model.name).hyper_parameters(),
+                              trained.options.model.settings))),
+          loss(*model, batches, trained.options.training.seed, std::max(trained.epoch, 0)),
+          parameters(read_trained_parameters(trained, *model)),
+          active(active_parameters(*model, loss, parameters)) {}
 
     FixedBatches batches;
     std::unique_ptr<AnyModel<T>> model;
@@ -88,7 +83,12 @@ struct LossOf {
 class Study {
 public:
     explicit Study(Arguments const& a) : a_(a), axis_(landscape_axis(a.points)) {
-        for (auto const& name : split_list(a.grids)) grids_.push_back(&find_grid(name));
+        for (auto const& name : split_list(a.grids)) {
+            auto const* const grid = &find_grid(name);
+            if (std::find(grids_.begin(), grids_.end(), grid) != grids_.end())
+                throw std::invalid_argument(fmt::format("grid '{}' is listed twice", name));
+            grids_.push_back(grid);
+        }
         for (auto const& file : a.checkpoints) {
             Landscape each;
             each.trained = read_trained_model(file, a.data);
@@ -218,21 +218,21 @@ public:
     // Draws contours and a surface of each grid, all checkpoints on one scale.
     std::string script() const {
         std::string text =
-            "# polder-recsys landscape: gnuplot landscape.gp draws the pictures again\n"
-            "set palette defined (0 '#440154', 1 '#414487', 2 '#2a788e', 3 '#22a884', 4 '#7ad151', "
-            "5 '#fde725')\n";
+            "# polder-recsys landscape: gnuplot landscape.gp draws the pictures again\n";
         auto const n = all_.size(), columns = std::min<std::size_t>(n, 3),
                    rows = (n + columns - 1) / columns;
         for (std::size_t g = 0; g < grids_.size(); ++g) {
-            double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
-            for (auto const& each : all_)
-                for (double const loss : each.losses[g])
-                    if (std::isfinite(loss)) {
-                        lowest = std::min(lowest, loss);
-                        highest = std::max(highest, loss);
-                    }
+            Range all;
+            for (auto const& each : all_) all.take(each.losses[g]);
+            auto const [lowest, highest] = all;
             if (!(lowest < highest)) continue;  // nothing to be seen
+            double const step = (highest - lowest) / 12;
+            auto const level_of = [&, low = lowest](double loss) {
+                return std::floor((loss - low) / step);
+            };
             auto const& grid = *grids_[g];
+            text += "\nreset\nset palette defined (0 '#440154', 1 '#414487', 2 '#2a788e', 3 "
+                    "'#22a884', 4 '#7ad151', 5 '#fde725')\n";
             std::string panels[2];
             for (std::size_t c = 0; c < n; ++c) {
                 auto const block = fmt::format("${}_{}", grid.name, c), lines = block + "_lines";
@@ -245,14 +245,19 @@ public:
                     if (k % axis_.size() == axis_.size() - 1) text += "\n";
                 }
                 text += fmt::format("EOD\nset contour base\nunset surface\nset cntrparam levels "
-                                    "auto 12\nset table {}\nsplot {}\nunset table\nunset "
-                                    "contour\nset surface\n",
-                                    lines, block);
-                auto const title = fmt::format("set title \"{}\\nL(p) = {:.4g}\" noenhanced\n",
-                                               quoted(all_[c].trained.label()), all_[c].at_p);
-                panels[0] += title + fmt::format("plot {} with image notitle, {} with lines lc rgb "
-                                                 "'white' notitle\n",
-                                                 block, lines);
+                                    "incremental {0}, {1}, {2}\nset table {3}\nsplot {4}\nunset "
+                                    "table\nunset contour\nset surface\n",
+                                    lowest, step, highest, lines, block);
+                Range range;
+                range.take(all_[c].losses[g]);
+                auto const title =
+                    fmt::format("set title \"{}\\nL(p) = {:.4g}\" noenhanced font ',9'\n",
+                                quoted(all_[c].trained.label()), all_[c].at_p);
+                panels[0] += title + fmt::format("plot {} with image notitle", block);
+                // A surface between two levels has no contour, which gnuplot complains of.
+                if (level_of(range.lowest) < level_of(range.highest))
+                    panels[0] += fmt::format(", {} with lines lc rgb 'white' notitle", lines);
+                panels[0] += "\n";
                 panels[1] += title + fmt::format("splot {} with pm3d notitle\n", block);
             }
             for (auto const& [kind, ending] : {std::pair{0, "contours"}, std::pair{1, "surface"}})
@@ -266,17 +271,32 @@ public:
                         terminal, 460 * columns, 400 * rows, grid.name, ending, format, lowest,
                         highest, lowest, highest,
                         kind == 0
-                            ? fmt::format("set label 1 '' at 0, 0 front point pt 7 lc rgb 'white'\n"
+                            ? fmt::format("set colorbox\nset label 1 '' at 0, 0 front point pt 7 "
+                                          "lc rgb 'white'\n"
                                           "set size ratio 1\nset xrange [{0}:{1}]\nset yrange "
                                           "[{0}:{1}]\n",
                                           -100 * grid.scale, 100 * grid.scale)
-                            : "unset label 1\nset size noratio\nset view 60, 30\nset ticslevel 0\n",
+                            : "unset label 1\nunset colorbox\nset size noratio\nset view 60, "
+                              "30\nset ticslevel 0\n",
                         rows, columns, panels[kind]);
         }
         return text;
     }
 
 private:
+    // Of the losses that are finite.
+    struct Range {
+        double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
+
+        void take(std::vector<double> const& losses) {
+            for (double const loss : losses)
+                if (std::isfinite(loss)) {
+                    lowest = std::min(lowest, loss);
+                    highest = std::max(highest, loss);
+                }
+        }
+    };
+
     static std::string text(double value) {
         return std::isfinite(value) ? fmt::format("{}", value) : std::string();
     }

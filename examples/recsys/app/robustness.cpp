@@ -134,6 +134,9 @@ public:
                 for (double const share : numbers("--share", a.shares, 1))
                     test.levels.push_back({share});
             }
+            for (auto const& other : tests_)
+                if (other.name == name)
+                    throw std::invalid_argument(fmt::format("test '{}' is listed twice", name));
             tests_.push_back(std::move(test));
         }
         read_checkpoints();
@@ -297,6 +300,13 @@ private:
         n_groups_ = groups.size();
     }
 
+    // The model on the data as it is, made once for all checkpoints of a group.
+    AnyModel<float>& model_of(Checkpoint const& checkpoint) {
+        auto& model = models_[checkpoint.group];
+        if (!model) model = make_trained<float>(checkpoint.trained, *checkpoint.data, a_.threads);
+        return *model;
+    }
+
     bool needs(Checkpoint const& checkpoint) const {
         return needs_features(find_model(checkpoint.trained.options.model.name));
     }
@@ -305,9 +315,9 @@ private:
     void plan(std::size_t k) {
         auto& checkpoint = checkpoints_[k];
         auto const& data = *checkpoint.data;
-        auto const model = make_trained<float>(checkpoint.trained, data, a_.threads);
-        auto const parameters = read_trained_parameters(checkpoint.trained, *model);
-        checkpoint.original = measure(*model, parameters, checkpoint);
+        auto& model = model_of(checkpoint);
+        auto const parameters = read_trained_parameters(checkpoint.trained, model);
+        checkpoint.original = measure(model, parameters, checkpoint);
         for (auto const& test : tests_) {
             auto const add = [&](Series series) {
                 series.checkpoint = k;
@@ -317,9 +327,9 @@ private:
             };
             Series series;
             if (test.name == "embeddings") {
-                for (auto const& table : item_tables(*model, parameters, data))
+                for (auto const& table : item_tables(model, parameters, data))
                     series.tables.push_back(table.name);
-                auto const substitute = substitute_for(*model, parameters, data);
+                auto const substitute = substitute_for(model, parameters, data);
                 bool const has_tables = !series.tables.empty();
                 if (!has_tables)
                     series.not_applicable = "no learnable table of items acts on its scores";
@@ -360,8 +370,9 @@ private:
         for (auto& series : series_) {
             if (series.checkpoint != k || series.test != "embeddings" || series.metrics.empty())
                 continue;
-            auto model = make_trained<float>(checkpoint.trained, data, a_.threads);
+            auto* model = &model_of(checkpoint);
             auto parameters = read_trained_parameters(checkpoint.trained, *model);
+            std::unique_ptr<AnyModel<float>> other;
             Substitute of;
             if (series.substitute.empty()) {
                 of.tables = item_tables(*model, parameters, data);
@@ -370,7 +381,10 @@ private:
                         std::span<float const>(table.of(std::as_const(parameters)))));
             } else {
                 of = *substitute_for(*model, parameters, data);
-                model = make_trained<float>(checkpoint.trained, data, a_.threads, of.settings);
+                if (!of.settings.empty()) {
+                    other = make_trained<float>(checkpoint.trained, data, a_.threads, of.settings);
+                    model = other.get();
+                }
                 parameters = extended(parameters, *model);
             }
             auto const& levels = test_of(series).levels;
@@ -540,6 +554,7 @@ private:
     std::vector<Checkpoint> checkpoints_;
     std::map<Dataset const*, std::unique_ptr<FullSort>> full_sorts_;
     std::size_t n_groups_ = 0;
+    std::map<std::size_t, std::unique_ptr<AnyModel<float>>> models_;  // by group
     std::vector<Series> series_;
     Steps* steps_ = nullptr;
 };

@@ -102,13 +102,9 @@ Dataset load_data_of(TrainedModel const& trained) {
     return data;
 }
 
-ParameterArena<float> read_trained_parameters(TrainedModel const& trained,
-                                              AnyModel<float> const& model) {
+void read_trained_parameters(TrainedModel const& trained, ParameterArena<float>& parameters) {
     SafetensorsFile file(trained.checkpoint);
-    ParameterArena<float> parameters;
-    model.declare(parameters);
     read_parameters(file, parameters, trained.epoch >= 0 ? "best." : "");
-    return parameters;
 }
 
 }  // namespace polder::recsys::app

@@ -1,6 +1,7 @@
 /// The model that a checkpoint of `train` holds, without the optimizer that trained it.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,9 +58,20 @@ std::unique_ptr<AnyModel<T>> make_trained(TrainedModel const& trained, Dataset c
     return model;
 }
 
-/// The parameters of the checkpoint in the layout of `model`. Throws FileError where a name or shape is not that of the
-/// checkpoint.
-ParameterArena<float> read_trained_parameters(TrainedModel const& trained,
-                                              AnyModel<float> const& model);
+/// Writes the parameters of the checkpoint to `parameters`, whose names and shapes are the model's. Throws FileError where
+/// they are not the checkpoint's.
+void read_trained_parameters(TrainedModel const& trained, ParameterArena<float>& parameters);
+
+/// The parameters of the checkpoint in the layout of `model`, as numbers of T. Throws as above.
+template <class T>
+ParameterArena<T> read_trained_parameters(TrainedModel const& trained, AnyModel<T> const& model) {
+    ParameterArena<T> result;
+    model.declare(result);
+    ParameterArena<float> parameters;
+    for (auto const& entry : result.entries()) parameters.add(entry.name, entry.rows, entry.cols);
+    read_trained_parameters(trained, parameters);
+    std::copy(parameters.begin(), parameters.end(), result.begin());
+    return result;
+}
 
 }  // namespace polder::recsys::app

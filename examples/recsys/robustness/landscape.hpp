@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <polder/blocks/arena.hpp>
@@ -31,15 +30,24 @@
 namespace polder::recsys {
 
 /// Settings that leave out what is dropped at random in training: dropout of all kinds becomes 0 (so FREEDOM and LayerGCN
-/// have all edges), keep_rate 1.
-inline Settings without_dropout(std::vector<HyperParameterValue> const& values) {
+/// have all edges), keep_rate 1. `chosen`: the settings of the model before.
+inline Settings without_dropout(std::vector<HyperParameterDescription> const& all,
+                                Settings const& chosen) {
     Settings result;
-    for (auto const& [name, value] : values) {
-        if (name == "keep_rate") result.emplace_back(name, "1");
-        if (name.find("dropout") == std::string::npos) continue;
-        if (std::holds_alternative<double>(value)) result.emplace_back(name, "0");
-        if (auto const* list = std::get_if<std::vector<double>>(&value))
-            result.emplace_back(name, to_text(AnyValue(std::vector<double>(list->size()))));
+    for (auto const& each : all) {
+        if (each.name == "keep_rate") result.emplace_back(each.name, "1");
+        if (each.name.find("dropout") == std::string::npos) continue;
+        auto value = each.default_value;
+        for (auto const& [name, text] : chosen)
+            if (name == each.name) value = text;
+        bool const is_list = each.default_value.starts_with('['),
+                   is_switch = each.range == "true or false";
+        auto const n = 1 + std::count(value.begin(), value.end(), ',');
+        if (is_list)
+            result.emplace_back(
+                each.name, to_text(AnyValue(std::vector<double>(static_cast<std::size_t>(n)))));
+        else if (!is_switch)
+            result.emplace_back(each.name, "0");
     }
     return result;
 }
