@@ -23,6 +23,9 @@ Command add_compare(CLI::App& program);
 Command add_data(CLI::App& program);
 Command add_recommend(CLI::App& program);
 Command add_export(CLI::App& program);
+Command add_evaluate(CLI::App& program);
+Command add_robustness(CLI::App& program);
+Command add_landscape(CLI::App& program);
 Command add_models(CLI::App& program);
 Command add_optimizers(CLI::App& program);
 

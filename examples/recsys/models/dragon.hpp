@@ -76,6 +76,7 @@ struct DRAGONHyperParameters {
     int user_graph_k = 40;
     std::string user_aggr_mode = "softmax";
     std::string aggr_mode = "add";
+    bool item_embedding = false;
 
     using Self = DRAGONHyperParameters;
     using Row = HyperParameter<Self>;
@@ -98,6 +99,9 @@ struct DRAGONHyperParameters {
                 "sum over neighbours in the graph of users and items: normalised by both degrees "
                 "(add), or the mean",
                 "add|mean"),
+        Row::of("item_embedding", &Self::item_embedding,
+                "a learnable embedding of each item, added to its projected features; the paper "
+                "has none"),
     };
 };
 
@@ -118,7 +122,8 @@ public:
     };
 
     DRAGON(Dataset const& data, HyperParameters const& values, int threads)
-        : values_(values), branches_(feature_branches<B>(data, values.embedding_size, model_name)),
+        : values_(values), branches_(feature_branches<B>(data, values.embedding_size, model_name,
+                                                         values.item_embedding)),
           convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
                                                  : Convolution<T>::mean(data)),
           with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),

@@ -35,6 +35,9 @@ namespace polder::recsys {
 ///     x^(l) = A x^(l-1) + 0.1 sign(A x^(l-1)) eta^(l) / |eta^(l)|     by rows; sign is a constant for the
 ///                                                                     gradient, sign(0) = 0
 /// Parameters NAME.preference, NAME.MLP.weight, NAME.MLP.bias, NAME.MLP_1.weight, NAME.MLP_1.bias.
+///
+/// With an item embedding E (n_items, d), NAME.item_embedding, Z = W2 leaky_relu(W1 F + b1) + b2 + E. It is no part of
+/// the papers: it gives a model without trained rows of items such rows, which start at 0.
 template <class B>
 class FeatureGcn {
     using T = typename B::Scalar;
@@ -42,11 +45,13 @@ class FeatureGcn {
 public:
     using Matrix = Value<B>;
 
-    /// The parameters are called `name`.something.
-    FeatureGcn(std::string const& name, std::size_t n_users, std::size_t inputs, int d)
+    /// The parameters are called `name`.something. n_embedded_items: n_items for an item embedding, 0 for none.
+    FeatureGcn(std::string const& name, std::size_t n_users, std::size_t inputs, int d,
+               std::size_t n_embedded_items = 0)
         : preference_(name + ".preference"), weight_1_(name + ".MLP.weight"),
           bias_1_(name + ".MLP.bias"), weight_2_(name + ".MLP_1.weight"),
-          bias_2_(name + ".MLP_1.bias"), n_users_(n_users), inputs_(inputs),
+          bias_2_(name + ".MLP_1.bias"), item_embedding_(name + ".item_embedding"),
+          n_users_(n_users), n_embedded_items_(n_embedded_items), inputs_(inputs),
           d_(static_cast<std::size_t>(d)) {}
 
     /// Preferences Xavier normal, layers as PyTorch draws them.
@@ -56,6 +61,7 @@ public:
         list.add(bias_1_, 1, 4 * d_, LinearUniform(inputs_));
         list.add(weight_2_, d_, 4 * d_, LinearUniform(4 * d_));
         list.add(bias_2_, 1, d_, LinearUniform(4 * d_));
+        if (n_embedded_items_ > 0) list.add(item_embedding_, n_embedded_items_, d_, zeros);
     }
 
     /// P. To be taken, and read by rows, before `layer_0`: so `backward` adds these rows to a gradient that
@@ -65,14 +71,16 @@ public:
     /// x^(0) for `preference` = P.
     [[nodiscard]] Sides<B> layer_0(OnTape<B> const& on, Matrix preference, Matrix features) const {
         const Matrix hidden = leaky_relu(linear(features, on[weight_1_], on[bias_1_]));
-        return {normalise_rows(preference),
-                normalise_rows(linear(hidden, on[weight_2_], on[bias_2_]))};
+        Matrix items = linear(hidden, on[weight_2_], on[bias_2_]);
+        if (n_embedded_items_ > 0) items = items + on[item_embedding_];
+        return {normalise_rows(preference), normalise_rows(items)};
     }
 
     /// The branch takes no part in the loss: its gradient is 0.
     void leave_out(OnTape<B> const& on) const {
         for (auto const* name : {&preference_, &weight_1_, &bias_1_, &weight_2_, &bias_2_})
             on.leave_out(*name);
+        if (n_embedded_items_ > 0) on.leave_out(item_embedding_);
     }
 
     /// X from x^(0), in the rows asked for only.
@@ -108,8 +116,8 @@ private:
         return {perturb(layer.users, 0), perturb(layer.items, layer.users.rows())};
     }
 
-    std::string preference_, weight_1_, bias_1_, weight_2_, bias_2_;
-    std::size_t n_users_, inputs_, d_;
+    std::string preference_, weight_1_, bias_1_, weight_2_, bias_2_, item_embedding_;
+    std::size_t n_users_, n_embedded_items_, inputs_, d_;
 };
 
 /// One kind of features of the items, and the branch for it.
@@ -128,7 +136,8 @@ struct FeatureBranch {
 /// The branches "v_gcn" of visual and "t_gcn" of textual features, as far as `data` has them.
 /// Throws std::invalid_argument, with the model's name, where it has none.
 template <class B>
-std::vector<FeatureBranch<B>> feature_branches(Dataset const& data, int d, std::string_view model) {
+std::vector<FeatureBranch<B>> feature_branches(Dataset const& data, int d, std::string_view model,
+                                               bool has_item_embedding = false) {
     require_features(data, model);
     std::vector<FeatureBranch<B>> result;
     const auto add = [&](bool is_visual, FeatureMatrix const& features) {
@@ -136,7 +145,7 @@ std::vector<FeatureBranch<B>> feature_branches(Dataset const& data, int d, std::
         result.push_back(
             {is_visual, Features<typename B::Scalar>(features),
              FeatureGcn<B>(is_visual ? "v_gcn" : "t_gcn", static_cast<std::size_t>(data.n_users),
-                           features.columns, d)});
+                           features.columns, d, has_item_embedding ? features.rows : 0)});
     };
     add(true, data.visual);
     add(false, data.textual);

@@ -106,6 +106,7 @@ struct MENTORHyperParameters {
     double temp = 0.4;
     bool mask_gradient = false;
     bool shared_encoders = false;
+    bool item_embedding = false;
 
     using Self = MENTORHyperParameters;
     using Row = HyperParameter<Self>;
@@ -131,6 +132,9 @@ struct MENTORHyperParameters {
                 "differentiate the prediction of vectors with dropout; the reference does not"),
         Row::of("shared_encoders", &Self::shared_encoders,
                 "perturb the branches that the scores come from; the reference has copies"),
+        Row::of("item_embedding", &Self::item_embedding,
+                "a learnable embedding of each item, added to its projected features; the paper "
+                "has none"),
     };
 };
 
@@ -149,7 +153,8 @@ public:
         : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
           n_items_(static_cast<std::size_t>(data.n_items)),
           visual_(with_both_features(data).visual), textual_(data.textual),
-          v_(branch("v_gcn", visual_.columns())), t_(branch("t_gcn", textual_.columns())),
+          v_(branch("v_gcn", visual_.columns(), values.item_embedding)),
+          t_(branch("t_gcn", textual_.columns(), values.item_embedding)),
           id_(branch("id_gcn", d())), convolution_(Convolution<T>::symmetric(data)),
           with_similar_(frozen_item_graph<T>(data, values.knn_k, values.mm_image_weight, threads),
                         values.n_mm_layers),
@@ -255,8 +260,10 @@ private:
 
     [[nodiscard]] std::size_t d() const { return static_cast<std::size_t>(values_.embedding_size); }
 
-    [[nodiscard]] FeatureGcn<B> branch(std::string const& name, std::size_t inputs) const {
-        return FeatureGcn<B>(name, n_users_, inputs, values_.embedding_size);
+    [[nodiscard]] FeatureGcn<B> branch(std::string const& name, std::size_t inputs,
+                                       bool has_item_embedding = false) const {
+        return FeatureGcn<B>(name, n_users_, inputs, values_.embedding_size,
+                             has_item_embedding ? n_items_ : 0);
     }
 
     // X of users, S(X) of items.

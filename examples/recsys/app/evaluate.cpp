@@ -1,0 +1,159 @@
+// polder-recsys evaluate: how well a trained model ranks, on the data of its training or on changed data.
+#include <cstddef>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <polder/engine/parallel.hpp>
+#include <polder/state/file.hpp>
+
+#include "recsys/app/commands.hpp"
+#include "recsys/app/exit_code.hpp"
+#include "recsys/app/own_file.hpp"
+#include "recsys/app/table.hpp"
+#include "recsys/app/trained_model.hpp"
+#include "recsys/evaluation/full_sort.hpp"
+
+namespace polder::recsys::app {
+
+namespace {
+
+struct Arguments {
+    std::string checkpoint;
+    DataOverride data;
+    std::string split = "test";
+    int threads = default_threads();
+    std::string json, csv;
+};
+
+constexpr auto json_beginning = "{\n  \"command\": \"evaluate\"";
+constexpr auto csv_beginning = "checkpoint,model,optimizer,seed,epoch,data,split,users,";
+
+// One row per measure, one column per cutoff.
+Table table_of(Metrics const& metrics) {
+    Table table{{""}, {}};
+    for (auto const cutoff : cutoffs) table.header.push_back(fmt::format("@{}", cutoff));
+    Metrics::visit(metrics, [&](std::string const& name, double value) {
+        auto const at = name.find('@');
+        if (name.substr(at + 1) == std::to_string(cutoffs.front()))
+            table.rows.push_back({name.substr(0, at)});
+        table.rows.back().push_back(fmt::format("{:.4f}", value));
+    });
+    return table;
+}
+
+int evaluate(Arguments const& a) {
+    if (a.checkpoint.empty())
+        throw std::invalid_argument("--checkpoint is missing: a file of train --checkpoint");
+    require_own(a.json, json_beginning);
+    require_own(a.csv, csv_beginning);
+    auto const trained = read_trained_model(a.checkpoint, a.data);
+    auto const data = load_data_of(trained);
+    warn_of_dropped_rows(data);
+    bool const is_test = a.split == "test";
+    if ((is_test ? data.test : data.valid).empty())
+        throw std::runtime_error(fmt::format("{}: has no rows of {}", data.name, a.split));
+    if (trained.epoch < 0)
+        spdlog::warn("{}: no epoch was evaluated yet; these are the parameters of the last batch",
+                     a.checkpoint);
+    auto const model = make_trained<float>(trained, data, a.threads);
+    auto const parameters = read_trained_parameters(trained, *model);
+    auto const both = FullSort(data)(model->representations(parameters), a.threads);
+    auto const& metrics = is_test ? both.test : both.valid;
+    bool const is_same = description_of(data) == trained.trained_on;
+
+    auto const& options = trained.options;
+    fmt::print("{}, epoch {}: {} of {}, {} users\n\n{}", trained.label(), trained.epoch, a.split,
+               data.name, metrics.n_users, aligned(table_of(metrics)));
+    if (!is_same && trained.recorded)
+        fmt::print("\nThe data is not that of training, where {} was\n\n{}", a.split,
+                   aligned(table_of(is_test ? trained.recorded->test : trained.recorded->valid)));
+
+    if (!a.json.empty()) {
+        auto const recorded = [&] {
+            return json_of_metrics(is_test ? trained.recorded->test : trained.recorded->valid);
+        };
+        Json const json{{"command", "evaluate"},
+                        {"checkpoint", a.checkpoint},
+                        {"model", options.model.name},
+                        {"optimizer", options.optimizer.method},
+                        {"seed", options.training.seed},
+                        {"epoch", trained.epoch},
+                        {"data", data.name},
+                        {"data_is_that_of_training", is_same},
+                        {"split", a.split},
+                        {"users", metrics.n_users},
+                        {"metrics", json_of_metrics(metrics)},
+                        {"in_training", trained.recorded ? recorded() : Json(nullptr)}};
+        write_text_file(a.json, json.dump(2) + "\n");
+        spdlog::info("wrote {}", a.json);
+    }
+    if (!a.csv.empty()) {
+        Table table{{"checkpoint", "model", "optimizer", "seed", "epoch", "data", "split", "users"},
+                    {{a.checkpoint, options.model.name, options.optimizer.method,
+                      std::to_string(options.training.seed), std::to_string(trained.epoch),
+                      data.name, a.split, std::to_string(metrics.n_users)}}};
+        Metrics::visit(metrics, [&](std::string const& name, double value) {
+            table.header.push_back(name);
+            table.rows.front().push_back(fmt::format("{}", value));
+        });
+        write_text_file(a.csv, csv(table));
+        spdlog::info("wrote {}", a.csv);
+    }
+    return success;
+}
+
+}  // namespace
+
+Command add_evaluate(CLI::App& program) {
+    auto const arguments = std::make_shared<Arguments>();
+    auto& a = *arguments;
+    auto* const command =
+        program.add_subcommand("evaluate", "Measure a trained model, also on changed data");
+    command->footer(
+        "The parameters are those of the best epoch. Everything that the model builds of data is "
+        "built of the data given here: graphs of users and items of its training rows, graphs of "
+        "similar items of its features. So features may be others than in training, as long as "
+        "their numbers of rows and columns are the same; the numbers of users and items must be "
+        "those of training. Where the data is not that of training, the metrics of training are "
+        "printed beside the new ones.\n\nExamples:\n"
+        "  polder-recsys evaluate --checkpoint run.safetensors --split valid\n"
+        "  polder-recsys evaluate --checkpoint run.safetensors --visual noisy_image_feat.npy");
+    command
+        ->add_option("--checkpoint", a.checkpoint,
+                     "A checkpoint of train; the model is that of its best epoch")
+        ->type_name("FILE");
+    command->add_option("--data", a.data.data, "Other data, or where the same data lies now")
+        ->type_name("DIR|FILE");
+    command
+        ->add_option("--visual", a.data.visual,
+                     "Other visual features: a modality of the data, or a file")
+        ->type_name("NAME|FILE");
+    command->add_option("--textual", a.data.textual, "Other textual features, likewise")
+        ->type_name("NAME|FILE");
+    command->add_option("--split", a.split, "Which rows are to be found: valid or test")
+        ->check(CLI::IsMember({"valid", "test"}))
+        ->capture_default_str();
+    command->add_option("--threads", a.threads, "Threads; results do not depend on them")
+        ->check(whole_number(1))
+        ->capture_default_str();
+    auto const group = "Files";
+    command
+        ->add_option("--json", a.json,
+                     "Write metrics in full precision here. A file that evaluate did not write is "
+                     "never replaced")
+        ->type_name("FILE")
+        ->group(group);
+    command->add_option("--csv", a.csv, "Write them here as one row of CSV, likewise")
+        ->type_name("FILE")
+        ->group(group);
+    return {command, [arguments] { return evaluate(*arguments); }};
+}
+
+}  // namespace polder::recsys::app
