@@ -56,7 +56,8 @@ std::string outcome(Trainer& trainer) {
     std::ostringstream text;
     text << state.epoch << " " << state.batch << " " << state.best_epoch;
     for (auto const& record : state.epochs) {
-        text << "\n" << json_number(record.loss) << " " << json_number(record.sharpness);
+        for (double const value : {record.loss, record.sharpness, record.cosine, record.distance})
+            text << " " << json_number(value);
         if (record.metrics)
             text << json_of_metrics(record.metrics->valid) << json_of_metrics(record.metrics->test);
     }
@@ -153,6 +154,34 @@ TEST_CASE("training with any optimizer lowers the loss and learns the data", "[t
                                             {items.data(), items.size(), 1}};
     auto const by_popularity = FullSort(data)(popularity, 1).test["recall@20"];
     CHECK(run.trainer.state().best.test["recall@20"] > 1.5 * by_popularity);
+}
+
+TEST_CASE("an epoch says how its ascents went", "[trainer]") {
+    auto const data = tiny();
+    auto const epoch_of = [&](std::string const& method) {
+        Lightgcn run(data, method, options(1));
+        run.trainer.run();
+        return std::pair{run.trainer.state().epochs.front(), run.trainer.state().n_downhill};
+    };
+    auto const [plain, plain_downhill] = epoch_of("none");
+    CHECK(std::isnan(plain.cosine));
+    CHECK(std::isnan(plain.distance));
+    CHECK(plain_downhill == 0);
+    auto const [sam, sam_downhill] = epoch_of("sam");
+    CHECK(sam.cosine == 1);
+    CHECK(std::isnan(sam.distance));
+    CHECK(sam_downhill == 0);
+    auto const [cosine, cosine_downhill] = epoch_of("bsam:distance=cosine");
+    CHECK(cosine.cosine > 0.5);
+    CHECK(cosine.cosine < 1);
+    CHECK(cosine.distance > 0);
+    CHECK(cosine.distance < 2);
+    CHECK(cosine_downhill == 0);
+    // A distance of 5 turns v = g - d e round in the first step, where e = 0.4 g.
+    auto const [far, far_downhill] = epoch_of("fsam_after:sigma=5:lambda=0.6");
+    CHECK(far.cosine < 0);
+    CHECK(far.distance == 5);
+    CHECK(far_downhill == static_cast<int>((data.train.size() + 255) / 256));
 }
 
 TEST_CASE("training does not depend on the number of threads", "[trainer][threads]") {

@@ -37,6 +37,17 @@ std::vector<std::string> split_settings(std::string_view text) {
     return result;
 }
 
+// Whether a value of that name is among them.
+template <class Values>
+bool has(Values const& values, std::string_view name) {
+    return std::any_of(values.begin(), values.end(), [&](auto const& each) {
+        if constexpr (requires { each.name; })
+            return each.name == name;
+        else
+            return each.first == name;
+    });
+}
+
 }  // namespace
 
 CLI::Validator whole_number(long long lowest) {
@@ -178,6 +189,57 @@ std::vector<std::string> split_list(std::string const& text) {
             result.back() += c;
     }
     return result;
+}
+
+std::vector<OptimizerOptions> parse_optimizers(std::vector<std::string> const& methods,
+                                               OptimizerOptions const& given) {
+    std::vector<OptimizerOptions> result;
+    Settings unused = given.values;
+    for (auto const& method : methods) {
+        auto options = parse_optimizer(method, {"none", given.base, {}});
+        auto const own = options.values;
+        // An option may bring others with it, as a schedule does its length.
+        for (std::size_t before = options.values.size() + 1; before != options.values.size();) {
+            before = options.values.size();
+            auto const known = optimizer_values(options);
+            for (auto const& each : given.values)
+                if (has(known, each.first)) {
+                    std::erase_if(unused, [&](auto const& u) { return u.first == each.first; });
+                    if (!has(options.values, each.first)) options.values.push_back(each);
+                }
+        }
+        result.push_back(std::move(options));
+    }
+    if (!unused.empty())
+        throw std::invalid_argument(
+            fmt::format("{} = {}: none of the optimizers {} on {} has this option", unused[0].first,
+                        unused[0].second, fmt::join(methods, ", "), given.base));
+    return result;
+}
+
+void add_runs_options(CLI::App& command, std::string& runs, int& jobs) {
+    command
+        .add_option("--runs", runs,
+                    "Keep every run in a file in this folder; what is there already is not trained "
+                    "again, so that what was interrupted goes on where it was. Processes on "
+                    "several machines may share the folder")
+        ->type_name("DIR")
+        ->group("Files");
+    command
+        .add_option("--jobs", jobs,
+                    "Processes that share the runs; with --runs. Each has its share of the "
+                    "threads, unless --threads says how many")
+        ->check(whole_number(1))
+        ->capture_default_str()
+        ->group("Files");
+}
+
+int threads_of_job(CLI::App const& command, int threads, int jobs, std::string const& runs) {
+    if (jobs > 1 && runs.empty())
+        throw std::invalid_argument(fmt::format(
+            "--jobs {}: expected --runs DIR, the folder where processes find each other's runs",
+            jobs));
+    return command.get_option("--threads")->count() > 0 ? threads : std::max(1, threads / jobs);
 }
 
 bool needs_features(ModelEntry const& model) {

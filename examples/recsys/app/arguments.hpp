@@ -46,6 +46,18 @@ std::pair<std::string, std::string> assignment(std::string const& text, std::str
 /// "a,b=[1,2]" as "a" and "b=[1,2]": commas in brackets do not separate.
 std::vector<std::string> split_list(std::string const& text);
 
+/// The options of each method: its own, as in "bsam:rho=0.1", and of `given`, the options for all of them, those that
+/// it has. Throws std::invalid_argument for an option that none of them has.
+std::vector<OptimizerOptions> parse_optimizers(std::vector<std::string> const& methods,
+                                               OptimizerOptions const& given);
+
+/// Adds --runs and --jobs, of commands that make many runs.
+void add_runs_options(CLI::App& command, std::string& runs, int& jobs);
+
+/// Threads of each of `jobs` processes: a share of `threads`, or these where --threads was given. Throws
+/// std::invalid_argument for several jobs without a folder of runs.
+int threads_of_job(CLI::App const& command, int threads, int jobs, std::string const& runs);
+
 /// Whether a model cannot be made of data without features.
 bool needs_features(ModelEntry const& model);
 

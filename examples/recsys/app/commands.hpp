@@ -20,6 +20,8 @@ struct Command {
 /// Adds a command to the program.
 Command add_train(CLI::App& program);
 Command add_compare(CLI::App& program);
+Command add_runs(CLI::App& program);
+Command add_tune(CLI::App& program);
 Command add_data(CLI::App& program);
 Command add_recommend(CLI::App& program);
 Command add_export(CLI::App& program);

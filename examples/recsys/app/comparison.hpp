@@ -16,11 +16,12 @@ namespace polder::recsys::app {
 /// One run of a comparison, at the epoch that is best in validation.
 struct CellResult {
     bool has_best = false;  ///< false: no epoch was evaluated, and the rest is empty
-    Metrics test;
+    Metrics valid, test;
     double best_epoch = 0, n_epochs = 0;
     double seconds_per_epoch = 0;  ///< of training, without evaluation
-    double sharpness = 0;          ///< at the best epoch; NaN for none
-    std::vector<UserHits> users;   ///< of test
+    /// Means over the best epoch, NaN for none; see EpochRecord.
+    double sharpness = 0, cosine = 0, distance = 0;
+    std::vector<UserHits> users;  ///< of test
 };
 
 /// The result in the JSON that `Run::report` makes, with "test_users" as `json_of_hits` makes it. Throws
@@ -53,10 +54,16 @@ struct Improvement {
 Improvement improvement(std::vector<ComparisonRow> const& rows, std::size_t row,
                         std::string_view metric);
 
-/// A row for each row: mean ± standard deviation, improvement, p-values, best epoch, seconds per epoch.
-Table comparison_table(std::vector<ComparisonRow> const& rows, std::string const& metric);
+/// The columns that a table may have besides: "cosine", "distance" and "sharpness".
+std::vector<std::string> const& further_columns();
 
-/// Every metric of every row, in full precision.
+/// A row for each row: mean ± standard deviation in test, the mean in validation, improvement and p-values in test,
+/// best epoch, seconds per epoch, and the mean over seeds of each of `further`, names of further_columns(). Throws
+/// std::invalid_argument for another name.
+Table comparison_table(std::vector<ComparisonRow> const& rows, std::string const& metric,
+                       std::vector<std::string> const& further = {});
+
+/// Every metric of every row, in test and in validation ("valid_"), in full precision.
 Table comparison_details(std::vector<ComparisonRow> const& rows);
 Json comparison_json(std::vector<ComparisonRow> const& rows);
 

@@ -36,10 +36,10 @@ int run(std::vector<std::string> const& arguments, bool is_complete = false) {
                                                   POLDER_VERSION_MINOR, POLDER_VERSION_PATCH));
     // Of an option that is given twice the last counts, so that scripts can be called with more.
     app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    std::vector<Command> const commands{add_train(app),      add_compare(app),  add_recommend(app),
-                                        add_export(app),     add_data(app),     add_models(app),
-                                        add_optimizers(app), add_evaluate(app), add_robustness(app),
-                                        add_landscape(app)};
+    std::vector<Command> const commands{
+        add_train(app),    add_compare(app),    add_tune(app),      add_runs(app),
+        add_evaluate(app), add_robustness(app), add_landscape(app), add_recommend(app),
+        add_export(app),   add_data(app),       add_models(app),    add_optimizers(app)};
     try {
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     } catch (CLI::Success const& request) {  // --help, --version

@@ -40,7 +40,7 @@ public:
         auto const n = static_cast<double>(s.batch);
         show(fmt::format("{}epoch {}  batch {}/{}  loss {:.5f}{}  {:.1f} s  at most {} left",
                          label_, s.epoch, s.batch, trainer.n_batches(), s.loss_sum / n,
-                         sharpness(s.mean_sharpness()), s.seconds, duration(time_left(trainer))));
+                         sharpness(s.sharpness.value()), s.seconds, duration(time_left(trainer))));
     }
 
     void after_epoch(Trainer const& trainer) {

@@ -141,6 +141,8 @@ Json Run::report(Ending ending) const {
             {{"epoch", record.epoch},
              {"loss", json_number(record.loss)},
              {"sharpness", json_number(record.sharpness)},
+             {"cosine", json_number(record.cosine)},
+             {"distance", json_number(record.distance)},
              {"train_seconds", record.train_seconds},
              {"evaluation_seconds", record.evaluation_seconds},
              {"valid", record.metrics ? json_of_metrics(record.metrics->valid) : Json(nullptr)}});
@@ -167,15 +169,18 @@ Json Run::report(Ending ending) const {
 }
 
 Table Run::curve() const {
-    Table table{{"epoch", "loss", "sharpness", "train_seconds", "evaluation_seconds"}, {}};
+    Table table{
+        {"epoch", "loss", "sharpness", "cosine", "distance", "train_seconds", "evaluation_seconds"},
+        {}};
     for (auto const* split : {"valid_", "test_"})
         for (auto const& name : Metrics::names()) table.header.push_back(split + name);
     auto const number = [](double value) {
         return std::isfinite(value) ? fmt::format("{}", value) : std::string();
     };
     for (auto const& record : trainer_.state().epochs) {
-        std::vector<std::string> row{std::to_string(record.epoch), number(record.loss),
-                                     number(record.sharpness), number(record.train_seconds),
+        std::vector<std::string> row{std::to_string(record.epoch),     number(record.loss),
+                                     number(record.sharpness),         number(record.cosine),
+                                     number(record.distance),          number(record.train_seconds),
                                      number(record.evaluation_seconds)};
         auto const add = [&](std::string const&, double value) {
             row.push_back(record.metrics ? number(value) : std::string());

@@ -58,7 +58,7 @@ public:
     /// The run as JSON; metrics are not rounded.
     Json report(Ending ending) const;
 
-    /// One row per epoch: loss, sharpness, seconds, and all metrics of valid and test.
+    /// One row per epoch: loss, sharpness, cosine, distance, seconds, and all metrics of valid and test.
     Table curve() const;
 
 private:

@@ -15,6 +15,7 @@
 
 #include <polder/state/file.hpp>
 
+#include "recsys/app/ascent_watch.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/config.hpp"
 #include "recsys/app/exit_code.hpp"
@@ -33,11 +34,14 @@ namespace {
 // Progress, checkpoints every few epochs, and Ctrl-C.
 class Observer final : public TrainingObserver {
 public:
-    Observer(Progress& progress, std::function<void()> const& save, int checkpoint_every)
-        : progress_(progress), save_(save), checkpoint_every_(checkpoint_every) {}
+    Observer(Progress& progress, OptimizerOptions const& optimizer,
+             std::function<void()> const& save, int checkpoint_every)
+        : progress_(progress), watch_(optimizer), save_(save), checkpoint_every_(checkpoint_every) {
+    }
 
     void after_batch(Trainer const& trainer, Report const& report) override {
         progress_.after_batch(trainer, report);
+        watch_.after_batch(trainer, report);
     }
     void after_epoch(Trainer const& trainer) override {
         progress_.after_epoch(trainer);
@@ -47,6 +51,7 @@ public:
 
 private:
     Progress& progress_;
+    AscentWatch watch_;
     std::function<void()> const& save_;
     int checkpoint_every_;
 };
@@ -97,7 +102,7 @@ int train(CLI::App const& command, TrainArguments a) {
     if (!a.checkpoint.empty()) save = [&] { save_run(a.checkpoint, trainer, what, notes); };
     Progress progress({}, a.is_quiet);
     catch_interrupts();
-    Observer observer(progress, save, a.checkpoint_every);
+    Observer observer(progress, options.optimizer, save, a.checkpoint_every);
     auto const ending = trainer.run(observer);
     progress.clear();
 

@@ -75,14 +75,21 @@ Json json_of_state(TrainingState const& state) {
         epochs.push_back({{"epoch", record.epoch},
                           {"loss", json_number(record.loss)},
                           {"sharpness", json_number(record.sharpness)},
+                          {"cosine", json_number(record.cosine)},
+                          {"distance", json_number(record.distance)},
                           {"train_seconds", record.train_seconds},
                           {"evaluation_seconds", record.evaluation_seconds},
                           {"metrics", record.metrics ? json_of_result(*record.metrics) : Json()}});
     return {{"epoch", state.epoch},
             {"batch", state.batch},
             {"loss_sum", json_number(state.loss_sum)},
-            {"sharpness_sum", json_number(state.sharpness_sum)},
-            {"sharpness_batches", state.sharpness_batches},
+            {"sharpness_sum", json_number(state.sharpness.sum)},
+            {"sharpness_batches", state.sharpness.steps},
+            {"cosine_sum", json_number(state.cosine.sum)},
+            {"cosine_batches", state.cosine.steps},
+            {"distance_sum", json_number(state.distance.sum)},
+            {"distance_batches", state.distance.steps},
+            {"n_downhill", state.n_downhill},
             {"seconds", state.seconds},
             {"epochs", std::move(epochs)},
             {"best_epoch", state.best_epoch},
@@ -96,14 +103,24 @@ TrainingState state_of_json(Json const& json) {
     state.epoch = json.at("epoch").get<int>();
     state.batch = json.at("batch").get<std::size_t>();
     state.loss_sum = number_of_json(json.at("loss_sum"));
-    state.sharpness_sum = number_of_json(json.at("sharpness_sum"));
-    state.sharpness_batches = json.at("sharpness_batches").get<std::size_t>();
+    auto const read_mean = [&](std::string const& name) {
+        return StepMean{number_of_json(json.at(name + "_sum")),
+                        json.at(name + "_batches").get<std::size_t>()};
+    };
+    state.sharpness = read_mean("sharpness");
+    if (json.contains("cosine_sum")) {  // files of before the measurement have none
+        state.cosine = read_mean("cosine");
+        state.distance = read_mean("distance");
+        state.n_downhill = json.at("n_downhill").get<int>();
+    }
     state.seconds = json.at("seconds").get<double>();
     for (auto const& entry : json.at("epochs")) {
         EpochRecord record;
         record.epoch = entry.at("epoch").get<int>();
         record.loss = number_of_json(entry.at("loss"));
         record.sharpness = number_of_json(entry.at("sharpness"));
+        record.cosine = number_of_json(entry.value("cosine", Json()));
+        record.distance = number_of_json(entry.value("distance", Json()));
         record.train_seconds = entry.at("train_seconds").get<double>();
         record.evaluation_seconds = entry.at("evaluation_seconds").get<double>();
         if (!entry.at("metrics").is_null()) record.metrics = result_of_json(entry.at("metrics"));

@@ -102,11 +102,13 @@ public:
         return {};
     }
 
-    LossSums take_losses() override {
-        static_cast<void>(report_.read());  // throws for what was not finite
+    StepSums take_losses() override {
+        Report const last = report_.read();  // throws for what was not finite
         detail::LossesThere const sums = losses_.to_host()[0];
         forget_losses();
-        return {sums.loss, sums.sharpness, static_cast<std::size_t>(sums.sharpness_steps)};
+        return {{sums.loss, sums.sharpness, static_cast<std::size_t>(sums.sharpness_steps)},
+                last.cosine,
+                last.distance};
     }
 
     void fetch(ParameterArena<float>& parameters) override { parameters.copy_values(*x_); }

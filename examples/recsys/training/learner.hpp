@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string_view>
 
@@ -18,6 +19,12 @@
 #include "recsys/training/optimizer.hpp"
 
 namespace polder::recsys {
+
+/// The same, and what the report of the last step measured: the cosine between v and g, and d; or not-a-number.
+struct StepSums : LossSums {
+    double cosine = std::numeric_limits<double>::quiet_NaN();
+    double distance = std::numeric_limits<double>::quiet_NaN();
+};
 
 /// A model and the optimizer that trains it, for a trainer on the host that need not know where they are.
 ///
@@ -51,7 +58,7 @@ public:
     virtual Report step(ParameterArena<float>& parameters, RowsOf const& rows_of) = 0;
 
     /// The losses of the steps since the last call that their reports did not have.
-    virtual LossSums take_losses() { return {}; }
+    virtual StepSums take_losses() { return {}; }
 
     virtual void fetch(ParameterArena<float>&) {}
     virtual void give(ParameterArena<float> const&) {}

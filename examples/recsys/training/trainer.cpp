@@ -89,10 +89,8 @@ Ending Trainer::run(TrainingObserver& observer) {
             }
             ++state_.batch;
             if (!std::isnan(report.loss)) state_.loss_sum += report.loss;
-            if (!std::isnan(report.sharpness())) {
-                state_.sharpness_sum += report.sharpness();
-                ++state_.sharpness_batches;
-            }
+            state_.sharpness.add(report.sharpness());
+            note_ascent(report.cosine, report.distance);
             state_.seconds += now() - start;
             observer.after_batch(*this, report);
             bool const stops = observer.should_stop();
@@ -150,14 +148,21 @@ void Trainer::restore(ParameterArena<float> parameters, ParameterArena<float> be
     state_ = std::move(state);
 }
 
+void Trainer::note_ascent(double cosine, double distance) {
+    state_.cosine.add(cosine);
+    state_.distance.add(distance);
+    if (std::isnan(cosine)) return;  // a step of the base optimizer alone
+    state_.n_downhill = cosine < 0 ? state_.n_downhill + 1 : 0;
+}
+
 // What a device has of the steps so far; false where something was not finite.
 bool Trainer::take_losses() {
     auto const start = now();
     try {
         auto const sums = learner_.take_losses();
         state_.loss_sum += sums.loss;
-        state_.sharpness_sum += sums.sharpness;
-        state_.sharpness_batches += sums.sharpness_steps;
+        state_.sharpness.add(sums.sharpness, sums.sharpness_steps);
+        note_ascent(sums.cosine, sums.distance);
     } catch (NonFiniteError const& error) {
         message_ = error.what();
         learner_.fetch(parameters_);
@@ -171,7 +176,9 @@ void Trainer::finish_epoch() {
     EpochRecord record;
     record.epoch = state_.epoch;
     record.loss = state_.loss_sum / n;
-    record.sharpness = state_.mean_sharpness();
+    record.sharpness = state_.sharpness.value();
+    record.cosine = state_.cosine.value();
+    record.distance = state_.distance.value();
     record.train_seconds = state_.seconds;
     if ((state_.epoch + 1) % options_.eval_step == 0) {
         auto const start = now();
@@ -181,8 +188,9 @@ void Trainer::finish_epoch() {
     }
     state_.epochs.push_back(std::move(record));
     ++state_.epoch;
-    state_.batch = state_.sharpness_batches = 0;
-    state_.loss_sum = state_.sharpness_sum = state_.seconds = 0;
+    state_.batch = 0;
+    state_.loss_sum = state_.seconds = 0;
+    state_.sharpness = state_.cosine = state_.distance = {};
 }
 
 void Trainer::compare_with_best(FullSort::Result const& metrics) {

@@ -1,6 +1,7 @@
 /// The training loop: epochs of batches, evaluation, early stopping.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -45,26 +46,45 @@ struct EpochRecord {
     int epoch = 0;         ///< from 0
     double loss = 0;       ///< mean over the batches of L_B1, before each step
     double sharpness = 0;  ///< mean of L_B1(x + eps) - L_B1(x) over the batches with an eps; or NaN
+    /// Means over the batches that were measured, NaN where none was: of the cosine between v = g - d e and g, which
+    /// is 1 for methods that ascend along g, and of the distance d. On the host these are the batches with an eps; on
+    /// a device every 64th batch and the last of the epoch.
+    double cosine = std::numeric_limits<double>::quiet_NaN();
+    double distance = std::numeric_limits<double>::quiet_NaN();
     double train_seconds = 0;  ///< batches and steps
     double evaluation_seconds = 0;
     std::optional<FullSort::Result> metrics;  ///< in epochs that were evaluated
 };
 
+/// The mean of what some steps measured: those whose number is not NaN.
+struct StepMean {
+    double sum = 0;
+    std::size_t steps = 0;
+
+    void add(double value) { add(value, std::isnan(value) ? 0 : 1); }
+    /// The sum over `count` steps; nothing where there are none.
+    void add(double sum_of_them, std::size_t count) {
+        if (count == 0) return;
+        sum += sum_of_them;
+        steps += count;
+    }
+    /// NaN without a step.
+    double value() const { return sum / static_cast<double>(steps); }
+};
+
 /// Everything that the loop carries from batch to batch, besides parameters and optimizer state.
 /// Random draws are functions of (seed, epoch, batch), so these numbers are the random state too.
 struct TrainingState {
-    int epoch = 0;                                        ///< of the next batch
-    std::size_t batch = 0;                                ///< the next batch
-    double loss_sum = 0, sharpness_sum = 0, seconds = 0;  ///< over this epoch's batches so far
-    std::size_t sharpness_batches = 0;                    ///< how many are in sharpness_sum
-    std::vector<EpochRecord> epochs;                      ///< finished epochs
-    int best_epoch = -1;                                  ///< -1: none yet
-    double best_value = -1;                               ///< of the valid metric, rounded
-    int n_without_gain = 0;                               ///< evaluations since the best
-    FullSort::Result best;                                ///< metrics of the best epoch
-
-    /// Over this epoch's batches so far; NaN where none had one.
-    double mean_sharpness() const { return sharpness_sum / static_cast<double>(sharpness_batches); }
+    int epoch = 0;                         ///< of the next batch
+    std::size_t batch = 0;                 ///< the next batch
+    double loss_sum = 0, seconds = 0;      ///< over this epoch's batches so far
+    StepMean sharpness, cosine, distance;  ///< of this epoch's batches so far, see EpochRecord
+    int n_downhill = 0;                    ///< measured batches in a row with a cosine below 0
+    std::vector<EpochRecord> epochs;       ///< finished epochs
+    int best_epoch = -1;                   ///< -1: none yet
+    double best_value = -1;                ///< of the valid metric, rounded
+    int n_without_gain = 0;                ///< evaluations since the best
+    FullSort::Result best;                 ///< metrics of the best epoch
 };
 
 /// Why training ended.
@@ -155,6 +175,7 @@ private:
     bool is_stopped_early() const { return state_.n_without_gain > options_.stopping_step; }
     double decay(int epoch) const;
     void enter_epoch(int epoch);
+    void note_ascent(double cosine, double distance);
     bool take_losses();
     void finish_epoch();
     void compare_with_best(FullSort::Result const& metrics);

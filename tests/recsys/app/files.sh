@@ -10,7 +10,7 @@ expect 0 "lightgcn with bsam+ on synthetic:tiny, seed 999: best epoch" \
     train $tiny --optimizer bsam+ --distance cosine --rho 0.2 --epochs 3 \
     --json run.json --curve run.csv --checkpoint run.safetensors
 has err "epoch 2  loss"
-for key in model optimizer seed hyper_parameters epochs loss sharpness train_seconds \
+for key in model optimizer seed hyper_parameters epochs loss sharpness cosine distance train_seconds \
     evaluation_seconds valid best_epoch test recall@5 recall@50 precision@10 ndcg@10 map@20 \
     peak_memory_bytes threads; do
     has run.json "\"$key\":"
@@ -24,7 +24,7 @@ has err "wrote run.toml, which repeats this run"
 has run.toml 'set = ["embedding_size=8"]'
 has run.toml 'optimizer = "bsam+"'
 [ "$(wc -l <run.csv)" -eq 4 ] || fail "run.csv does not have a header and 3 rows"
-has run.csv "epoch,loss,sharpness,train_seconds,evaluation_seconds,valid_recall@5"
+has run.csv "epoch,loss,sharpness,cosine,distance,train_seconds,evaluation_seconds,valid_recall@5"
 [ -e run.json.part ] && fail "a temporary file is left"
 
 # Settings come from the checkpoint; results are those of a run in one piece.
@@ -68,6 +68,17 @@ expect 1 "was made with batch_size = 512, this comparison has 256" \
     $comparison --runs runs --batch-size 256
 expect 0 "lightgcn:n_layers=1" compare $tiny --models lightgcn,lightgcn:n_layers=1 \
     --optimizers none --seeds 1 --epochs 1
+
+# A distance that is too large makes the ascent go downhill, and the program says so, once.
+expect 0 "best epoch" train --data synthetic:tiny --optimizer bsam --distance manhattan --scale 1000 \
+    --batch-size 64 --epochs 2 --curve literal.csv
+has err "with distance = manhattan: the ascent goes downhill"
+has err "try bsam:distance=cosine"
+[ "$(grep -c downhill err)" -eq 1 ] || fail "the program says more than once that bsam goes downhill"
+tail -1 literal.csv | cut -d, -f4 | grep -q "^-0" || fail "the curve has no cosine below zero"
+expect 0 "best epoch" train --data synthetic:tiny --optimizer bsam --distance cosine \
+    --batch-size 64 --epochs 2
+grep -q downhill err && fail "the program says of bsam:distance=cosine that it goes downhill"
 
 # What a trained model is for: the checkpoint knows its data and its settings.
 expect 0 "items for user 7, who has" recommend --checkpoint run.safetensors --user 7 --top 5 --json items.json

@@ -1,0 +1,308 @@
+#include "recsys/app/run_folder.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <polder/state/file.hpp>
+
+#include "recsys/app/ascent_watch.hpp"
+#include "recsys/app/claim.hpp"
+#include "recsys/app/comparison.hpp"
+#include "recsys/app/interrupt.hpp"
+#include "recsys/app/progress.hpp"
+
+namespace polder::recsys::app {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds between_checkpoints{60}, between_looks{1};
+
+// Progress while batches go by, a checkpoint every minute, and reasons to stop.
+class Observer final : public TrainingObserver {
+public:
+    Observer(std::string const& label, OptimizerOptions const& optimizer, bool is_quiet,
+             Claim& claim, std::optional<int> until, std::function<void()> save)
+        : progress_(label, is_quiet), watch_(optimizer, label), claim_(claim), until_(until),
+          save_(std::move(save)) {}
+
+    void after_batch(Trainer const& trainer, Report const& report) override {
+        progress_.after_batch(trainer, report);
+        watch_.after_batch(trainer, report);
+        is_there_ = until_ && trainer.state().epoch >= *until_;
+    }
+    void after_epoch(Trainer const&) override {
+        if (!save_ || Clock::now() - saved_ < between_checkpoints) return;
+        claim_.renew();
+        if (claim_.is_ours()) save_();
+        saved_ = Clock::now();
+    }
+    bool should_stop() override {
+        claim_.renew();
+        return interrupt_signal() != 0 || !claim_.is_ours() || is_there_;
+    }
+    void clear() { progress_.clear(); }
+
+private:
+    Progress progress_;
+    AscentWatch watch_;
+    Claim& claim_;
+    std::optional<int> until_;
+    std::function<void()> save_;
+    Clock::time_point saved_ = Clock::now();
+    bool is_there_ = false;
+};
+
+fs::path with_ending(fs::path file, char const* ending) { return file.replace_extension(ending); }
+
+Json read_run(fs::path const& file) {
+    std::ifstream stream(file, std::ios::binary);
+    auto json = Json::parse(stream, nullptr, false);
+    if (!json.is_object() || !json.contains("identity") || !json.contains("run"))
+        throw std::runtime_error(file.string() + ": is not a run of a comparison");
+    return json;
+}
+
+// The report in the file, which must be that of the run.
+Json read_report(fs::path const& file, Json const& what) {
+    auto json = read_run(file);
+    for (auto const& [key, value] : what.items())
+        if (auto const& saved = json["identity"]; !saved.contains(key) || saved[key] != value)
+            throw std::runtime_error(fmt::format(
+                "{}: was made with {} = {}, this comparison has {}; choose another folder for "
+                "--runs",
+                file.string(), key, saved.contains(key) ? saved[key].dump() : "nothing",
+                value.dump()));
+    return std::move(json["run"]);
+}
+
+void require_cell(Json const& report, fs::path const& file) {
+    try {
+        static_cast<void>(cell_of_json(report));
+    } catch (nlohmann::json::exception const& error) {
+        throw std::runtime_error(file.string() + ": is damaged: " + error.what());
+    }
+}
+
+}  // namespace
+
+std::string PlannedRun::name() const {
+    return fmt::format("{} {} seed {}", model, method, options.training.seed);
+}
+
+RunFolder::RunFolder(fs::path folder, Dataset const& data, int jobs, bool is_quiet)
+    : folder_(std::move(folder)), data_(data), jobs_(jobs), is_quiet_(is_quiet) {
+    if (folder_.empty()) return;
+    std::error_code error;
+    fs::create_directories(folder_, error);
+    if (error)
+        throw std::runtime_error(
+            fmt::format("{}: cannot be made: {}", folder_.string(), error.message()));
+    require_writable(folder_ / fmt::format("process-{}.json", getpid()));
+}
+
+std::vector<std::optional<Json>> RunFolder::make(std::vector<PlannedRun> const& runs,
+                                                 std::optional<int> until) {
+    std::vector<std::optional<Json>> reports(runs.size());
+    auto const start = Clock::now();
+    std::size_t n_known = 0, n_made = 0;
+    for (bool is_waiting = true; is_waiting;) {
+        is_waiting = false;
+        auto const known_before = n_known;
+        for (std::size_t k = 0; k < runs.size() && interrupt_signal() == 0; ++k) {
+            if (reports[k]) continue;
+            auto const begin = Clock::now();
+            auto outcome = make_one(runs[k], until);
+            is_waiting = is_waiting || outcome.is_elsewhere;
+            if (!outcome.report) continue;
+            reports[k] = std::move(outcome.report);
+            ++n_known;
+            if (Clock::now() - begin > std::chrono::seconds(1)) ++n_made;  // and not only read
+            if (is_quiet_ || n_made == 0 || n_known == runs.size()) continue;
+            double const seconds = std::chrono::duration<double>(Clock::now() - start).count();
+            fmt::print(stderr, "{} of {} runs, about {} left\n", n_known, runs.size(),
+                       duration(seconds / static_cast<double>(n_made) *
+                                static_cast<double>(runs.size() - n_known) / jobs_));
+        }
+        if (interrupt_signal() != 0) break;
+        if (is_waiting && n_known == known_before) std::this_thread::sleep_for(between_looks);
+    }
+    return reports;
+}
+
+void RunFolder::drop(PlannedRun const& run, Json const& report) const {
+    if (folder_.empty()) return;
+    auto const file = file_of(run);
+    if (fs::exists(file)) return;
+    write_text_file(with_ending(file, ".dropped.json"), Json{{"model", run.model},
+                                                             {"method", run.method},
+                                                             {"identity", identity_of(run)},
+                                                             {"run", report}}
+                                                                .dump() +
+                                                            "\n");
+    std::error_code ignored;
+    fs::remove(with_ending(file, ".safetensors"), ignored);
+}
+
+RunFolder::Outcome RunFolder::make_one(PlannedRun const& run, std::optional<int> until) {
+    auto const what = identity_of(run);
+    if (folder_.empty()) return train(run, what, {}, until);
+    auto const file = file_of(run);
+    auto const from_file = [&]() -> std::optional<Json> {
+        if (fs::exists(file)) {
+            auto report = read_report(file, what);
+            require_cell(report, file);
+            return report;
+        }
+        auto const dropped = with_ending(file, ".dropped.json");
+        if (!until || !fs::exists(dropped)) return {};
+        auto report = read_report(dropped, what);
+        if (static_cast<int>(report.at("epochs").size()) < *until) return {};
+        return report;
+    };
+    if (auto report = from_file()) return {std::move(report)};
+    return train(run, what, file, until);
+}
+
+RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
+                                    fs::path const& file, std::optional<int> until) {
+    Claim claim(file.empty() ? file : with_ending(file, ".claim"));
+    if (!claim.is_ours()) return {{}, true};
+    // It may have ended since its file was looked for.
+    if (!file.empty() && fs::exists(file)) return {read_report(file, what)};
+
+    auto const name = planned.name();
+    Run run(data_, planned.options);
+    auto& trainer = run.trainer();
+    auto const checkpoint = file.empty() ? file : with_ending(file, ".safetensors");
+    if (!file.empty() && fs::exists(checkpoint)) {
+        SafetensorsFile opened(checkpoint);
+        load_run(opened, trainer, what);
+        if (!until || trainer.state().epoch < *until)
+            spdlog::info("going on from {}", checkpoint.string());
+    }
+    std::function<void()> save;
+    if (!file.empty()) save = [&] { save_run(checkpoint, trainer, what); };
+    auto ending = Ending::interrupted;
+    if (!until || trainer.state().epoch < *until) {
+        Observer observer(name + ": ", planned.options.optimizer, is_quiet_, claim, until, save);
+        ending = trainer.run(observer);
+        observer.clear();
+        if (ending == Ending::interrupted) {
+            if (!claim.is_ours()) return {{}, true};
+            if (save) save();
+        }
+    }
+    auto const& state = trainer.state();
+    auto report = run.report(ending);
+    if (ending == Ending::interrupted) {
+        if (!until || state.epoch < *until) return {};
+        return {std::move(report)};
+    }
+    if (ending == Ending::not_finite)
+        spdlog::warn("{}: epoch {}, batch {}: {}", name, state.epoch, state.batch,
+                     trainer.message());
+    if (!is_quiet_)
+        fmt::print(stderr, "{}: {} epochs, best {}, valid {} {:.4f} ({})\n", name,
+                   state.epochs.size(), state.best_epoch, planned.options.training.valid_metric,
+                   state.best_value, to_string(ending));
+    if (state.best_epoch >= 0) report["test_users"] = json_of_hits(trainer.best_test_hits());
+    if (!file.empty()) {
+        write_text_file(file, Json{{"model", planned.model},
+                                   {"method", planned.method},
+                                   {"identity", what},
+                                   {"run", report}}
+                                      .dump() +
+                                  "\n");
+        std::error_code ignored;
+        fs::remove(checkpoint, ignored);
+        fs::remove(with_ending(file, ".dropped.json"), ignored);
+    }
+    return {std::move(report)};
+}
+
+fs::path RunFolder::file_of(PlannedRun const& run) const {
+    auto name = run.name();
+    for (char& c : name)
+        if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '.' || c == '=' ||
+              c == '-'))
+            c = '_';
+    return folder_ / (name + ".json");
+}
+
+Json RunFolder::identity_of(PlannedRun const& run) const {
+    auto what = identity(run.options, data_);
+    what["epochs"] = run.options.training.epochs;
+    what["stopping_step"] = run.options.training.stopping_step;
+    return what;
+}
+
+std::vector<KeptRun> kept_runs(fs::path const& folder) {
+    std::error_code error;
+    std::vector<fs::path> files;
+    for (auto const& entry : fs::directory_iterator(folder, error)) {
+        auto const name = entry.path().filename().string();
+        if (name.ends_with(".json") && !name.ends_with(".dropped.json")) files.push_back(entry);
+    }
+    if (error) throw std::runtime_error(folder.string() + ": " + error.message());
+    if (files.empty())
+        throw std::runtime_error(folder.string() + ": there is no run in this folder");
+    std::sort(files.begin(), files.end());
+    std::vector<KeptRun> result;
+    for (auto const& file : files) {
+        auto json = read_run(file);
+        require_cell(json["run"], file);
+        auto const text = [&](char const* key, char const* in_report) {
+            return json.contains(key) ? json[key].get<std::string>()
+                                      : json["run"].at(in_report).get<std::string>();
+        };
+        result.push_back({text("model", "model"), text("method", "optimizer"), json["run"]});
+    }
+    return result;
+}
+
+Processes::Processes(int count) {
+    for (int k = 1; k < count; ++k) {
+        auto const process = fork();
+        if (process < 0)
+            throw std::runtime_error(fmt::format("--jobs {}: {}", count, std::strerror(errno)));
+        if (process == 0) {
+            others_.clear();
+            is_copy_ = true;
+            return;
+        }
+        others_.push_back(process);
+    }
+}
+
+Processes::~Processes() {
+    for (auto const process : others_) {
+        if (interrupt_signal() != 0 || std::uncaught_exceptions() > 0) kill(process, SIGTERM);
+        while (waitpid(process, nullptr, 0) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+}  // namespace polder::recsys::app
