@@ -192,6 +192,8 @@ constexpr Pass mix_3_update_2{6, 3};        // s, two other gradients, x, two st
 constexpr Pass keep_update_2{5, 3, 1};      // s, g, x, two states -> x, states, what LookSAM keeps
 constexpr Pass mirror_down_2{4, 0, 3};      // u, x, two states -> their successors
 constexpr Pass mirror_up_2{4, 2, 1};        // u, the successors of x and two states -> x, states
+constexpr Pass moments_2{4, 0, 2};          // u, x, two states -> their successors, with the sums
+constexpr Pass move_2{3, 1};                // x, two states -> x
 
 void add_base_optimizers() {
     using namespace polder;
@@ -207,6 +209,8 @@ void add_base_optimizers() {
     method<update_3>("RMSprop_centered_momentum",
                      Plain{RMSprop{.momentum = 0.9, .centered = true}});
     method<update_1>("Adagrad", Plain{Adagrad{}});
+    method<update_1>("Lion", Plain{Lion{}});
+    method<moments_2, move_2>("LAMB", Plain{LAMB{}});
     method<sum_g, point, update_0>("SAM_SGD", SAM{sgd});
 }
 
@@ -228,6 +232,12 @@ void add_methods() {
     method<sum_g, point, sum_g, point_again, sum_move, update_2>(
         "SAM_two_ascents",
         Sharpness{SeveralAscents<EuclideanBall>{{}, 2}, NoDistance{}, NoMix{}, adam});
+    method<sum_g_x, point, update_2>(
+        "SAM_relative", Sharpness{Relative<EuclideanBall>{}, NoDistance{}, NoMix{}, adam});
+    method<sum_g, point, update_2>("ESAM", ESAM{adam});
+    method<average, point, update_2>("VaSSO", VaSSO{adam});
+    method<sum_g, point, update_2>("Momentum-SAM", MomentumSAM{adam});
+    method<sum_g, point, mirror_down_2, keep_update_2>("SAMPa", SAMPa{adam});
     method<sum_g_x, point, update_2>("ASAM", ASAM{adam});
     method<sum_g, point, update_2>("FisherSAM", FisherSAM{adam});
     method<average, sum_g_f, point_average, update_2>("FisherSAM_running",
@@ -252,6 +262,8 @@ void add_methods() {
     method<average, point_average, update_2>("BSAM_Euclidean", BSAM{adam, {}, Euclidean{}});
     method<average, point_average, update_2>("BSAM_Chebyshev", BSAM{adam, {}, Chebyshev{}});
     method<average, point_average, update_2>("BSAM_cosine", BSAM{adam, {}, Cosine{}});
+    method<average, point_average, update_2>("BSAM_projection", BSAM{adam, {}, Projection{}});
+    method<average, point_average, update_2>("BSAM_similarity", BSAM{adam, {}, Similarity{}});
     method<sum_g, point, mix_update_2>("GNP", GNP{adam});
     method<sum_g, point, sum_g_s, mix_update_2>("GSAM", GSAM{adam});
     method<sum_g, point, mix_update_2>("WSAM", WSAM{adam});
