@@ -124,6 +124,9 @@ inline Images read_digits(std::string const& file) {
         images.labels.push_back(static_cast<int>(row.back()));
         pixels.insert(pixels.end(), row.begin(), row.end() - 1);
     }
+    if (images.labels.size() < 100)
+        throw std::runtime_error(file + ": there are " + std::to_string(images.labels.size()) +
+                                 " images; expected 100 or more");
     images.pixels = Eigen::Map<Eigen::MatrixXf>(pixels.data(), side * side,
                                                 static_cast<Eigen::Index>(images.labels.size())) /
                     16;
