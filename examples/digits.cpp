@@ -339,6 +339,8 @@ void tune(int epochs, unsigned threads, Parts const& parts) {
     }
 }
 
+constexpr char const* curves_header = "base,method,seed,epoch,training_loss,test_accuracy";
+
 // The course of every run.
 void write_results(std::string const& folder, std::vector<Run> const& runs) {
     std::string lines;
@@ -350,7 +352,7 @@ void write_results(std::string const& folder, std::vector<Run> const& runs) {
                      std::to_string(run.epochs[epoch].accuracy) + '\n';
         }
     }
-    write_table(folder, "curves.csv", "base,method,seed,epoch,training_loss,test_accuracy", lines);
+    write_table(folder, "curves.csv", curves_header, lines);
     draw_picture(folder, POLDER_EXAMPLES, "digits");
 }
 
@@ -384,6 +386,8 @@ int main(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
 
     try {
+        // Asked before the training, so that no work is lost.
+        if (!folder.empty()) require_own(folder + "/curves.csv", curves_header);
         Parts const parts = split(file.empty() ? draw_digits(2400, 1) : read_digits(file));
         if (tuning) {
             tune(epochs, threads, parts);
