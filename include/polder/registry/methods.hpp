@@ -408,9 +408,9 @@ void for_each_mix(F&& f) {
           Mirror<> mirror;
           mirror.alpha1 = o.number("alpha1", d.alpha1);
           mirror.alpha2 = o.number("alpha2", d.alpha2);
-          take(mirror,
-               Surroundings{.interval = Interval{
-                                .every = d.beta, .phase = d.phase, .restart_each_epoch = true}});
+          take(mirror, Surroundings{.interval = Interval{.every = o.whole("beta", d.beta),
+                                                         .phase = d.phase,
+                                                         .restart_each_epoch = true}});
       });
     f(MethodEntry{"sgbd", "SGBD",
                   "some steps: x' = BaseOpt(x, alpha1 s), x <- BaseOpt(x', -alpha2 grad L_B(x'))",
@@ -421,7 +421,7 @@ void for_each_mix(F&& f) {
           mirror.alpha1 = o.number("alpha1", d.alpha1);
           mirror.alpha2 = o.number("alpha2", d.alpha2);
           mirror.between = o.flag("literal", d.literal) ? mirror.alpha2 : 1;
-          take(mirror, Surroundings{.interval = Interval{.every = d.beta}});
+          take(mirror, Surroundings{.interval = Interval{.every = o.whole("beta", d.beta)}});
       });
 }
 

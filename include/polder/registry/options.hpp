@@ -86,8 +86,9 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"last_epoch", OptionDescription::Kind::whole, "> first_epoch", "ssam_d: where it is 0"},
     {"draw_seed", OptionDescription::Kind::whole, ">= 0", "esam: of what is drawn"},
     {"mask_seed", OptionDescription::Kind::whole, ">= 0", "ssam_d: seed of the mask"},
-    {"beta", OptionDescription::Kind::number, "in (0, 1]",
-     "esam: the probability that a coordinate is perturbed"},
+    {"beta", OptionDescription::Kind::number, "mg, sgbd: >= 1; esam: in (0, 1]",
+     "mg, sgbd: steps from one mirror to the next, which --every says as well; esam: the "
+     "probability that a coordinate is perturbed"},
     {"sigma", OptionDescription::Kind::number, ">= 0",
      "fsam, and distance constant: how much of the average is taken off"},
     {"theta", OptionDescription::Kind::number, "in [0, 1]",
