@@ -29,12 +29,13 @@ const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
 static_assert(
     std::is_same_v<decltype(BSAM{Adam{.learning_rate = 1e-3}, {.rho = 0.1, .lambda = 0.6}}),
                    BSAM<Adam>>);
-static_assert(std::is_same_v<decltype(BSAM{SGD{}, {.rho = 0.1}, Cosine{}}), BSAM<SGD, Cosine>>);
+static_assert(
+    std::is_same_v<decltype(BSAM{SGD{}, {.rho = 0.1}, Manhattan{}}), BSAM<SGD, Manhattan>>);
 static_assert(std::is_same_v<decltype(SAM{SGD{}}), SAM<SGD>>);
 static_assert(std::is_base_of_v<Sharpness<EuclideanBall, NoDistance, NoMix, SGD>, SAM<SGD>>);
-static_assert(std::is_base_of_v<
-              Sharpness<EuclideanBall, DistanceTo<MovingAverage, Manhattan>, TwoBatches, Adam>,
-              BSAMPlus<Adam>>);
+static_assert(
+    std::is_base_of_v<Sharpness<EuclideanBall, DistanceTo<MovingAverage, Cosine>, TwoBatches, Adam>,
+                      BSAMPlus<Adam>>);
 // Where there is an eps, also behind a mixed loss.
 using Look = LookingAscent<EuclideanBall, ReusedAscent>;
 static_assert(Optimizer<Look, Adam>::has_perturbation &&
@@ -158,7 +159,7 @@ TEST_CASE("the literal Manhattan distance can turn the ascent into a descent",
         return x[0];
     };
     std::vector<double> x(100);
-    BSAM literal{SGD{}, {.lambda = 0.6}};
+    BSAM literal{SGD{}, {.lambda = 0.6}, Manhattan{}};
     const Report report = literal.step(x, steep);
     CHECK(report.distance == Approx(60));
     CHECK(report.cosine == Approx(-1));

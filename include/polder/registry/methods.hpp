@@ -108,18 +108,18 @@ void batch_focused(Options& o, Take const& take) {
             take(family(b, DistanceTo<MovingAverage, Measure>{average, measure, scale}));
         });
     };
-    switch (o.choice("distance", {"manhattan", "manhattan_mean", "euclidean", "chebyshev", "cosine",
+    switch (o.choice("distance", {"cosine", "manhattan", "manhattan_mean", "euclidean", "chebyshev",
                                   "projection", "similarity", "constant", "none"})) {
     case 0:
-        return with(Manhattan{});
-    case 1:
-        return with(ManhattanMean{});
-    case 2:
-        return with(Euclidean{});
-    case 3:
-        return with(Chebyshev{});
-    case 4:
         return with(Cosine{});
+    case 1:
+        return with(Manhattan{});
+    case 2:
+        return with(ManhattanMean{});
+    case 3:
+        return with(Euclidean{});
+    case 4:
+        return with(Chebyshev{});
     case 5:
         return with(Projection{});
     case 6:

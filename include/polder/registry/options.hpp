@@ -96,7 +96,7 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"lambda", OptionDescription::Kind::number, "in [0, 1)",
      "fsam, bsam: decay of the average of gradients; sampa: weight of the next batch, in [0, 1]"},
     {"distance", OptionDescription::Kind::text,
-     "manhattan, manhattan_mean, euclidean, chebyshev, cosine, projection, similarity, constant or "
+     "cosine, manhattan, manhattan_mean, euclidean, chebyshev, projection, similarity, constant or "
      "none",
      "bsam: of a gradient and the average"},
     {"scale", OptionDescription::Kind::number, "finite",
