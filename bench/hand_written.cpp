@@ -169,7 +169,8 @@ void SAM_SGD(benchmark::State& state) {
 }
 
 const polder::BSAM bsam{polder::Adam{.learning_rate = learning_rate},
-                        {.rho = rho, .lambda = decay}};
+                        {.rho = rho, .lambda = decay},
+                        polder::Manhattan{}};
 void BSAM_Adam(benchmark::State& state) { compare<HandBSAM<false>>(state, bsam); }
 void BSAM_Adam_in_place(benchmark::State& state) { compare<HandBSAM<true>>(state, bsam); }
 

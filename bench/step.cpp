@@ -257,7 +257,7 @@ void add_methods() {
                                              FSAM<Adam, MovingAverage>{adam, fsam});
     method<sum_g_e, point_and_average, update_2>("FSAM_reduced",
                                                  FSAM<Adam, LaggedReducedAverage>{adam, fsam});
-    method<average, point_average, update_2>("BSAM", BSAM{adam});
+    method<average, point_average, update_2>("BSAM", BSAM{adam, {}, Manhattan{}});
     method<average, point_average, update_2>("BSAM_mean", BSAM{adam, {}, ManhattanMean{}});
     method<average, point_average, update_2>("BSAM_Euclidean", BSAM{adam, {}, Euclidean{}});
     method<average, point_average, update_2>("BSAM_Chebyshev", BSAM{adam, {}, Chebyshev{}});
@@ -279,7 +279,7 @@ void add_methods() {
     method<sum_g, point, mix_update_2>("FisherSAM+", FisherSAMPlus{adam});
     method<average, point_average, mix_update_2>("FSAM+", FSAMPlus{adam, {.sigma = 0.5}});
     method<sum_g, point, sum_g_s, mix_3_update_2>("GSAM+", GSAMPlus{adam});
-    method<average, point_average, mix_update_2>("BSAM+", BSAMPlus{adam});
+    method<average, point_average, mix_update_2>("BSAM+", BSAMPlus{adam, {}, Manhattan{}});
 }
 
 // What may be around a method, around SAM over Adam.

@@ -17,7 +17,7 @@ TEST_CASE("the literal Manhattan distance can turn the ascent into a descent",
         return x[0];
     };
     std::vector<double> x(100);
-    BSAM literal{SGD{}, {.lambda = 0.6}};
+    BSAM literal{SGD{}, {.lambda = 0.6}, Manhattan{}};
     const Report report = literal.step(x, steep);
     CHECK(report.distance == Approx(60));
     CHECK(report.cosine == Approx(-1));

@@ -120,8 +120,8 @@ TEST_CASE("an optimizer by name is the one of the type", "[registry]") {
     };
     CHECK(same_bits(run(make("bsam", with({{"rho", "0.3"}, {"lambda", "0.5"}}))),
                     run(BSAM{adam, {.rho = 0.3, .lambda = 0.5}})));
-    CHECK(same_bits(run(make("BSAM+", with({{"distance", "cosine"}, {"kappa", "0.25"}}))),
-                    run(BSAMPlus{adam, {.kappa = 0.25}, Cosine{}})));
+    CHECK(same_bits(run(make("BSAM+", with({{"distance", "manhattan"}, {"kappa", "0.25"}}))),
+                    run(BSAMPlus{adam, {.kappa = 0.25}, Manhattan{}})));
     CHECK(same_bits(run(make("Momentum-SAM", with({{"rho", "0.2"}}))),
                     run(MomentumSAM{adam, {.rho = 0.2}})));
     CHECK(same_bits(run(make("sampa", {{"learning_rate", "0.1"}}, "sgd")),

@@ -38,12 +38,13 @@ static_assert(std::is_empty_v<Array> && std::is_empty_v<Mask> && std::is_empty_v
 static_assert(
     std::is_same_v<decltype(BSAM{Adam{.learning_rate = 1e-3}, {.rho = 0.1, .lambda = 0.6}}),
                    BSAM<Adam>>);
-static_assert(std::is_same_v<decltype(BSAM{SGD{}, {.rho = 0.1}, Cosine{}}), BSAM<SGD, Cosine>>);
+static_assert(
+    std::is_same_v<decltype(BSAM{SGD{}, {.rho = 0.1}, Manhattan{}}), BSAM<SGD, Manhattan>>);
 static_assert(std::is_same_v<decltype(SAM{SGD{}}), SAM<SGD>>);
 static_assert(std::is_base_of_v<Sharpness<EuclideanBall, NoDistance, NoMix, SGD>, SAM<SGD>>);
-static_assert(std::is_base_of_v<
-              Sharpness<EuclideanBall, DistanceTo<MovingAverage, Manhattan>, TwoBatches, Adam>,
-              BSAMPlus<Adam>>);
+static_assert(
+    std::is_base_of_v<Sharpness<EuclideanBall, DistanceTo<MovingAverage, Cosine>, TwoBatches, Adam>,
+                      BSAMPlus<Adam>>);
 // Where there is an eps, also behind a mixed loss.
 using Look = LookingAscent<EuclideanBall, ReusedAscent>;
 static_assert(Optimizer<Look, Adam>::has_perturbation &&

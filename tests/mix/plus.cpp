@@ -23,7 +23,7 @@ TEMPLATE_TEST_CASE("kappa = 1 is the method without the second batch", "[methods
             CAPTURE(method.name());
             std::string name = method.name();
             name.erase(name.find('+'), 1);
-            if (name == "BSAM") name = "BSAM Manhattan";
+            if (name == "BSAM") name = "BSAM cosine";
             CHECK(same_bits(run<T>(method, drawn), run<T>(name.c_str(), with, drawn)));
         }
     }

@@ -117,7 +117,34 @@ struct Stoppable final : TrainingObserver {
     bool should_stop() override { return batches == 0; }
 };
 
+// Stops after some batches, each of which must have gone uphill.
+struct Uphill final : TrainingObserver {
+    int batches = 5;
+
+    void after_batch(Trainer const&, polder::Report const& report) override {
+        CHECK(report.sharpness() > 0);
+        CHECK(report.cosine > 0);
+        --batches;
+    }
+    bool should_stop() override { return batches == 0; }
+};
+
 }  // namespace
+
+TEST_CASE("BSAM and BSAM+ ascend on every model with the default distance", "[recsys]") {
+    const auto data = generate_synthetic(synthetic_options("small"));
+    CHECK(models().size() == 17);
+    for (auto const& model : models())
+        for (std::string const method : {"bsam", "bsam+"}) {
+            if (is_instrumented && model.name != "lightgcn") continue;
+            INFO(model.name << " with " << method);
+            HostLearner learner(make_model<float>(model.name, data, {}, 1),
+                                parse_optimizer(method));
+            Trainer trainer(data, learner, {});
+            Uphill uphill;
+            CHECK(trainer.run(uphill) == Ending::interrupted);
+        }
+}
 
 TEST_CASE("every model goes on from a checkpoint as if it had not been interrupted", "[recsys]") {
     const auto data = few_users();

@@ -218,7 +218,7 @@ TEST_CASE("options are listed with the library's defaults", "[optimizer]") {
     for (auto const& each : optimizer_values({"bsam", "adam", {{"lambda", "0.2"}}})) {
         if (each.name == "rho") CHECK(std::get<double>(each.value) == polder::BSAMOptions{}.rho);
         if (each.name == "lambda") CHECK(std::get<double>(each.value) == 0.2);
-        if (each.name == "distance") CHECK(std::get<std::string>(each.value) == "manhattan");
+        if (each.name == "distance") CHECK(std::get<std::string>(each.value) == "cosine");
         if (each.name == "clip_norm") CHECK(to_text(each.value) == "inf");
     }
 }

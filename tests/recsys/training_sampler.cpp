@@ -107,6 +107,24 @@ TEST_CASE("asked twice, a batch stays the same, whatever the other role does", "
     CHECK(copy(sampler.batch(first, 0, 1).negatives) == negatives);
 }
 
+TEST_CASE("with half the steps both roles together have every row once", "[sampler]") {
+    auto const data = toy();  // 20 rows
+    Sampler whole(data, 5, 1), half(data, 5, 1, true), odd(data, 8, 1, true);
+    REQUIRE(half.n_batches() == 2);
+    for (std::size_t k = 0; k < 4; ++k) {
+        auto const expected = whole.batch(first, 3, k);
+        auto const found = half.batch(k % 2 == 0 ? first : second, 3, k / 2);
+        CHECK(copy(found.users) == copy(expected.users));
+        CHECK(copy(found.positives) == copy(expected.positives));
+        CHECK(copy(found.negatives) == copy(expected.negatives));
+    }
+    // 3 batches: the last step takes the first one again.
+    REQUIRE(odd.n_batches() == 2);
+    auto const again = copy(odd.batch(second, 3, 1).positives);
+    CHECK(again == copy(odd.batch(first, 3, 0).positives));
+    CHECK(odd.batch(first, 3, 1).users.size() == 4);
+}
+
 TEST_CASE("data without possible batches is refused", "[sampler]") {
     auto data = toy();
     CHECK_THROWS_WITH(Sampler(data, 0, 1), ContainsSubstring("batch size = 0"));

@@ -140,7 +140,7 @@ TEST_CASE("the arrays of a checkpoint have the names and shapes of their blocks"
     optimizer.visit_state([&](std::string_view, auto&&) { ++count; });
     CHECK(file.arrays().size() == count);
     CHECK(file.metadata("polder.method") ==
-          "Sharpness<EuclideanBall, DistanceTo<MovingAverage, Manhattan>, NoMix, SGD>");
+          "Sharpness<EuclideanBall, DistanceTo<MovingAverage, Cosine>, NoMix, SGD>");
 
     SSAM masked{SGD{}};
     save_checkpoint(folder / "masked", masked, x);
@@ -195,13 +195,13 @@ TEST_CASE("state of another method, scalar, shape or options is refused with the
     const BSAM bsam{Adam{}};
     save(file, layers());
     const std::string is =
-        "holds the state of 'Sharpness<EuclideanBall, DistanceTo<MovingAverage, Manhattan>, NoMix, "
+        "holds the state of 'Sharpness<EuclideanBall, DistanceTo<MovingAverage, Cosine>, NoMix, "
         "Adam>', expected 'Sharpness<EuclideanBall, ";
     refuses(file, SAM{Adam{}}, layers(), is + "NoDistance, NoMix, Adam>'");
     refuses(file, BSAM{AdamW{}}, layers(),
-            is + "DistanceTo<MovingAverage, Manhattan>, NoMix, AdamW>'");
-    refuses(file, BSAM{Adam{}, {}, Cosine{}}, layers(),
-            is + "DistanceTo<MovingAverage, Cosine>, NoMix, Adam>'");
+            is + "DistanceTo<MovingAverage, Cosine>, NoMix, AdamW>'");
+    refuses(file, BSAM{Adam{}, {}, Manhattan{}}, layers(),
+            is + "DistanceTo<MovingAverage, Manhattan>, NoMix, Adam>'");
     using Singles = std::map<std::string, std::vector<float>>;
     refuses(file, bsam, Singles{{"bias", {1, 2}}, {"weight", {1, 2, 3}}},
             "holds state of scalars 'F64', expected 'F32'");

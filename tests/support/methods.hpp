@@ -31,7 +31,7 @@ inline std::vector<Form> forms_of(registry::MethodEntry const& method) {
     std::string const title(method.title);
     if (method.name == "none") return {};  // stands before the others, see all_methods
     if (method.name == "bsam") {
-        return {{"BSAM Manhattan"},
+        return {{"BSAM Manhattan", "manhattan"},
                 {"BSAM Manhattan mean", "manhattan_mean"},
                 {"BSAM Euclidean", "euclidean"},
                 {"BSAM Chebyshev", "chebyshev"},
@@ -41,7 +41,7 @@ inline std::vector<Form> forms_of(registry::MethodEntry const& method) {
                 {"BSAM constant", "constant"},
                 {"BSAM none", "none"},
                 {"BSAM+", "", true},
-                {"BSAM+ cosine", "cosine", true}};
+                {"BSAM+ Manhattan", "manhattan", true}};
     }
     constexpr std::array with_plus{"sam", "asam", "fisher_sam", "gsam", "fsam"};
     std::vector<Form> forms{{title}};
@@ -213,8 +213,8 @@ void for_each_kind_of_method(Base const& base, Settings const& with, F const& f)
           {.rho = with.rho}, {}, {}, base});
     f("FSAM", FSAM{base, {.rho = with.rho}});
     f("VaSSO", VaSSO{base, {.rho = with.rho}});
-    f("BSAM Manhattan", BSAM{base, {.rho = with.rho}});
-    f("BSAM+ cosine", BSAMPlus{base, {.rho = with.rho, .kappa = with.kappa}, Cosine{}});
+    f("BSAM Manhattan", BSAM{base, {.rho = with.rho}, Manhattan{}});
+    f("BSAM+", BSAMPlus{base, {.rho = with.rho, .kappa = with.kappa}});
 }
 
 }  // namespace polder::test

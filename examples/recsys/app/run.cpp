@@ -62,6 +62,12 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
         make_model<float>(model.name, data, model.settings, options.training.threads), optimizer);
 }
 
+// The trainer's part of the optimizer's options.
+RunOptions with_steps(RunOptions options) {
+    options.training.half_steps = half_steps_of(options.optimizer);
+    return options;
+}
+
 }  // namespace
 
 void require_device(std::string_view device) {
@@ -124,13 +130,22 @@ Json identity(RunOptions const& options, Dataset const& data) {
                  {"data", fmt::format("{} users, {} items, content {:016x}", data.n_users,
                                       data.n_items, fingerprint(data))}};
     auto const values = hyper_parameters(options);
+    auto defaults = options;
+    defaults.optimizer.values = {};
+    auto const by_default = hyper_parameters(defaults);
+    // Options that files of before do not have had their defaults.
+    auto const is_new = [&](std::string const& name, Json const& value) {
+        bool const is_mirrors = name == "beta" && values.contains("alpha1");
+        return (is_mirrors || name == "half_steps") && value == by_default.value(name, Json());
+    };
     for (auto const& [name, value] : values.items())
-        if (name != "max_epochs" && name != "stopping_step") json[name] = value;
+        if (name != "max_epochs" && name != "stopping_step" && !is_new(name, value))
+            json[name] = value;
     return json;
 }
 
 Run::Run(Dataset const& data, RunOptions options)
-    : data_(data), options_(std::move(options)), learner_(make_learner(data, options_)),
+    : data_(data), options_(with_steps(std::move(options))), learner_(make_learner(data, options_)),
       trainer_(data, *learner_, options_.training) {}
 
 Json Run::report(Ending ending) const {

@@ -95,6 +95,12 @@ Json read_report(fs::path const& file, Json const& what) {
                 "--runs",
                 file.string(), key, saved.contains(key) ? saved[key].dump() : "nothing",
                 value.dump()));
+    for (auto const& [key, value] : json["identity"].items())
+        if (!what.contains(key))
+            throw std::runtime_error(fmt::format(
+                "{}: was made with {} = {}, which this comparison has not; choose another folder "
+                "for --runs",
+                file.string(), key, value.dump()));
     return std::move(json["run"]);
 }
 

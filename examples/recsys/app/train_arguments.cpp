@@ -52,6 +52,10 @@ std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint) {
         if (!each.is_string()) checkpoint.fail("'arguments' in the metadata is not text");
         result.push_back(each.get<std::string>());
     }
+    // The distance, which had another default once; what the method's text says of it counts more.
+    auto const run = nlohmann::json::parse(checkpoint.metadata("run"), nullptr, false);
+    if (run.is_object() && run.contains("distance") && run["distance"].is_string())
+        result.insert(result.begin(), "--distance=" + run["distance"].get<std::string>());
     return result;
 }
 

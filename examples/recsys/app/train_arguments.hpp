@@ -26,7 +26,7 @@ void add_course_options(CLI::App& command, TrainArguments& a);
 /// the optimizer.
 RunOptions run_options(TrainArguments const& a);
 
-/// The arguments that the run in a checkpoint was given. Throws FileError.
+/// The arguments that the run in a checkpoint was given, and its distance, given or not. Throws FileError.
 std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint);
 
 /// A run as it was when its checkpoint was written.

@@ -192,6 +192,9 @@ void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
             file.fail("was made with " + key + " = " +
                       (saved.contains(key) ? saved[key].dump() : std::string("nothing")) +
                       ", this run has " + value.dump());
+    for (auto const& [key, value] : saved.items())
+        if (!run.contains(key))
+            file.fail("was made with " + key + " = " + value.dump() + ", this run has nothing");
 
     TrainingState state;
     try {

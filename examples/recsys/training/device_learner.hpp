@@ -106,9 +106,8 @@ public:
         Report const last = report_.read();  // throws for what was not finite
         detail::LossesThere const sums = losses_.to_host()[0];
         forget_losses();
-        return {{sums.loss, sums.sharpness, static_cast<std::size_t>(sums.sharpness_steps)},
-                last.cosine,
-                last.distance};
+        return {sums.loss, sums.sharpness, static_cast<std::size_t>(sums.sharpness_steps),
+                last.cosine, last.distance};
     }
 
     void fetch(ParameterArena<float>& parameters) override { parameters.copy_values(*x_); }

@@ -1,6 +1,7 @@
 /// What a trainer trains, wherever it is.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -20,8 +21,12 @@
 
 namespace polder::recsys {
 
-/// The same, and what the report of the last step measured: the cosine between v and g, and d; or not-a-number.
-struct StepSums : LossSums {
+/// What the reports of steps did not say.
+struct StepSums {
+    double loss = 0;       ///< L_B1 before each step, summed up over the steps
+    double sharpness = 0;  ///< L_B1(x + eps) - L_B1(x), summed up over the steps with an eps
+    std::size_t sharpness_steps = 0;
+    /// Of the last step alone: the cosine between v and g, and d; or not-a-number.
     double cosine = std::numeric_limits<double>::quiet_NaN();
     double distance = std::numeric_limits<double>::quiet_NaN();
 };

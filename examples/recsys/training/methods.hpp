@@ -42,7 +42,8 @@ AnyOptimizerOn<System> make_optimizer_on(OptimizerOptions const& chosen,
     auto optimizer =
         registry::make_optimizer(all_lines<System>(), chosen.method, chosen.base, options);
     bool const is_base_alone = registry::canonical(chosen.method).starts_with("none");
-    surround(optimizer.settings(), options, optimizer.has_perturbation(), is_base_alone);
+    surround(optimizer.settings(), options, optimizer.has_perturbation(), is_base_alone,
+             optimizer.batches());
     options.require_all_used("optimizer '" + chosen.method + "' on '" + chosen.base + "'");
     return optimizer;
 }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include <polder/schedule/schedules.hpp>
 
@@ -19,6 +20,8 @@ namespace {
 using Kind = OptimizerOptionDescription::Kind;
 using registry::canonical;
 using registry::OptionReader;
+
+constexpr char half_steps[] = "half_steps";
 
 // What surrounds any method.
 constexpr OptimizerOptionDescription common_descriptions[] = {
@@ -40,6 +43,9 @@ constexpr OptimizerOptionDescription common_descriptions[] = {
     {"rho_steps", Kind::whole, ">= 1", "As learning_rate_steps"},
     {"rho_factor", Kind::number, ">= 0", "As learning_rate_factor"},
     {"rho_last", Kind::number, ">= 0", "As learning_rate_last"},
+    {half_steps, Kind::flag, "",
+     "The + methods, sampa: a step takes two batches of the epoch, which has half as many steps; "
+     "otherwise the second comes from a second permutation"},
 };
 
 std::function<double(std::uint64_t)> schedule(OptionReader& options, std::string const& of) {
@@ -75,8 +81,8 @@ std::function<double(std::uint64_t)> schedule(OptionReader& options, std::string
 
 namespace detail {
 
-void surround(polder::Settings& settings, OptionReader& options, bool perturbs,
-              bool is_base_alone) {
+void surround(polder::Settings& settings, OptionReader& options, bool perturbs, bool is_base_alone,
+              int batches) {
     options.begin(OptimizerValue::Part::common);
     if (!is_base_alone) {
         auto interval = settings.interval();
@@ -94,6 +100,7 @@ void surround(polder::Settings& settings, OptionReader& options, bool perturbs,
     settings.set_clipping(clipping);
     settings.set_learning_rate_schedule(schedule(options, "learning_rate"));
     if (perturbs) settings.set_rho_schedule(schedule(options, "rho"));
+    if (batches > 1) options.flag(half_steps, false);  // the trainer's, see half_steps_of
 }
 
 }  // namespace detail
@@ -128,6 +135,12 @@ std::vector<OptimizerValue> optimizer_values(OptimizerOptions const& options) {
 std::unique_ptr<AnyOptimizer> make_optimizer(OptimizerOptions const& options) {
     OptionReader reader(options.values);
     return std::make_unique<AnyOptimizer>(detail::make_optimizer_on<HostMemory>(options, reader));
+}
+
+bool half_steps_of(OptimizerOptions const& options) {
+    for (auto const& each : optimizer_values(options))
+        if (each.name == half_steps) return std::get<bool>(each.value);
+    return false;
 }
 
 std::vector<OptimizerDescription> describe_methods() {

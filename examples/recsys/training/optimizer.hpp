@@ -2,7 +2,6 @@
 #pragma once
 
 #include <concepts>
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,13 +15,6 @@
 #include "recsys/place.hpp"
 
 namespace polder::recsys {
-
-/// What the reports of steps did not say, summed up over the steps.
-struct LossSums {
-    double loss = 0;       ///< L_B1 before each step
-    double sharpness = 0;  ///< L_B1(x + eps) - L_B1(x) of the steps with an eps
-    std::size_t sharpness_steps = 0;
-};
 
 /// A method over a base optimizer, for parameters that lie on a System.
 template <class System>
@@ -67,6 +59,9 @@ std::vector<OptimizerValue> optimizer_values(OptimizerOptions const& options);
 /// The optimizer of these options. Throws as `optimizer_values`.
 std::unique_ptr<AnyOptimizer> make_optimizer(OptimizerOptions const& options);
 
+/// The option half_steps, for TrainingOptions; false for methods that do not have it. Throws as `optimizer_values`.
+bool half_steps_of(OptimizerOptions const& options);
+
 /// What a list of optimizers says of a method, or of a base optimizer.
 struct OptimizerDescription {
     std::string name, equation, source;
@@ -91,9 +86,9 @@ inline std::string meaning_of(OptimizerOptionDescription const& option) {
 
 namespace detail {
 
-// The options that all methods have, put around one: intervals, clipping, schedules.
+// The options that all methods have, put around one: intervals, clipping, schedules, and how many steps an epoch has.
 void surround(polder::Settings& settings, registry::OptionReader& options, bool perturbs,
-              bool is_base_alone);
+              bool is_base_alone, int batches);
 
 /// The optimizer of these options, for parameters on a System.
 template <class System>

@@ -28,14 +28,17 @@ namespace polder::recsys {
 ///
 /// Methods with a mixed loss ("+") take a second batch in each step. Theirs come from a second
 /// permutation of the same epoch, independent of the first, with negatives of their own: in an
-/// epoch every row is used once in each of the two roles.
+/// epoch every row is used once in each of the two roles. With half_steps, step k takes the batches 2 k and 2 k + 1 of
+/// the first permutation, and every row is used once; where their number is odd, the second batch of the last step is
+/// the epoch's first. The BSAM paper leaves open which.
 class Sampler {
 public:
     /// `data` must outlive the sampler. Throws std::runtime_error for an empty train split and for
     /// a user who has all items of train, so that no negative exists; std::invalid_argument for a
     /// batch size of 0.
-    Sampler(Dataset const& data, std::size_t batch_size, std::uint64_t seed)
-        : rows_(data.train), batch_size_(batch_size), seed_(seed),
+    Sampler(Dataset const& data, std::size_t batch_size, std::uint64_t seed,
+            bool half_steps = false)
+        : rows_(data.train), batch_size_(batch_size), seed_(seed), half_steps_(half_steps),
           history_(UserItems::distinct(data.train, data.n_users)) {
         if (rows_.empty())
             throw std::runtime_error("data set '" + data.name + "' has no training rows");
@@ -52,33 +55,39 @@ public:
                                          " items of the training rows, so there is no negative");
     }
 
-    /// ceil(train rows / batch size).
-    std::size_t n_batches() const { return (rows_.size() + batch_size_ - 1) / batch_size_; }
+    /// Steps of an epoch, which are the batches of each role: ceil(train rows / batch size), or with half_steps half
+    /// of that, rounded up.
+    std::size_t n_batches() const { return half_steps_ ? (n_cuts() + 1) / 2 : n_cuts(); }
 
     /// Batch k of `epoch` in the given role. The views are valid until the next call for that role.
     Triples batch(polder::Batch role, int epoch, std::size_t k) {
         auto& stream = streams_[static_cast<std::size_t>(role)];
         auto const number = static_cast<int>(role);
+        auto const of = half_steps_ ? 0 : number;  // whose permutation
+        auto const cut = half_steps_ ? (2 * k + static_cast<std::size_t>(number)) % n_cuts() : k;
         if (stream.epoch != epoch) {
             stream.order.resize(rows_.size());
             std::iota(stream.order.begin(), stream.order.end(), 0U);
-            Random(seed_, "permutation", number, epoch).shuffle(std::span(stream.order));
+            Random(seed_, "permutation", of, epoch).shuffle(std::span(stream.order));
             stream.epoch = epoch;
-            stream.batch = n_batches();
+            stream.cut = n_cuts();
         }
-        if (stream.batch != k) {
-            draw(stream, Random(seed_, "negatives", number, epoch, k), k);
-            stream.batch = k;
+        if (stream.cut != cut) {
+            draw(stream, Random(seed_, "negatives", of, epoch, cut), cut);
+            stream.cut = cut;
         }
         return {stream.users, stream.positives, stream.negatives,
                 2 * k + static_cast<std::uint64_t>(number)};
     }
 
 private:
+    // What the rows of a permutation are cut into.
+    std::size_t n_cuts() const { return (rows_.size() + batch_size_ - 1) / batch_size_; }
+
     // What is drawn for one role.
     struct Stream {
         int epoch = -1;
-        std::size_t batch = 0;
+        std::size_t cut = 0;  // what was drawn last
         std::vector<std::uint32_t> order;
         std::vector<std::int32_t> users, positives, negatives;
     };
@@ -102,6 +111,7 @@ private:
     std::span<Interaction const> rows_;
     std::size_t batch_size_;
     std::uint64_t seed_;
+    bool half_steps_;
     UserItems history_;
     std::vector<std::int32_t> items_;  // distinct items of train, ascending
     std::array<Stream, 2> streams_;

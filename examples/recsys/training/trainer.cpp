@@ -58,7 +58,8 @@ void TrainingOptions::validate() const {
 
 Trainer::Trainer(Dataset const& data, Learner& learner, TrainingOptions options)
     : learner_(learner), options_(valid(std::move(options))),
-      sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed),
+      sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed,
+               options_.half_steps),
       full_sort_(data) {
     if (data.valid.empty())
         throw std::runtime_error("data set '" + data.name +

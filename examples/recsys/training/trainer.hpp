@@ -34,6 +34,7 @@ struct TrainingOptions {
     /// In epoch e (from 0) the learning rate is the optimizer's, times decay_factor^(e / decay_epochs).
     double decay_factor = 1;
     double decay_epochs = 50;
+    bool half_steps = false;  ///< a step takes two batches, see Sampler
     int threads =
         1;  ///< of everything but the model, which has its own; results do not depend on it
 

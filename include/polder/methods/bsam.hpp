@@ -4,8 +4,8 @@
 
 #include <type_traits>
 
+#include <polder/distance/cosine.hpp>
 #include <polder/distance/distance_to.hpp>
-#include <polder/distance/manhattan.hpp>
 #include <polder/mix/plus.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -44,12 +44,13 @@ struct BSAMOptions {
 /// g = grad L_B(x); g, e, v, x: one value per coordinate; d, rho, lambda: scalars.
 /// Xu et al. (BSAM), eq. (9)-(12) and Algorithm 1. The paper prints losses as arguments of the
 /// distance in places; here, as in eq. (9) and (11), they are gradients. Two evaluations per step.
-/// Measure: Manhattan (the paper's, as a sum), ManhattanMean, Euclidean, Chebyshev, Cosine,
-/// Constant, NoDistance.
+/// Measure: Cosine, the default, whose d is at most 2 and whose v ascends on models of any size; Manhattan, the paper's
+/// as a sum, whose v descends on large ones; ManhattanMean, Euclidean, Chebyshev, Projection, Similarity, Constant,
+/// NoDistance. docs/methods.md has what each reaches.
 ///
 ///     polder::BSAM optimizer{polder::Adam{.learning_rate = 1e-3}, {.rho = 0.1, .lambda = 0.6}};
-///     polder::BSAM other{polder::Adam{}, {.rho = 0.1}, polder::Cosine{}};
-template <class BaseOpt, class Measure = Manhattan>
+///     polder::BSAM as_printed{polder::Adam{}, {.rho = 0.1}, polder::Manhattan{}};
+template <class BaseOpt, class Measure = Cosine>
 struct BSAM : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt> {
     BSAM(BaseOpt base, detail::NumberWithoutBraces) : BSAM(base) {}
     explicit BSAM(BaseOpt base, BSAMOptions options = {}, Measure measure = {})
@@ -68,7 +69,7 @@ struct BSAMPlusOptions {
 
 /// BSAM+: eps as in BSAM from B1,   x <- BaseOpt(x, kappa grad L_B1(x + eps) + (1 - kappa) grad
 /// L_B2(x)). Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
-template <class BaseOpt, class Measure = Manhattan>
+template <class BaseOpt, class Measure = Cosine>
 struct BSAMPlus
     : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt> {
     BSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : BSAMPlus(base) {}

@@ -108,18 +108,18 @@ void batch_focused(Options& o, Use const& use) {
             use(family(b, DistanceTo<MovingAverage, Measure>{average, measure, scale}));
         });
     };
-    switch (o.choice("distance", {"manhattan", "manhattan_mean", "euclidean", "chebyshev", "cosine",
+    switch (o.choice("distance", {"cosine", "manhattan", "manhattan_mean", "euclidean", "chebyshev",
                                   "projection", "similarity", "constant", "none"})) {
     case 0:
-        return with(Manhattan{});
-    case 1:
-        return with(ManhattanMean{});
-    case 2:
-        return with(Euclidean{});
-    case 3:
-        return with(Chebyshev{});
-    case 4:
         return with(Cosine{});
+    case 1:
+        return with(Manhattan{});
+    case 2:
+        return with(ManhattanMean{});
+    case 3:
+        return with(Euclidean{});
+    case 4:
+        return with(Chebyshev{});
     case 5:
         return with(Projection{});
     case 6:
@@ -408,9 +408,9 @@ void for_each_mix(F&& f) {
           Mirror<> mirror;
           mirror.alpha1 = o.number("alpha1", d.alpha1);
           mirror.alpha2 = o.number("alpha2", d.alpha2);
-          use(mirror,
-              Surroundings{.interval = Interval{
-                               .every = d.beta, .phase = d.phase, .restart_each_epoch = true}});
+          use(mirror, Surroundings{.interval = Interval{.every = o.whole("beta", d.beta),
+                                                        .phase = d.phase,
+                                                        .restart_each_epoch = true}});
       });
     f(MethodEntry{"sgbd", "SGBD",
                   "some steps: x' = BaseOpt(x, alpha1 s), x <- BaseOpt(x', -alpha2 grad L_B(x'))",
@@ -421,7 +421,7 @@ void for_each_mix(F&& f) {
           mirror.alpha1 = o.number("alpha1", d.alpha1);
           mirror.alpha2 = o.number("alpha2", d.alpha2);
           mirror.between = o.flag("literal", d.literal) ? mirror.alpha2 : 1;
-          use(mirror, Surroundings{.interval = Interval{.every = d.beta}});
+          use(mirror, Surroundings{.interval = Interval{.every = o.whole("beta", d.beta)}});
       });
 }
 

@@ -87,8 +87,9 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"last_epoch", OptionDescription::Kind::whole, "> first_epoch", "ssam_d: where it is 0"},
     {"draw_seed", OptionDescription::Kind::whole, ">= 0", "esam: of what is drawn"},
     {"mask_seed", OptionDescription::Kind::whole, ">= 0", "ssam_d: seed of the mask"},
-    {"beta", OptionDescription::Kind::number, "in (0, 1]",
-     "esam: the probability that a coordinate is perturbed"},
+    {"beta", OptionDescription::Kind::number, "mg, sgbd: >= 1; esam: in (0, 1]",
+     "mg, sgbd: steps from one mirror to the next, which --every says as well; esam: the "
+     "probability that a coordinate is perturbed"},
     {"sigma", OptionDescription::Kind::number, ">= 0",
      "fsam, and distance constant: how much of the average is taken off"},
     {"theta", OptionDescription::Kind::number, "in [0, 1]",
@@ -96,7 +97,7 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"lambda", OptionDescription::Kind::number, "in [0, 1)",
      "fsam, bsam: decay of the average of gradients; sampa: weight of the next batch, in [0, 1]"},
     {"distance", OptionDescription::Kind::text,
-     "manhattan, manhattan_mean, euclidean, chebyshev, cosine, projection, similarity, constant or "
+     "cosine, manhattan, manhattan_mean, euclidean, chebyshev, projection, similarity, constant or "
      "none",
      "bsam: of a gradient and the average"},
     {"scale", OptionDescription::Kind::number, "finite",

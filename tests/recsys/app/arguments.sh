@@ -21,7 +21,7 @@ expect 2 "unknown optimizer 'sham'; nearest: sam, asam, fsam; known: none, sam" 
     train --optimizer sham
 expect 2 "unknown base optimizer 'adan'; nearest: adam, adamw; known: adam, adamw, sgd" \
     train --base adan
-expect 2 "unknown distance 'l1'; known: manhattan" train --optimizer bsam --distance l1
+expect 2 "unknown distance 'l1'; known: cosine, manhattan" train --optimizer bsam --distance l1
 expect 2 "unknown option of optimizer 'sam' on 'adam' 'distance'; known: learning_rate" \
     train --optimizer sam --distance cosine
 expect 2 "unknown option of optimizer 'none' on 'adam' 'rho'; known: learning_rate" \
@@ -51,7 +51,7 @@ expect 0 "n_layers" models lightgcn
 expect 0 "published for sports: n_layers=1:dropout=0.5:reg_weight=0.01" models bm3
 expect 2 "unknown model 'lightgc'; nearest: lightgcn" models lightgc
 expect 0 "eps = rho g / |g|_2, u = s" optimizers
-expect 0 "manhattan" optimizers bsam
+expect 0 "distance cosine" optimizers bsam
 expect 2 "unknown optimizer 'bsamm'; nearest: bsam" optimizers bsamm
 
 # Configuration files.

@@ -80,6 +80,21 @@ expect 0 "best epoch" train --data synthetic:tiny --optimizer bsam --distance co
     --batch-size 64 --epochs 2
 grep -q downhill err && fail "the program says of bsam:distance=cosine that it goes downhill"
 
+# A checkpoint keeps its distance, also where it was the default of the program that wrote it: the argument that
+# said so is replaced by one of the same length.
+expect 0 "best epoch" train $tiny --optimizer bsam --distance manhattan --epochs 1 --checkpoint old.safetensors
+LC_ALL=C sed -i 's/--distance=manhattan/--threads=0000000001/' old.safetensors
+expect 0 "going on from old.safetensors" train --resume old.safetensors --epochs 2 --json old.json
+has old.json '"distance": "manhattan"'
+expect 0 "items for user 7" recommend --checkpoint old.safetensors --user 7
+
+# Other readings of the papers have names.
+expect 0 "best epoch" train $tiny --optimizer bsam+:half_steps=true --epochs 1 --json half.json
+has half.json '"half_steps": true'
+expect 2 "half_steps" train $tiny --optimizer bsam:half_steps=true --epochs 1
+expect 0 "best epoch" train $tiny --optimizer mg:beta=5 --epochs 1 --json mg.json
+has mg.json '"every": 5'
+
 # What a trained model is for: the checkpoint knows its data and its settings.
 expect 0 "items for user 7, who has" recommend --checkpoint run.safetensors --user 7 --top 5 --json items.json
 [ "$(grep -c '"score"' items.json)" -eq 5 ] || fail "items.json does not have 5 items"

@@ -118,7 +118,7 @@ void for_each_run(F const& f) {
     run("FSAM_reduced", FSAM<Adam, LaggedReducedAverage>{adam, friendly});
 
     BSAMOptions const bsam{.rho = 0.1, .lambda = 0.6};
-    run("BSAM_Manhattan", BSAM{adam, bsam});
+    run("BSAM_Manhattan", BSAM{adam, bsam, Manhattan{}});
     run("BSAM_Manhattan_mean", BSAM{adam, bsam, ManhattanMean{}});
     run("BSAM_Euclidean", BSAM{adam, bsam, Euclidean{}});
     run("BSAM_Chebyshev", BSAM{adam, bsam, Chebyshev{}});
@@ -142,7 +142,7 @@ void for_each_run(F const& f) {
     run("FSAM_plus", FSAMPlus{adam, {.rho = 0.1, .sigma = 1, .lambda = 0.9, .kappa = 0.6}});
     run("GSAM_plus", GSAMPlus{adam, {.rho = 0.1, .alpha = 0.4, .kappa = 0.6}});
     BSAMPlusOptions const plus{.rho = 0.1, .lambda = 0.6, .kappa = 0.6};
-    run("BSAM_plus", BSAMPlus{adam, plus});
+    run("BSAM_plus", BSAMPlus{adam, plus, Manhattan{}});
     run("BSAM_plus_cosine", BSAMPlus{adam, plus, Cosine{}});
     // Every kind of array that a method keeps, but LookSAM's.
     run("mixture", composed(Masked<FisherBall<RunningFisher>, DynamicMask>{{.rho = 0.1}, dynamic},
@@ -153,7 +153,7 @@ void for_each_run(F const& f) {
                           auto const& base) {
         run(plain, Plain{base});
         run(sam, SAM{base, {.rho = 0.1}});
-        run(bsam_plus, BSAMPlus{base, plus});
+        run(bsam_plus, BSAMPlus{base, plus, Manhattan{}});
     };
     over("plain_over_SGD", "SAM_over_SGD", "BSAM_plus_over_SGD", SGD{.learning_rate = 0.05});
     over("plain_over_momentum", "SAM_over_momentum", "BSAM_plus_over_momentum",
@@ -172,17 +172,17 @@ void for_each_run(F const& f) {
     };
     run("SAM_with_groups", with_groups(SAM{adamw, {.rho = 0.1}}),
         {.freezes = true, .checkpoint = true});
-    run("BSAM_plus_with_groups", with_groups(BSAMPlus{adam, plus}), {.freezes = true});
+    run("BSAM_plus_with_groups", with_groups(BSAMPlus{adam, plus, Manhattan{}}), {.freezes = true});
 
     SAM sometimes{adam, {.rho = 0.1}};
     sometimes.set_interval({.every = 2, .phase = Phase::last, .warm_up = 3});
     run("SAM_every_other_step", sometimes);
-    BSAM skipping{adam, bsam};
+    BSAM skipping{adam, bsam, Manhattan{}};
     skipping.set_non_finite(NonFinite::skip);
     run("BSAM_that_skipped_a_step", skipping, {.skips = true});
 
     run_in_float("SAM_in_float", SAM{adam, {.rho = 0.1}});
-    run_in_float("BSAM_plus_in_float", BSAMPlus{adam, plus});
+    run_in_float("BSAM_plus_in_float", BSAMPlus{adam, plus, Manhattan{}});
     run_in_float("SSAM_D_in_float", SSAM{adam, {.rho = 0.1}, dynamic});
 }
 
