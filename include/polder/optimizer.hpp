@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/overlap.hpp>
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/forms.hpp>
 #include <polder/closure/non_finite.hpp>
@@ -127,8 +128,8 @@ public:
     /// A method with two batches, or with samples, needs the second form.
     ///
     /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
-    /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
-    /// block that x does not have.
+    /// shape of the first step, two blocks share memory (tied weights are listed once), a hyper-parameter was changed to
+    /// something out of range, or a group names a block that x does not have.
     template <class C, class Closure>
     auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
@@ -184,7 +185,8 @@ public:
                 form(engine, x, closure, bound_.twins);
             return with_run(engine, form, false, [&](auto& run) {
                 auto const y = place(run).y;
-                detail::collect(engine, eps, engine.callers_array(), "eps");
+                detail::collect(engine, eps, engine.callers_array(), "eps",
+                                detail::Called{"the parameters", x});
                 run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
                 if (engine.alive()) engine.clear_frozen(engine.callers_array());
             });
@@ -283,6 +285,7 @@ private:
         using Engine = EngineFor<C>;
         validate();
         if (bound_.engine.empty()) {
+            detail::require_apart(detail::Called{"the parameters", x});
             try {
                 start(bound_.template make<Engine>(x, method_, base_));
             } catch (...) {
@@ -306,7 +309,8 @@ private:
         engine->data = &data_;
         engine->run_on(threads_, stream_);
         engine->write_back();
-        detail::collect(*engine, x, {0}, "the parameters");
+        bool const moved = detail::collect(*engine, x, {0}, "the parameters");
+        if (moved) detail::forget(*engine, engine->callers_array());
         settle(*engine);
         engine->refresh();
         return *engine;

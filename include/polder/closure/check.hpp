@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/overlap.hpp>
 #include <polder/closure/check_options.hpp>
 #include <polder/closure/closure_differences.hpp>
 #include <polder/closure/closure_probe.hpp>
@@ -233,6 +234,7 @@ ClosureReport check_closure(C& x, Closure&& closure, CheckOptions const& options
             return closure(at, gradient);
         }
     };
+    detail::require_apart(detail::Called{"the parameters", x});
     Twin<C> at(x), gradient(x);
     constexpr bool float_loss =
         std::is_same_v<std::invoke_result_t<decltype(call), C const&, C&, Pass>, float>;
