@@ -45,8 +45,9 @@ public:
     /// Loss and gradient of a model at the parameters that it holds; see Optimizer::step_in_place.
     using ModelClosure = std::function<Loss(Pass)>;
     /// A value of the state.
-    using StateValue = std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>,
-                                    std::reference_wrapper<std::uint64_t>>;
+    using StateValue =
+        std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>,
+                     std::span<std::uint64_t>, std::reference_wrapper<std::uint64_t>>;
 
     template <class Method, class BaseOpt>
     AnyOptimizer(Optimizer<Method, BaseOpt> optimizer)  // NOLINT: conversion is meant

@@ -224,8 +224,8 @@ public:
     }
 
     /// Calls f(std::string_view name, std::span<T> values) for each array of the state (T: float or
-    /// double, as bound, and std::uint8_t for a mask), and f(std::string_view name, std::uint64_t& count) for
-    /// each counter, in a fixed order.
+    /// double, as bound, and std::uint8_t for a mask), f(std::string_view name, std::uint64_t& count) for
+    /// each counter, and f("base_steps", std::span<std::uint64_t> counts) with a count for each block, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
         if (!counts_are_ours_) bound_.engine.count(data_);
@@ -239,10 +239,7 @@ public:
         for (std::size_t k = 0; k < bound_.counters.size(); ++k) {
             f(std::string_view(bound_.plan.counters()[k]), bound_.counters[k]);
         }
-        f(std::string_view("base_steps"), data_.base_steps[0]);
-        for (std::size_t k = 0; k < groups_.size(); ++k) {
-            f(std::string_view("base_steps." + groups_[k].name), data_.base_steps[k + 1]);
-        }
+        f(std::string_view("base_steps"), std::span<std::uint64_t>(base_steps_of_blocks()));
     }
 
     /// The composed type, by the names of its parts. Two optimizers with the same text have the same state, except for
@@ -292,7 +289,7 @@ private:
                 bound_.engine.clear();
                 throw;
             }
-            groups_assigned_ = false;
+            forget_blocks();
         }
         auto* const engine = bound_.engine.template get<Engine>();
         if (engine == nullptr) {

@@ -40,7 +40,7 @@ struct Group {
 
 namespace detail {
 
-// The values of a group in the next step.
+// The values of a cohort in the next step: those of its group.
 struct GroupSettings {
     std::optional<double> learning_rate, weight_decay, rho;
     bool adaptive = true;
@@ -76,6 +76,19 @@ std::string listed(Names const& names) {
     std::string text;
     for (auto const& name : names) text.append(text.empty() ? "'" : ", '").append(name).append("'");
     return text;
+}
+
+inline void validate_groups(std::vector<Group> const& groups) {
+    for (std::size_t k = 0; k < groups.size(); ++k) {
+        if (groups[k].name.empty()) throw std::invalid_argument("polder: a group needs a name");
+        groups[k].validate();
+        for (std::size_t other = 0; other < k; ++other) {
+            if (groups[other].name == groups[k].name) {
+                throw std::invalid_argument("polder: two groups are named '" + groups[k].name +
+                                            "'");
+            }
+        }
+    }
 }
 
 // The group of each block: 1, 2, ... in the order of `groups`, or 0.
