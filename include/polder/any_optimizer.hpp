@@ -22,6 +22,7 @@
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
+#include <polder/error.hpp>
 #include <polder/optimizer.hpp>
 #include <polder/registry/any_base.hpp>
 #include <polder/registry/base_optimizers.hpp>
@@ -133,7 +134,7 @@ private:
             if constexpr (Optimizer<Method, BaseOpt>::has_perturbation) {
                 return optimizer.perturbation(x, closure, eps);
             } else {
-                throw std::logic_error("polder: this method has no perturbation");
+                POLDER_THROW std::logic_error("polder: this method has no perturbation");
             }
         }
         bool has_mask() const override { return optimizer.has_mask; }
@@ -142,7 +143,7 @@ private:
             if constexpr (Optimizer<Method, BaseOpt>::has_mask) {
                 optimizer.set_mask(x, mask);
             } else {
-                throw std::logic_error("polder: this method has no mask");
+                POLDER_THROW std::logic_error("polder: this method has no mask");
             }
         }
         int batches() const override { return Optimizer<Method, BaseOpt>::batches; }

@@ -22,6 +22,7 @@
 #include <polder/closure/requirements.hpp>
 #include <polder/concepts.hpp>
 #include <polder/engine/cpu.hpp>
+#include <polder/error.hpp>
 #include <polder/policy_name.hpp>
 #include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
@@ -213,8 +214,9 @@ public:
             auto& engine = prepare(x);
             std::size_t const size = engine.layout().size();
             if (mask.size() != size) {
-                throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
-                                            " values, expected " + std::to_string(size));
+                POLDER_THROW std::invalid_argument("polder: the mask has " +
+                                                   std::to_string(mask.size()) +
+                                                   " values, expected " + std::to_string(size));
             }
             auto const values = engine.values(method_.mask(*bound_.state));
             std::transform(mask.begin(), mask.end(), values.begin(),
@@ -283,23 +285,23 @@ private:
         validate();
         if (bound_.engine.empty()) {
             detail::require_apart(detail::Called{"the parameters", x});
-            try {
-                start(bound_.template make<Engine>(x, method_, base_));
-            } catch (...) {
+            POLDER_TRY { start(bound_.template make<Engine>(x, method_, base_)); }
+            POLDER_CATCH_ALL {
                 bound_.engine.clear();
-                throw;
+                POLDER_RETHROW;
             }
             forget_blocks();
         }
         auto* const engine = bound_.engine.template get<Engine>();
         if (engine == nullptr) {
-            throw std::invalid_argument(
+            POLDER_THROW std::invalid_argument(
                 "polder: the scalar type of the parameters is not that of the first step");
         }
         if constexpr (!detail::step_of_its_own<BaseOpt>) {
             if (detail::state_size(base_) != bound_.base_state->count) {
-                throw std::invalid_argument("polder: the base optimizer's options now need other "
-                                            "state than at the first step");
+                POLDER_THROW std::invalid_argument(
+                    "polder: the base optimizer's options now need other "
+                    "state than at the first step");
             }
         }
         counts_are_ours_ = false;
@@ -349,13 +351,13 @@ private:
 
         detail::Ending const& ending = run.ending();
         if (is_step && !run.ended() && engine.alive()) {
-            throw std::logic_error("polder: a step of a method ends with a descent");
+            POLDER_THROW std::logic_error("polder: a step of a method ends with a descent");
         }
         detail::Fault const fault = engine.end(ending, run.ended());
         if (fault != detail::Fault::none) {
             if (non_finite_ == NonFinite::raise) {
-                throw NonFiniteError("polder: step " + std::to_string(data_.steps + 1) + ": the " +
-                                     detail::to_text(fault) + " is not finite");
+                POLDER_THROW NonFiniteError("polder: step " + std::to_string(data_.steps + 1) +
+                                            ": the " + detail::to_text(fault) + " is not finite");
             }
             ++data_.skipped;
             report.skipped = true;

@@ -17,6 +17,7 @@
 #include <polder/closure/non_finite.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/step_data.hpp>
+#include <polder/error.hpp>
 #include <polder/groups/group.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/schedule/interval.hpp>
@@ -45,8 +46,9 @@ public:
             if (group.name == name) return group;
             known.push_back(group.name);
         }
-        throw std::out_of_range("polder: unknown group '" + std::string(name) +
-                                "'; known: " + (known.empty() ? "none" : detail::listed(known)));
+        POLDER_THROW std::out_of_range(
+            "polder: unknown group '" + std::string(name) +
+            "'; known: " + (known.empty() ? "none" : detail::listed(known)));
     }
 
     /// Which steps are steps of the method; default: all. Throws std::invalid_argument if the interval is not valid.

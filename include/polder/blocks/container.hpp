@@ -34,6 +34,7 @@
 #include <polder/blocks/block.hpp>
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/memory_space.hpp>
+#include <polder/error.hpp>
 
 namespace polder {
 
@@ -130,8 +131,9 @@ void visit_named_members(C& c, F const& f, Path const& at) {
     auto const count = static_cast<std::size_t>(std::distance(std::begin(names), std::end(names)));
     constexpr std::size_t expected = std::tuple_size_v<decltype(members)>;
     if (count != expected) {
-        throw std::invalid_argument("polder: Members<...>::names() gives " + std::to_string(count) +
-                                    " names, expected " + std::to_string(expected));
+        POLDER_THROW std::invalid_argument("polder: Members<...>::names() gives " +
+                                           std::to_string(count) + " names, expected " +
+                                           std::to_string(expected));
     }
     auto name = std::ranges::begin(names);
     std::apply(
@@ -384,7 +386,7 @@ private:
         for_each_named_block(copy_.container, [&](std::string const& name, Scalar const* data,
                                                   std::size_t size, BlockShape) {
             if (size > 0 && data == *block) {
-                throw std::invalid_argument(
+                POLDER_THROW std::invalid_argument(
                     "polder: block '" + name +
                     "' of a copy of the parameters is the original's memory, expected a deep copy");
             }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/error.hpp>
 
 namespace polder::detail {
 
@@ -70,8 +71,8 @@ void require_apart(Called<C> const&... containers) {
          ...);
         return text;
     };
-    throw std::invalid_argument("polder: " + name(first) + " and " + name(second) +
-                                " share memory; expected all memory to be listed once");
+    POLDER_THROW std::invalid_argument("polder: " + name(first) + " and " + name(second) +
+                                       " share memory; expected all memory to be listed once");
 }
 
 }  // namespace polder::detail

@@ -20,6 +20,7 @@
 #include <polder/closure/forms.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/concepts.hpp>
+#include <polder/error.hpp>
 
 namespace polder {
 namespace detail {
@@ -40,11 +41,8 @@ public:
     }
 
     ClosureReport run() {
-        try {
-            look();
-        } catch (OtherShape const& other) {
-            report_.shape = other.text;
-        }
+        POLDER_TRY { look(); }
+        POLDER_CATCH(OtherShape, other) { report_.shape = other.text; }
         report_.evaluations = probe_.evaluations;
         report_.writes_parameters = probe_.writes_parameters;
         return std::move(report_);

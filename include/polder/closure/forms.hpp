@@ -15,6 +15,7 @@
 #include <polder/blocks/overlap.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
+#include <polder/error.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
 
@@ -27,9 +28,9 @@ concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
 
 [[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
                                      std::size_t expected) {
-    throw std::invalid_argument("polder: " + what + ": block " + std::to_string(block) + " has " +
-                                std::to_string(found) + " coordinates, expected " +
-                                std::to_string(expected));
+    POLDER_THROW std::invalid_argument("polder: " + what + ": block " + std::to_string(block) +
+                                       " has " + std::to_string(found) + " coordinates, expected " +
+                                       std::to_string(expected));
 }
 
 // Makes the next collect() of an array see all its blocks as moved.
@@ -56,15 +57,15 @@ bool collect(Engine& engine, C& container, ArrayId array, char const* what,
         table[block++] = data;
     });
     if (block < sizes.size()) {
-        throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
-                                    " blocks, expected " + std::to_string(sizes.size()));
+        POLDER_THROW std::invalid_argument("polder: " + std::string(what) + ": " +
+                                           std::to_string(block) + " blocks, expected " +
+                                           std::to_string(sizes.size()));
     }
     if (moved) {
-        try {
-            require_apart(others..., Called{what, container});
-        } catch (...) {
+        POLDER_TRY { require_apart(others..., Called{what, container}); }
+        POLDER_CATCH_ALL {
             forget(engine, array);  // so that the next call looks again
-            throw;
+            POLDER_RETHROW;
         }
     }
     engine.table_is_filled(array);
@@ -183,9 +184,8 @@ public:
     InPlace(InPlace const&) = delete;
     InPlace& operator=(InPlace const&) = delete;
     ~InPlace() {
-        try {
-            put_back();
-        } catch (...) {  // the device is faulty; the exception of the closure says so
+        POLDER_TRY { put_back(); }
+        POLDER_CATCH_ALL {  // the device is faulty; the exception of the closure says so
         }
     }
 

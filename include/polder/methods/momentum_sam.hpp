@@ -8,6 +8,7 @@
 
 #include <polder/concepts.hpp>
 #include <polder/distance/none.hpp>
+#include <polder/error.hpp>
 #include <polder/family.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/optimizer.hpp>
@@ -31,9 +32,10 @@ struct MomentumAscent {
     template <class BaseOpt>
     void validate_over(BaseOpt const& base) const {
         if (!detail::has_first_moment(base)) {
-            throw std::invalid_argument("polder: Momentum-SAM needs a base optimizer with a first "
-                                        "moment: Adam, AdamW, Lion, LAMB, or "
-                                        "SGD or RMSprop with momentum > 0");
+            POLDER_THROW std::invalid_argument(
+                "polder: Momentum-SAM needs a base optimizer with a first "
+                "moment: Adam, AdamW, Lion, LAMB, or "
+                "SGD or RMSprop with momentum > 0");
         }
     }
 
