@@ -283,6 +283,7 @@ private:
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
         validate();
+        detail::validate_as<scalar_t<C>>(base_);
         if (bound_.engine.empty()) {
             detail::require_apart(detail::Called{"the parameters", x});
             POLDER_TRY { start(bound_.template make<Engine>(x, method_, base_)); }
