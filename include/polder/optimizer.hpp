@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -23,6 +24,7 @@
 #include <polder/concepts.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/error.hpp>
+#include <polder/moved_from.hpp>
 #include <polder/policy_name.hpp>
 #include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
@@ -89,7 +91,7 @@ inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run
 ///
 /// Results do not depend on the number of threads or on the container. They do not depend on how parameters are cut into
 /// blocks either, except for methods that say so in their name. Only the first step allocates memory. Not thread-safe: one
-/// step at a time.
+/// step at a time. A copy has a state of its own. One that has been moved from can be assigned to, and refuses to step.
 template <class Method, class BaseOpt>
 class Optimizer : public Settings {
     static_assert(
@@ -115,6 +117,9 @@ public:
     template <class C>
     using ReportOf = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
 
+    /// Of parts with their defaults.
+    Optimizer() requires std::default_initializable<Method> && std::default_initializable<BaseOpt>
+        : Optimizer(Method{}, BaseOpt{}) {}
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.
     Optimizer(Method method, BaseOpt base) : method_(std::move(method)), base_(std::move(base)) {
@@ -282,6 +287,10 @@ private:
     template <class C>
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
+        if (moved_from_.is()) {
+            POLDER_THROW std::logic_error(
+                "polder: this optimizer has been moved from; assign one to it first");
+        }
         validate();
         detail::validate_as<scalar_t<C>>(base_);
         if (bound_.engine.empty()) {
@@ -406,6 +415,7 @@ private:
     BaseOpt base_;
     detail::Binding<Method, BaseOpt> bound_;
     unsigned last_descents_ = 1;
+    detail::MovedFrom moved_from_;
     bool counts_are_ours_ = false;  // data_ has the counts, and they need not be read from a device
 };
 

@@ -21,12 +21,16 @@
 #include <polder/groups/group.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/schedule/interval.hpp>
+#include <polder/schedule/schedules.hpp>
 
 namespace polder {
 
 /// The settings that all optimizers have. They are not part of the state, so files of state do not contain them.
 class Settings {
 public:
+    /// The factor in step t = 0, 1, ...
+    using Schedule = std::function<double(std::uint64_t)>;
+
     /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and for a
     /// name that is empty or used twice. The next step checks whether the blocks exist. The base optimizer counts
     /// its steps for each block: those in which the block was not frozen. The counts stay when groups change.
@@ -59,11 +63,15 @@ public:
     Interval const& interval() const noexcept { return interval_; }
 
     /// The factor of the learning rate, and that of rho, in step t = 0, 1, ..., for all groups; default: 1. See
-    /// schedules.hpp.
-    void set_learning_rate_schedule(std::function<double(std::uint64_t)> schedule) {
+    /// schedules.hpp. Throws std::invalid_argument for a schedule whose arguments are out of range.
+    template <class Of = Schedule>
+    void set_learning_rate_schedule(Of schedule) {
+        schedules::validate(schedule);
         learning_rate_schedule_ = std::move(schedule);
     }
-    void set_rho_schedule(std::function<double(std::uint64_t)> schedule) {
+    template <class Of = Schedule>
+    void set_rho_schedule(Of schedule) {
+        schedules::validate(schedule);
         rho_schedule_ = std::move(schedule);
     }
 
@@ -166,7 +174,7 @@ protected:
 
     std::vector<Group> groups_;
     Interval interval_;
-    std::function<double(std::uint64_t)> learning_rate_schedule_, rho_schedule_;
+    Schedule learning_rate_schedule_, rho_schedule_;
     Clipping clipping_;
     int threads_ = default_threads();
     void* stream_ = nullptr;
@@ -205,7 +213,7 @@ private:
         for (Group const& group : groups_) assigned_.push_back(group.blocks);
         counts_in_cohorts_ = true;
     }
-    double factor(std::function<double(std::uint64_t)> const& schedule, char const* what) const {
+    double factor(Schedule const& schedule, char const* what) const {
         if (!schedule) return 1;
         double const value = schedule(data_.steps);
         if (!(std::isfinite(value) && value >= 0)) {

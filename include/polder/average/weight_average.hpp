@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -40,6 +41,7 @@ struct WeightAverageOptions {
 template <class Optimizer>
 class WeightAverage {
 public:
+    WeightAverage() requires std::default_initializable<Optimizer> : WeightAverage(Optimizer{}) {}
     /// Throws std::invalid_argument where the decay is out of range.
     explicit WeightAverage(Optimizer optimizer, WeightAverageOptions options = {})
         : optimizer_(std::move(optimizer)), options_(options) {

@@ -1,6 +1,7 @@
 /// Momentum-SAM: the perturbation comes from the base optimizer's momentum, so that a step costs one gradient.
 #pragma once
 
+#include <concepts>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -70,6 +71,7 @@ using MomentumSAMOptions = MomentumAscent;
 ///     polder::MomentumSAM optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.3}};
 template <class BaseOpt>
 struct MomentumSAM : Optimizer<MomentumAscent, BaseOpt> {
+    MomentumSAM() requires std::default_initializable<BaseOpt> : MomentumSAM(BaseOpt{}) {}
     MomentumSAM(BaseOpt base, detail::NumberWithoutBraces) : MomentumSAM(base) {}
     explicit MomentumSAM(BaseOpt base, MomentumSAMOptions options = {})
         : Optimizer<MomentumAscent, BaseOpt>(options, base) {}

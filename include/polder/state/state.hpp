@@ -328,6 +328,14 @@ void save_state(std::filesystem::path const& file, Optimizer& optimizer, C& x,
     writer.write(file);
 }
 
+/// As above, of a copy of the optimizer, which needs the memory for its state once more.
+template <class Optimizer, parameter_container C>
+void save_state(std::filesystem::path const& file, Optimizer const& optimizer, C& x,
+                Metadata const& metadata = {}) {
+    Optimizer copy = optimizer;
+    save_state(file, copy, x, metadata);
+}
+
 /// Gives `optimizer` the state in the file, so that it goes on from parameters x as the saved one did. It
 /// must be of the same type and options, hyper-parameters are its own. Spans of an earlier visit_state are
 /// invalid afterwards. Returns the metadata. Throws as read_state; then `optimizer` is as it was.
@@ -348,6 +356,13 @@ void save_checkpoint(std::filesystem::path const& file, Optimizer& optimizer, C&
     add_parameters(writer, x);
     add_state(writer, optimizer, x);
     writer.write(file);
+}
+
+template <class Optimizer, parameter_container C>
+void save_checkpoint(std::filesystem::path const& file, Optimizer const& optimizer, C& x,
+                     Metadata const& metadata = {}) {
+    Optimizer copy = optimizer;
+    save_checkpoint(file, copy, x, metadata);
 }
 
 /// As load_state, and writes the parameters in the file to x, whose blocks must have the same names and
