@@ -15,6 +15,7 @@
 #include <polder/base/sgd.hpp>
 #include <polder/blocks/arena.hpp>
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/twin.hpp>
 #include <polder/closure/check.hpp>
 #include <polder/closure/clipping.hpp>
 #include <polder/closure/non_finite.hpp>

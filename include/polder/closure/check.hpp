@@ -13,6 +13,7 @@
 
 #include <polder/blocks/container.hpp>
 #include <polder/blocks/overlap.hpp>
+#include <polder/blocks/twin.hpp>
 #include <polder/closure/check_options.hpp>
 #include <polder/closure/closure_differences.hpp>
 #include <polder/closure/closure_probe.hpp>

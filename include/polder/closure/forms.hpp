@@ -13,6 +13,7 @@
 
 #include <polder/blocks/container.hpp>
 #include <polder/blocks/overlap.hpp>
+#include <polder/blocks/twin.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
 #include <polder/error.hpp>
