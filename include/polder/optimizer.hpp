@@ -376,6 +376,7 @@ private:
             run.store_counters();
             count_step(ending.descents, ending.active);
             engine.expect(data_);
+            uncount_left_out(engine.layout(), ending.descents);
         }
         return engine.report(report, ending);
     }

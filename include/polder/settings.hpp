@@ -15,6 +15,7 @@
 
 #include <polder/closure/clipping.hpp>
 #include <polder/closure/non_finite.hpp>
+#include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/step_data.hpp>
 #include <polder/error.hpp>
@@ -157,6 +158,15 @@ protected:
         }
         counts_in_cohorts_ = false;
         return block_steps_;
+    }
+    // Takes back what count_step has counted for blocks that this step alone has left out.
+    void uncount_left_out(Layout const& layout, unsigned descents) {
+        auto const left_out = [&](std::size_t block) {
+            return layout.frozen(block) && !data_.settings[data_.group[block]].frozen;
+        };
+        for (std::size_t block = 0; block < data_.group.size(); ++block) {
+            if (left_out(block)) base_steps_of_blocks()[block] -= descents;
+        }
     }
     void forget_blocks() noexcept {
         counts_in_cohorts_ = false;

@@ -49,7 +49,8 @@ void require_apart(Called<C> const&... containers) {
         std::size_t block = 0;
         for_each_block(of, [&](auto* data, std::size_t size) {
             auto const begin = reinterpret_cast<std::uintptr_t>(data);
-            if (size > 0) ranges.push_back({begin, begin + size * sizeof *data, container, block});
+            if (size > 0 && data != nullptr)
+                ranges.push_back({begin, begin + size * sizeof *data, container, block});
             ++block;
         });
         ++container;

@@ -31,6 +31,7 @@ namespace polder {
 ///     });
 ///
 /// A tensor that is listed twice (tied weights) is one block, with the name of the first time.
+/// As in PyTorch, a tensor without a gradient is left alone: one that needs none, and one on which the loss does not depend.
 /// It refers to the tensors that it is made of, and so do the results of gradients() and tensors().
 /// A copy has tensors of its own, and an assignment copies values into the tensors at hand.
 ///
@@ -113,10 +114,18 @@ public:
         for (std::size_t k = 0; k < values.size(); ++k) checked(k).detach().copy_(values[k]);
     }
 
-    /// Calls f(name, pointer, size, shape) for each tensor.
+    /// Calls f(name, pointer, size, shape) for each tensor; for a gradient that there is not with a null pointer. Throws
+    /// std::invalid_argument where no tensor has a gradient.
     template <class F>
     void visit_blocks(F&& f) {
+        if (are_gradients_) require_gradients();
         for (std::size_t k = 0; k < tensors_.size(); ++k) {
+            if (are_gradients_ && !tensors_[k].grad().defined()) {
+                f(names_[k], static_cast<T*>(nullptr),
+                  static_cast<std::size_t>(tensors_[k].numel()),
+                  detail::shape_of_extents(tensors_[k].sizes(), true));
+                continue;
+            }
             at::Tensor const tensor = checked(k);
             f(names_[k], tensor.template data_ptr<T>(), static_cast<std::size_t>(tensor.numel()),
               detail::shape_of_extents(tensor.sizes(), true));
@@ -132,6 +141,13 @@ private:
         if (std::any_of(tensors_.begin(), tensors_.end(), same)) return;
         names_.push_back(std::move(name));
         tensors_.push_back(tensor);
+    }
+    void require_gradients() const {
+        auto const has_one = [](at::Tensor const& tensor) { return tensor.grad().defined(); };
+        if (!tensors_.empty() && std::none_of(tensors_.begin(), tensors_.end(), has_one)) {
+            throw std::invalid_argument("polder: no tensor has a gradient; expected a loss that "
+                                        "depends on one, and backward()");
+        }
     }
     void check_all() const {
         for (std::size_t k = 0; k < tensors_.size(); ++k) checked(k);

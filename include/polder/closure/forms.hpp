@@ -204,6 +204,7 @@ public:
         // Where the gradient lies stays in the caller's array, also when a method moves the values to memory of their own.
         ArrayId const lies = engine_.callers_array();
         collect(engine_, gradient_, lies, "the gradient", Called{"the parameters", x_});
+        leave_alone(lies);
         engine_.table(gradient) = engine_.table(lies);
         engine_.table_is_filled(gradient);
         return loss;
@@ -227,6 +228,23 @@ public:
     }
 
 private:
+    // Blocks without a gradient (TorchTensors) are frozen for this step.
+    void leave_alone(ArrayId gradient) {
+        auto& layout = engine_.layout();
+        auto const& table = engine_.table(gradient);
+        for (std::size_t block = 0; block < table.size(); ++block) {
+            if (table[block] != nullptr || layout.block_sizes()[block] == 0 || layout.frozen(block))
+                continue;
+            if (!first_) {
+                POLDER_THROW std::invalid_argument(
+                    "polder: block '" + engine_.blocks().names[block] +
+                    "' had a gradient at the first evaluation of the step and has none now");
+            }
+            put_back();
+            layout.set_frozen(block, true);
+        }
+        first_ = false;
+    }
     // Copies the gradient in the model to memory of its own, if a method still holds it.
     void save_latest(ArrayId next) {
         auto const same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
@@ -255,6 +273,7 @@ private:
     Closure& closure_;
     std::vector<ArrayId> const& free_;  // gradients that no method holds
     ArrayId shown_{0};                  // the array whose values the model has
+    bool first_ = true;                 // no evaluation has ended
     ArrayId latest_{};                  // the gradient whose values the model has
 };
 
