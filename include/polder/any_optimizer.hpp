@@ -22,6 +22,7 @@
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
+#include <polder/error.hpp>
 #include <polder/optimizer.hpp>
 #include <polder/registry/any_base.hpp>
 #include <polder/registry/base_optimizers.hpp>
@@ -32,7 +33,7 @@
 namespace polder {
 
 /// Holds any optimizer of parameters C: the type does not say which method and which base optimizer it is. A copy has a state
-/// of its own.
+/// of its own. One that has been moved from can be assigned to, and refuses the rest.
 template <class C>
 class AnyOptimizer {
 public:
@@ -45,48 +46,49 @@ public:
     /// Loss and gradient of a model at the parameters that it holds; see Optimizer::step_in_place.
     using ModelClosure = std::function<Loss(Pass)>;
     /// A value of the state.
-    using StateValue = std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>,
-                                    std::reference_wrapper<std::uint64_t>>;
+    using StateValue =
+        std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>,
+                     std::span<std::uint64_t>, std::reference_wrapper<std::uint64_t>>;
 
     template <class Method, class BaseOpt>
     AnyOptimizer(Optimizer<Method, BaseOpt> optimizer)  // NOLINT: conversion is meant
         : held_(std::make_unique<Of<Method, BaseOpt>>(std::move(optimizer))) {}
-    AnyOptimizer(AnyOptimizer const& other) : held_(other.held_->clone()) {}
+    AnyOptimizer(AnyOptimizer const& other) : held_(other.held_ ? other.held_->clone() : nullptr) {}
     AnyOptimizer& operator=(AnyOptimizer const& other) { return *this = AnyOptimizer(other); }
     AnyOptimizer(AnyOptimizer&&) noexcept = default;
     AnyOptimizer& operator=(AnyOptimizer&&) noexcept = default;
     ~AnyOptimizer() = default;
 
-    StepReport step(C& x, Closure const& closure) { return held_->step(x, closure); }
+    StepReport step(C& x, Closure const& closure) { return held().step(x, closure); }
     StepReport step_in_place(C& x, C& gradient, ModelClosure const& closure) {
-        return held_->step_in_place(x, gradient, closure);
+        return held().step_in_place(x, gradient, closure);
     }
     /// Whether there is an eps. Without one perturbation() throws std::logic_error.
-    bool has_perturbation() const { return held_->has_perturbation(); }
+    bool has_perturbation() const { return held().has_perturbation(); }
     StepReport perturbation(C& x, Closure const& closure, C& eps) {
-        return held_->perturbation(x, closure, eps);
+        return held().perturbation(x, closure, eps);
     }
     /// Whether there is a mask. Without one set_mask() throws std::logic_error.
-    bool has_mask() const { return held_->has_mask(); }
-    void set_mask(C& x, std::span<std::uint8_t const> mask) { held_->set_mask(x, mask); }
+    bool has_mask() const { return held().has_mask(); }
+    void set_mask(C& x, std::span<std::uint8_t const> mask) { held().set_mask(x, mask); }
     /// The batches that a step asks for.
-    int batches() const { return held_->batches(); }
+    int batches() const { return held().batches(); }
 
     /// Groups, intervals, schedules, clipping, threads, epochs: see Settings.
-    Settings& settings() { return held_->settings(); }
-    Settings const& settings() const { return held_->settings(); }
+    Settings& settings() { return held().settings(); }
+    Settings const& settings() const { return held().settings(); }
     void begin_epoch() { settings().begin_epoch(); }
     void set_threads(int threads) { settings().set_threads(threads); }
     std::uint64_t steps() const { return settings().steps(); }
     std::uint64_t skipped_steps() const { return settings().skipped_steps(); }
     /// The base optimizer's.
-    void set_learning_rate(double rate) { held_->set_learning_rate(rate); }
+    void set_learning_rate(double rate) { held().set_learning_rate(rate); }
 
-    void bind(C& x) { held_->bind(x); }
-    std::string method() const { return held_->method(); }
+    void bind(C& x) { held().bind(x); }
+    std::string method() const { return held().method(); }
     template <class F>
     void visit_state(F&& f) {
-        held_->visit_state([&](std::string_view name, StateValue value) {
+        held().visit_state([&](std::string_view name, StateValue value) {
             std::visit(
                 [&]<class V>(V of) {
                     if constexpr (std::is_same_v<V, std::reference_wrapper<std::uint64_t>>) {
@@ -132,7 +134,7 @@ private:
             if constexpr (Optimizer<Method, BaseOpt>::has_perturbation) {
                 return optimizer.perturbation(x, closure, eps);
             } else {
-                throw std::logic_error("polder: this method has no perturbation");
+                POLDER_THROW std::logic_error("polder: this method has no perturbation");
             }
         }
         bool has_mask() const override { return optimizer.has_mask; }
@@ -141,7 +143,7 @@ private:
             if constexpr (Optimizer<Method, BaseOpt>::has_mask) {
                 optimizer.set_mask(x, mask);
             } else {
-                throw std::logic_error("polder: this method has no mask");
+                POLDER_THROW std::logic_error("polder: this method has no mask");
             }
         }
         int batches() const override { return Optimizer<Method, BaseOpt>::batches; }
@@ -160,6 +162,13 @@ private:
         }
         Optimizer<Method, BaseOpt> optimizer;
     };
+    Held& held() const {
+        if (held_ == nullptr) {
+            POLDER_THROW std::logic_error(
+                "polder: this optimizer has been moved from; assign one to it first");
+        }
+        return *held_;
+    }
     std::unique_ptr<Held> held_;
 };
 

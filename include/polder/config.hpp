@@ -1,4 +1,4 @@
-/// The only macros of polder. None changes the meaning of a type.
+/// The macros of polder, besides those of error.hpp. None changes the meaning of a type.
 ///
 /// POLDER_HOST_DEVICE       marks the scalar functions of policies, so that a CUDA compiler can call them in kernels.
 ///                          Empty for a host compiler.
@@ -7,6 +7,12 @@
 /// POLDER_INDEPENDENT       the iterations of the loop that follows do not depend on one another
 /// POLDER_NO_PASS_WARNINGS  until POLDER_PASS_WARNINGS clang does not warn of loops that it cannot vectorise
 #pragma once
+
+// Without not-a-number there is no NonFinite::raise, and no check of a hyper-parameter.
+#if defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__ != 0
+#error                                                                                             \
+    "polder: -ffast-math and -ffinite-math-only leave out all checks for values that are not finite; add -fno-finite-math-only"
+#endif
 
 #if defined(__CUDACC__)
 #define POLDER_HOST_DEVICE __host__ __device__

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <polder/error.hpp>
+
 namespace polder {
 
 namespace detail {
@@ -14,7 +16,7 @@ namespace detail {
 [[noreturn]] inline void refuse(std::string_view name, double value, std::string_view range) {
     std::ostringstream message;
     message << "polder: " << name << " = " << value << " is out of range; expected " << range;
-    throw std::invalid_argument(message.str());
+    POLDER_THROW std::invalid_argument(message.str());
 }
 
 // A parameter type that takes any number, to refuse numbers where a method takes options.
@@ -37,6 +39,15 @@ inline void require_non_negative(std::string_view name, double value) {
 /// Throws std::invalid_argument unless value is finite and > 0.
 inline void require_positive(std::string_view name, double value) {
     if (!(std::isfinite(value) && value > 0)) detail::refuse(name, value, "a finite number > 0");
+}
+
+/// Throws std::invalid_argument unless value is > 0 as a T, too: 1e-50 is 0 as float.
+template <class T>
+void require_positive_as(std::string_view name, double value) {
+    if (!(static_cast<T>(value) > 0)) {
+        detail::refuse(name, value,
+                       sizeof(T) == 4 ? "a number that is > 0 as float" : "a number > 0");
+    }
 }
 
 /// Throws std::invalid_argument unless 0 <= value < 1.

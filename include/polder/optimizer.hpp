@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/overlap.hpp>
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/forms.hpp>
 #include <polder/closure/non_finite.hpp>
@@ -21,6 +23,8 @@
 #include <polder/closure/requirements.hpp>
 #include <polder/concepts.hpp>
 #include <polder/engine/cpu.hpp>
+#include <polder/error.hpp>
+#include <polder/moved_from.hpp>
 #include <polder/policy_name.hpp>
 #include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
@@ -87,7 +91,7 @@ inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run
 ///
 /// Results do not depend on the number of threads or on the container. They do not depend on how parameters are cut into
 /// blocks either, except for methods that say so in their name. Only the first step allocates memory. Not thread-safe: one
-/// step at a time.
+/// step at a time. A copy has a state of its own. One that has been moved from can be assigned to, and refuses to step.
 template <class Method, class BaseOpt>
 class Optimizer : public Settings {
     static_assert(
@@ -113,6 +117,9 @@ public:
     template <class C>
     using ReportOf = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
 
+    /// Of parts with their defaults.
+    Optimizer() requires std::default_initializable<Method> && std::default_initializable<BaseOpt>
+        : Optimizer(Method{}, BaseOpt{}) {}
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.
     Optimizer(Method method, BaseOpt base) : method_(std::move(method)), base_(std::move(base)) {
@@ -127,8 +134,8 @@ public:
     /// A method with two batches, or with samples, needs the second form.
     ///
     /// Throws what the closure throws; NonFiniteError; std::invalid_argument where x is not of the
-    /// shape of the first step, a hyper-parameter was changed to something out of range, or a group names a
-    /// block that x does not have.
+    /// shape of the first step, two blocks share memory (tied weights are listed once), a hyper-parameter was changed to
+    /// something out of range, or a group names a block that x does not have.
     template <class C, class Closure>
     auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
@@ -184,7 +191,8 @@ public:
                 form(engine, x, closure, bound_.twins);
             return with_run(engine, form, false, [&](auto& run) {
                 auto const y = place(run).y;
-                detail::collect(engine, eps, engine.callers_array(), "eps");
+                detail::collect(engine, eps, engine.callers_array(), "eps",
+                                detail::Called{"the parameters", x});
                 run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
                 if (engine.alive()) engine.clear_frozen(engine.callers_array());
             });
@@ -211,8 +219,9 @@ public:
             auto& engine = prepare(x);
             std::size_t const size = engine.layout().size();
             if (mask.size() != size) {
-                throw std::invalid_argument("polder: the mask has " + std::to_string(mask.size()) +
-                                            " values, expected " + std::to_string(size));
+                POLDER_THROW std::invalid_argument("polder: the mask has " +
+                                                   std::to_string(mask.size()) +
+                                                   " values, expected " + std::to_string(size));
             }
             auto const values = engine.values(method_.mask(*bound_.state));
             std::transform(mask.begin(), mask.end(), values.begin(),
@@ -222,8 +231,8 @@ public:
     }
 
     /// Calls f(std::string_view name, std::span<T> values) for each array of the state (T: float or
-    /// double, as bound, and std::uint8_t for a mask), and f(std::string_view name, std::uint64_t& count) for
-    /// each counter, in a fixed order.
+    /// double, as bound, and std::uint8_t for a mask), f(std::string_view name, std::uint64_t& count) for
+    /// each counter, and f("base_steps", std::span<std::uint64_t> counts) with a count for each block, in a fixed order.
     template <class F>
     void visit_state(F&& f) {
         if (!counts_are_ours_) bound_.engine.count(data_);
@@ -237,10 +246,7 @@ public:
         for (std::size_t k = 0; k < bound_.counters.size(); ++k) {
             f(std::string_view(bound_.plan.counters()[k]), bound_.counters[k]);
         }
-        f(std::string_view("base_steps"), data_.base_steps[0]);
-        for (std::size_t k = 0; k < groups_.size(); ++k) {
-            f(std::string_view("base_steps." + groups_[k].name), data_.base_steps[k + 1]);
-        }
+        f(std::string_view("base_steps"), std::span<std::uint64_t>(base_steps_of_blocks()));
     }
 
     /// The composed type, by the names of its parts. Two optimizers with the same text have the same state, except for
@@ -281,32 +287,39 @@ private:
     template <class C>
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
+        if (moved_from_.is()) {
+            POLDER_THROW std::logic_error(
+                "polder: this optimizer has been moved from; assign one to it first");
+        }
         validate();
+        detail::validate_as<scalar_t<C>>(base_);
         if (bound_.engine.empty()) {
-            try {
-                start(bound_.template make<Engine>(x, method_, base_));
-            } catch (...) {
+            detail::require_apart(detail::Called{"the parameters", x});
+            POLDER_TRY { start(bound_.template make<Engine>(x, method_, base_)); }
+            POLDER_CATCH_ALL {
                 bound_.engine.clear();
-                throw;
+                POLDER_RETHROW;
             }
-            groups_assigned_ = false;
+            forget_blocks();
         }
         auto* const engine = bound_.engine.template get<Engine>();
         if (engine == nullptr) {
-            throw std::invalid_argument(
+            POLDER_THROW std::invalid_argument(
                 "polder: the scalar type of the parameters is not that of the first step");
         }
         if constexpr (!detail::step_of_its_own<BaseOpt>) {
             if (detail::state_size(base_) != bound_.base_state->count) {
-                throw std::invalid_argument("polder: the base optimizer's options now need other "
-                                            "state than at the first step");
+                POLDER_THROW std::invalid_argument(
+                    "polder: the base optimizer's options now need other "
+                    "state than at the first step");
             }
         }
         counts_are_ours_ = false;
         engine->data = &data_;
         engine->run_on(threads_, stream_);
         engine->write_back();
-        detail::collect(*engine, x, {0}, "the parameters");
+        bool const moved = detail::collect(*engine, x, {0}, "the parameters");
+        if (moved) detail::forget(*engine, engine->callers_array());
         settle(*engine);
         engine->refresh();
         return *engine;
@@ -348,13 +361,13 @@ private:
 
         detail::Ending const& ending = run.ending();
         if (is_step && !run.ended() && engine.alive()) {
-            throw std::logic_error("polder: a step of a method ends with a descent");
+            POLDER_THROW std::logic_error("polder: a step of a method ends with a descent");
         }
         detail::Fault const fault = engine.end(ending, run.ended());
         if (fault != detail::Fault::none) {
             if (non_finite_ == NonFinite::raise) {
-                throw NonFiniteError("polder: step " + std::to_string(data_.steps + 1) + ": the " +
-                                     detail::to_text(fault) + " is not finite");
+                POLDER_THROW NonFiniteError("polder: step " + std::to_string(data_.steps + 1) +
+                                            ": the " + detail::to_text(fault) + " is not finite");
             }
             ++data_.skipped;
             report.skipped = true;
@@ -363,6 +376,7 @@ private:
             run.store_counters();
             count_step(ending.descents, ending.active);
             engine.expect(data_);
+            uncount_left_out(engine.layout(), ending.descents);
         }
         return engine.report(report, ending);
     }
@@ -402,6 +416,7 @@ private:
     BaseOpt base_;
     detail::Binding<Method, BaseOpt> bound_;
     unsigned last_descents_ = 1;
+    detail::MovedFrom moved_from_;
     bool counts_are_ours_ = false;  // data_ has the counts, and they need not be read from a device
 };
 

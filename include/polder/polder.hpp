@@ -1,6 +1,10 @@
 /// Everything that needs only the standard library.
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #include <polder/average/weight_average.hpp>
 #include <polder/base/adagrad.hpp>
 #include <polder/base/adam.hpp>
@@ -11,6 +15,7 @@
 #include <polder/base/sgd.hpp>
 #include <polder/blocks/arena.hpp>
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/twin.hpp>
 #include <polder/closure/check.hpp>
 #include <polder/closure/clipping.hpp>
 #include <polder/closure/non_finite.hpp>
@@ -27,6 +32,7 @@
 #include <polder/distance/manhattan.hpp>
 #include <polder/distance/reference.hpp>
 #include <polder/distance/similarity.hpp>
+#include <polder/error.hpp>
 #include <polder/groups/group.hpp>
 #include <polder/methods/asam.hpp>
 #include <polder/methods/bsam.hpp>
@@ -63,3 +69,5 @@
 #include <polder/schedule/schedules.hpp>
 #include <polder/sharpness.hpp>
 #include <polder/version.hpp>
+
+#endif

@@ -2,6 +2,8 @@
 /// finite.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,41 +15,35 @@
 
 #include <polder/closure/clipping.hpp>
 #include <polder/closure/non_finite.hpp>
+#include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/step_data.hpp>
+#include <polder/error.hpp>
 #include <polder/groups/group.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/schedule/interval.hpp>
+#include <polder/schedule/schedules.hpp>
 
 namespace polder {
 
 /// The settings that all optimizers have. They are not part of the state, so files of state do not contain them.
 class Settings {
 public:
+    /// The factor in step t = 0, 1, ...
+    using Schedule = std::function<double(std::uint64_t)>;
+
     /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and for a
     /// name that is empty or used twice. The next step checks whether the blocks exist. The base optimizer counts
-    /// steps for each group: those in which the group was not frozen. A CUDA graph that was captured before goes on with
-    /// the groups of then, so capture the step again.
+    /// its steps for each block: those in which the block was not frozen. The counts stay when groups change.
+    /// A CUDA graph that was captured before goes on with the groups of then, so capture the step again.
     void set_groups(std::vector<Group> groups) {
-        for (std::size_t k = 0; k < groups.size(); ++k) {
-            if (groups[k].name.empty()) throw std::invalid_argument("polder: a group needs a name");
-            groups[k].validate();
-            for (std::size_t other = 0; other < k; ++other) {
-                if (groups[other].name == groups[k].name) {
-                    throw std::invalid_argument("polder: two groups are named '" + groups[k].name +
-                                                "'");
-                }
-            }
-        }
+        detail::validate_groups(groups);
         groups_ = std::move(groups);
-        data_.base_steps.resize(1);
-        data_.base_steps.resize(1 + groups_.size(), data_.base_steps[0]);
-        groups_assigned_ = false;
     }
 
     std::vector<Group> const& groups() const noexcept { return groups_; }
 
-    /// The group of that name. Its values may be changed between steps, its name and its blocks may not.
+    /// The group of that name. It may be changed between steps, as by set_groups.
     /// Throws std::out_of_range that lists the known names.
     Group& group(std::string_view name) {
         std::vector<std::string_view> known;
@@ -55,8 +51,9 @@ public:
             if (group.name == name) return group;
             known.push_back(group.name);
         }
-        throw std::out_of_range("polder: unknown group '" + std::string(name) +
-                                "'; known: " + (known.empty() ? "none" : detail::listed(known)));
+        POLDER_THROW std::out_of_range(
+            "polder: unknown group '" + std::string(name) +
+            "'; known: " + (known.empty() ? "none" : detail::listed(known)));
     }
 
     /// Which steps are steps of the method; default: all. Throws std::invalid_argument if the interval is not valid.
@@ -67,11 +64,15 @@ public:
     Interval const& interval() const noexcept { return interval_; }
 
     /// The factor of the learning rate, and that of rho, in step t = 0, 1, ..., for all groups; default: 1. See
-    /// schedules.hpp.
-    void set_learning_rate_schedule(std::function<double(std::uint64_t)> schedule) {
+    /// schedules.hpp. Throws std::invalid_argument for a schedule whose arguments are out of range.
+    template <class Of = Schedule>
+    void set_learning_rate_schedule(Of schedule) {
+        schedules::validate(schedule);
         learning_rate_schedule_ = std::move(schedule);
     }
-    void set_rho_schedule(std::function<double(std::uint64_t)> schedule) {
+    template <class Of = Schedule>
+    void set_rho_schedule(Of schedule) {
+        schedules::validate(schedule);
         rho_schedule_ = std::move(schedule);
     }
 
@@ -109,28 +110,33 @@ public:
     std::uint64_t skipped_steps() const noexcept { return data_.skipped; }
 
 protected:
-    // The numbers of each group for the next step, and which blocks are frozen.
+    // The numbers of each cohort for the next step, and which blocks are frozen.
     template <class Engine>
     void settle(Engine& engine) {
-        if (!groups_assigned_) {
-            data_.group = detail::assign_groups(groups_, engine.blocks().names);
-            groups_assigned_ = true;
+        auto const same = [](Group const& group, auto const& blocks) {
+            return group.blocks == blocks;
+        };
+        if (!counts_in_cohorts_ ||
+            !std::equal(groups_.begin(), groups_.end(), assigned_.begin(), assigned_.end(), same)) {
+            assign(engine);
         }
-        auto& settings = data_.settings;
-        settings.resize(1 + groups_.size());
         double const rate = factor(learning_rate_schedule_, "the schedule of the learning rate");
         double const rho = factor(rho_schedule_, "the schedule of rho");
-        settings[0].rate_factor = rate;
-        settings[0].rho_factor = rho;
-        for (std::size_t k = 0; k < groups_.size(); ++k) {
-            Group const& group = groups_[k];
-            settings[k + 1] = {group.learning_rate,
-                               group.weight_decay,
-                               group.rho,
-                               group.adaptive,
-                               group.frozen,
-                               rate,
-                               rho};
+        auto& settings = data_.settings;
+        detail::GroupSettings of_no_group;
+        of_no_group.rate_factor = rate;
+        of_no_group.rho_factor = rho;
+        settings.assign(cohort_groups_.size(), of_no_group);
+        for (std::size_t k = 0; k < settings.size(); ++k) {
+            if (cohort_groups_[k] == 0) continue;
+            Group const& group = groups_[cohort_groups_[k] - 1];
+            settings[k] = {group.learning_rate,
+                           group.weight_decay,
+                           group.rho,
+                           group.adaptive,
+                           group.frozen,
+                           rate,
+                           rho};
         }
         for (std::size_t block = 0; block < data_.group.size(); ++block) {
             engine.layout().set_frozen(block, settings[data_.group[block]].frozen);
@@ -140,10 +146,31 @@ protected:
         ++data_.steps;
         ++batch_;
         if (active) ++data_.method_steps;
-        data_.base_steps[0] += descents;
-        for (std::size_t k = 0; k < groups_.size(); ++k) {
-            if (!groups_[k].frozen) data_.base_steps[k + 1] += descents;
+        for (std::size_t k = 0; k < data_.settings.size(); ++k) {
+            if (!data_.settings[k].frozen) data_.base_steps[k] += descents;
         }
+    }
+    // The steps of the base optimizer in each block. They may be written to, until the next step.
+    std::vector<std::uint64_t>& base_steps_of_blocks() {
+        if (counts_in_cohorts_) {
+            for (std::size_t block = 0; block < data_.group.size(); ++block)
+                block_steps_[block] = data_.base_steps[data_.group[block]];
+        }
+        counts_in_cohorts_ = false;
+        return block_steps_;
+    }
+    // Takes back what count_step has counted for blocks that this step alone has left out.
+    void uncount_left_out(Layout const& layout, unsigned descents) {
+        auto const left_out = [&](std::size_t block) {
+            return layout.frozen(block) && !data_.settings[data_.group[block]].frozen;
+        };
+        for (std::size_t block = 0; block < data_.group.size(); ++block) {
+            if (left_out(block)) base_steps_of_blocks()[block] -= descents;
+        }
+    }
+    void forget_blocks() noexcept {
+        counts_in_cohorts_ = false;
+        block_steps_.clear();
     }
     // Counted from 0. Steps before the first begin_epoch() belong to epoch 0.
     std::uint64_t epoch() const noexcept { return epochs_ == 0 ? 0 : epochs_ - 1; }
@@ -153,25 +180,50 @@ protected:
         }
         return true;
     }
-    void validate_groups() const {
-        for (Group const& group : groups_) group.validate();
-    }
+    void validate_groups() const { detail::validate_groups(groups_); }
 
     std::vector<Group> groups_;
     Interval interval_;
-    std::function<double(std::uint64_t)> learning_rate_schedule_, rho_schedule_;
+    Schedule learning_rate_schedule_, rho_schedule_;
     Clipping clipping_;
     int threads_ = default_threads();
     void* stream_ = nullptr;
     NonFinite non_finite_ = NonFinite::raise;
 
-    detail::StepData data_{.settings = {}, .group = {}, .base_steps = {0}};
+    detail::StepData data_;
     std::uint64_t epochs_ = 0;  // begun
     std::uint64_t batch_ = 0;   // of the epoch: the steps since it began
-    bool groups_assigned_ = false;
 
 private:
-    double factor(std::function<double(std::uint64_t)> const& schedule, char const* what) const {
+    // Cuts the blocks into cohorts, by group and by steps of the base optimizer. Cohort 0 is of no group, also if it is empty.
+    template <class Engine>
+    void assign(Engine& engine) {
+        auto const groups = detail::assign_groups(groups_, engine.blocks().names);
+        if (counts_in_cohorts_ && !engine.recording()) engine.count(data_);
+        auto& steps = base_steps_of_blocks();
+        steps.resize(groups.size(), 0);
+        auto const none = std::find(groups.begin(), groups.end(), 0u);
+        cohort_groups_ = {0};
+        data_.base_steps = {
+            none == groups.end() ? 0 : steps[static_cast<std::size_t>(none - groups.begin())]};
+        data_.group.resize(groups.size());
+        for (std::size_t block = 0; block < groups.size(); ++block) {
+            std::size_t k = 0;
+            while (k < cohort_groups_.size() &&
+                   (cohort_groups_[k] != groups[block] || data_.base_steps[k] != steps[block])) {
+                ++k;
+            }
+            if (k == cohort_groups_.size()) {
+                cohort_groups_.push_back(groups[block]);
+                data_.base_steps.push_back(steps[block]);
+            }
+            data_.group[block] = static_cast<std::uint32_t>(k);
+        }
+        assigned_.clear();
+        for (Group const& group : groups_) assigned_.push_back(group.blocks);
+        counts_in_cohorts_ = true;
+    }
+    double factor(Schedule const& schedule, char const* what) const {
         if (!schedule) return 1;
         double const value = schedule(data_.steps);
         if (!(std::isfinite(value) && value >= 0)) {
@@ -179,6 +231,12 @@ private:
         }
         return value;
     }
+
+    std::vector<std::uint32_t>
+        cohort_groups_;  // of each cohort: 1, 2, ... in the order of groups_, or 0
+    std::vector<std::vector<std::string>> assigned_;  // the blocks of each group, as of the cohorts
+    std::vector<std::uint64_t> block_steps_;          // of the base optimizer, unless
+    bool counts_in_cohorts_ = false;                  // they are in data_.base_steps
 };
 
 }  // namespace polder

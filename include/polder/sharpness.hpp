@@ -1,6 +1,7 @@
 /// Sharpness<Perturb, Distance, Mix, BaseOpt>: the family of the papers over a base optimizer.
 #pragma once
 
+#include <concepts>
 #include <utility>
 
 #include <polder/composable.hpp>
@@ -28,6 +29,8 @@ namespace polder {
 template <class Perturb, class Distance, class Mix, class BaseOpt>
 class Sharpness : public Optimizer<Family<Perturb, Distance, Mix>, BaseOpt> {
 public:
+    /// Of parts with their defaults.
+    Sharpness() requires std::default_initializable<BaseOpt> : Sharpness({}, {}, {}, BaseOpt{}) {}
     /// Throws std::invalid_argument that names the hyper-parameter which is out of range, its value
     /// and the range.
     Sharpness(Perturb perturb, Distance distance, Mix mix, BaseOpt base)

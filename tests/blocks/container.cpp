@@ -10,12 +10,16 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <polder/polder.hpp>
 
 #if __has_include(<Eigen/Core>)
 #include <Eigen/Core>
+#endif
+#if __has_include(<unsupported/Eigen/CXX11/Tensor>)
+#include <unsupported/Eigen/CXX11/Tensor>
 #endif
 
 #include "support/named_blocks.hpp"
@@ -88,6 +92,16 @@ static_assert(parameter_container<std::array<std::span<float>, 2>>);
 static_assert(parameter_container<Net>);
 static_assert(parameter_container<std::vector<Net>>);
 
+static_assert(parameter_container<std::tuple<std::vector<float>, float>>);
+static_assert(parameter_container<std::map<std::string, double>>);
+static_assert(!parameter_container<std::tuple<std::vector<float>, double>>);
+static_assert(parameter_container<std::vector<std::vector<float>*>>);
+static_assert(parameter_container<std::vector<std::unique_ptr<std::vector<float>>>>);
+static_assert(parameter_container<std::vector<std::shared_ptr<std::vector<float>>>>);
+static_assert(!parameter_container<std::vector<float*>>);
+static_assert(!parameter_container<std::vector<float>*>);
+static_assert(!parameter_container<std::unique_ptr<float[]>>);
+
 static_assert(parameter_container<double[3]>);
 static_assert(parameter_container<float[3][4]>);
 static_assert(parameter_container<std::vector<float>[2]>);
@@ -119,6 +133,10 @@ static_assert(!parameter_container<Eigen::Map<Eigen::MatrixXd const>>);
 static_assert(!parameter_container<Eigen::Map<Eigen::MatrixXd, 0, Eigen::OuterStride<>>>);
 static_assert(!parameter_container<Eigen::Map<Eigen::VectorXd, 0, Eigen::InnerStride<2>>>);
 static_assert(!parameter_container<Eigen::Ref<Eigen::MatrixXd>>);
+static_assert(parameter_container<Eigen::Ref<Eigen::VectorXd>>);
+static_assert(parameter_container<Eigen::Ref<Eigen::RowVectorXf>>);
+static_assert(!parameter_container<Eigen::Ref<Eigen::VectorXd const>>);
+static_assert(!parameter_container<Eigen::Ref<Eigen::VectorXd, 0, Eigen::InnerStride<>>>);
 static_assert(!parameter_container<Eigen::Block<Eigen::MatrixXd>>);
 #endif
 
@@ -169,6 +187,51 @@ TEST_CASE("C arrays are blocks with a shape", "[blocks]") {
     CHECK(test::flat(twin.get()) == std::vector<double>{1, 2, 3, 4, 5, 6});
     twin.get()[1][2] = 7;
     CHECK(matrix[1][2] == 6);
+}
+
+namespace {
+
+// Three steps of SAM over x, with the loss of Valley.
+template <class C>
+std::vector<double> after_steps(C x) {
+    test::set_start(x);
+    SAM optimizer{Adam{.learning_rate = 0.1}};
+    for (int t = 0; t < 3; ++t) optimizer.step(x, test::Valley{});
+    return test::flat(x);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "numbers by themselves, vectors behind pointers and Eigen's Ref and Tensor are stepped as "
+    "vectors are",
+    "[blocks]") {
+    const auto expected = after_steps(std::vector<double>(6));
+    using V = std::vector<double>;
+    CHECK(after_steps(std::tuple<V, double, V>(V(3), 0, V(2))) == expected);
+    std::tuple<double, V> named(0, V(5));
+    CHECK(named_blocks(named) == Named{{"0", 1, {1, 1, true}}, {"1", 5, {5, 1, true}}});
+
+    V a(4), b(2);
+    CHECK(after_steps(std::vector<V*>{&a, &b}) == expected);
+    CHECK(after_steps(std::vector<std::shared_ptr<V>>{std::make_shared<V>(4),
+                                                      std::make_shared<V>(2)}) == expected);
+    std::vector<std::unique_ptr<V>> owned;
+    owned.push_back(std::make_unique<V>(4));
+    owned.push_back(std::make_unique<V>(2));
+    CHECK(after_steps(std::move(owned)) == expected);
+    std::vector<V*> null{&a, nullptr};
+    SAM optimizer{SGD{}};
+    CHECK_THROWS_WITH(optimizer.step(null, test::Valley{}),
+                      "polder: a pointer to parameters is null");
+#if __has_include(<Eigen/Core>)
+    Eigen::VectorXd v(6);
+    CHECK(after_steps(Eigen::Ref<Eigen::VectorXd>(v)) == expected);
+    CHECK(v[5] == expected[5]);
+#endif
+#if __has_include(<unsupported/Eigen/CXX11/Tensor>)
+    CHECK(after_steps(Eigen::Tensor<double, 3>(1, 2, 3)) == expected);
+#endif
 }
 
 TEST_CASE("a container whose copies share memory is refused", "[blocks]") {

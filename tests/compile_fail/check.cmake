@@ -21,7 +21,9 @@ if(NOT status EQUAL 0)
     message(FATAL_ERROR "${SOURCE}: the cure does not compile:\n${output}")
 endif()
 
-execute_process(COMMAND ${command} -D POLDER_MISTAKE
+file(STRINGS "${SOURCE}" flags REGEX "^// flags: " LIMIT_COUNT 1)
+string(REPLACE "// flags: " "" flags "${flags}")
+execute_process(COMMAND ${command} -D POLDER_MISTAKE ${flags}
     RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(status EQUAL 0)
     message(FATAL_ERROR "${SOURCE}: the mistake compiles")

@@ -1,4 +1,4 @@
-// expect: polder: not a parameter container; pass contiguous float or double
+// expect: polder: the scalars of the parameters are neither float nor double; use one of them
 #include <vector>
 
 #include <polder/polder.hpp>

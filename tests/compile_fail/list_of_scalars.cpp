@@ -1,4 +1,4 @@
-// expect: polder: not a parameter container; pass contiguous float or double
+// expect: polder: the values of the parameters are not contiguous; use std::vector
 #include <list>
 #include <vector>
 

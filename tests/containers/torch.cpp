@@ -91,8 +91,7 @@ TEST_CASE("gradients are looked up when they are read", "[containers][torch]") {
     TorchTensors<float> gradient = one(tensor).gradients();
     REQUIRE_THROWS_WITH(
         test::flat(gradient),
-        "polder: the gradient of tensor 'weight': there is none; expected a loss that "
-        "depends on the tensor, and backward()");
+        "polder: no tensor has a gradient; expected a loss that depends on one, and backward()");
     tensor.mutable_grad() = torch::ones({2});
     REQUIRE(test::flat(gradient) == std::vector<float>{1, 1});
     tensor.mutable_grad() = torch::ones({2}) * 2;
@@ -137,4 +136,105 @@ TEMPLATE_TEST_CASE("every method on tensors", "[containers][torch]", float, doub
     using T = TestType;
     TorchTensors<T> x({zeros<T>({3, 4}), zeros<T>({3}), zeros<T>({2, 2, 2})});
     check_every_method(x);
+}
+
+namespace {
+
+// Parameters a and b, with a loss that depends on a, and on b from step `from` on.
+struct Two {
+    at::Tensor a = torch::ones({2}, torch::kDouble).requires_grad_(true);
+    at::Tensor b = torch::ones({3}, torch::kDouble).requires_grad_(true);
+    int step = 0, from = 0;
+
+    TorchTensors<double> tensors() const {
+        torch::OrderedDict<std::string, at::Tensor> named;
+        named.insert("a", a);
+        named.insert("b", b);
+        return TorchTensors<double>(named);
+    }
+    double backward() const {
+        a.mutable_grad() = b.mutable_grad() = at::Tensor();
+        auto loss = a.pow(2).sum();
+        if (step >= from) loss = loss + b.pow(2).sum();
+        loss.backward();
+        return loss.item<double>();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("tensors without a gradient are left alone, and their steps begin when they have one",
+          "[containers][torch]") {
+    const auto check = [](auto optimizer) {
+        Two net;
+        net.from = 20;
+        auto x = net.tensors();
+        auto gradient = x.gradients();
+        for (; net.step < 20; ++net.step) {
+            optimizer.step_in_place(x, gradient, [&](Pass) { return net.backward(); });
+            REQUIRE((net.b.detach() == 1).all().item<bool>());
+        }
+        REQUIRE((net.a.detach() < 1).all().item<bool>());
+        optimizer.step_in_place(x, gradient, [&](Pass) { return net.backward(); });
+        // Adam's first step in b: one learning rate.
+        const double moved = 1 - net.b[0].template item<double>();
+        REQUIRE(std::abs(moved - 0.01) < 1e-6);
+    };
+    check(Plain{Adam{.learning_rate = 0.01}});
+    check(SAM{Adam{.learning_rate = 0.01}});
+    check(GSAM{Adam{.learning_rate = 0.01}});
+    check(BSAMPlus{Adam{.learning_rate = 0.01}});
+    check(MomentumSAM{Adam{.learning_rate = 0.01}});
+}
+
+TEST_CASE("a tensor that needs no gradient is left alone, also in a frozen group",
+          "[containers][torch]") {
+    for (bool grouped : {false, true}) {
+        Two net;
+        net.b.set_requires_grad(false);
+        auto x = net.tensors();
+        auto gradient = x.gradients();
+        SAM optimizer{Adam{.learning_rate = 0.01}};
+        if (grouped) optimizer.set_groups({{.name = "rest", .blocks = {"b"}, .frozen = true}});
+        for (int t = 0; t < 3; ++t)
+            optimizer.step_in_place(x, gradient, [&] { return net.backward(); });
+        REQUIRE((net.b == 1).all().item<bool>());
+        REQUIRE((net.a.detach() < 1).all().item<bool>());
+    }
+}
+
+TEST_CASE("a gradient that goes missing within a step is an error, and x is put back",
+          "[containers][torch]") {
+    Two net;
+    auto x = net.tensors();
+    auto gradient = x.gradients();
+    SAM optimizer{Adam{}};
+    int call = 0;
+    REQUIRE_THROWS_WITH(optimizer.step_in_place(x, gradient,
+                                                [&] {
+                                                    net.from = call++;
+                                                    return net.backward();
+                                                }),
+                        "polder: block 'b' had a gradient at the first evaluation of the step and "
+                        "has none now");
+    REQUIRE((net.b.detach() == 1).all().item<bool>());
+    REQUIRE((net.a.detach() == 1).all().item<bool>());
+}
+
+TEST_CASE("a tensor that is listed twice is one block and is stepped once", "[containers][torch]") {
+    at::Tensor tied = torch::ones({2}, torch::kDouble).requires_grad_(true);
+    TorchTensors<double> x({tied, tied});
+    REQUIRE(named_blocks(x) == Named{{"0", 2, {2, 1, true}}});
+    auto gradient = x.gradients();
+    Plain optimizer{SGD{.learning_rate = 0.1}};
+    optimizer.step_in_place(x, gradient, [&] {
+        tied.mutable_grad() = torch::ones({2}, torch::kDouble);
+        return 1.0;
+    });
+    REQUIRE(std::abs(tied[0].item<double>() - 0.9) < 1e-15);
+    // Other tensors in the same memory have gradients of their own.
+    at::Tensor other = tied.detach();
+    TorchTensors<double> shared({tied, other});
+    Plain fresh{SGD{}};
+    REQUIRE_THROWS_WITH(fresh.bind(shared), ContainsSubstring("share memory"));
 }

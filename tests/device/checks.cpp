@@ -284,7 +284,8 @@ void state() {
             counts[std::string(name)] = value;
         }
     });
-    require(counts.at("steps") == 4 && counts.at("base_steps") == 4, "steps are counted");
+    require(counts.at("steps") == 4 && arrays.at("base_steps") == std::vector<double>{4},
+            "steps are counted");
     loaded.visit_state([&]<class V>(std::string_view name, V&& value) {
         if constexpr (requires { value.data(); }) {
             using T = std::remove_cvref_t<decltype(value[0])>;

@@ -1,8 +1,13 @@
 #include "support/catch.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <polder/polder.hpp>
@@ -146,6 +151,80 @@ TEST_CASE("a group may be frozen and thawed between steps", "[groups]") {
     for (std::size_t i = 0; i < 4; ++i) {
         CHECK(std::abs(x.at("l2.weight")[i] - thawed.at("l2.weight")[i]) ==
               Approx(0.01).epsilon(1e-4));
+    }
+}
+
+TEST_CASE("the base optimizer's steps follow a block through all changes of groups", "[groups]") {
+    for (int seed = 0; seed < 40; ++seed) {
+        CAPTURE(seed);
+        std::map<std::string, std::vector<double>> x{
+            {"a", {0}}, {"b", {0}}, {"c", {0}}, {"d", {0}}};
+        std::map<std::string, int> expected{{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}};
+        Plain optimizer{Adam{.learning_rate = 1, .beta1 = 0, .beta2 = 0.5}};
+        std::uint32_t random = 12345u + static_cast<std::uint32_t>(seed);
+        const auto draw = [&](std::uint32_t n) {
+            random = random * 1664525u + 1013904223u;
+            return (random >> 16) % n;
+        };
+        for (int t = 0; t < 12; ++t) {
+            std::vector<Group> groups{{.name = "p" + std::to_string(t), .frozen = draw(2) == 0},
+                                      {.name = "q", .learning_rate = 2., .frozen = draw(2) == 0}};
+            std::map<std::string, bool> frozen;
+            for (auto const& [name, count] : expected) {
+                const auto k = draw(3);
+                if (k < 2) groups[k].blocks.push_back(name);
+                frozen[name] = k < 2 && groups[k].frozen;
+            }
+            if (draw(3) > 0 || t == 0) {
+                optimizer.set_groups(groups);
+            } else {
+                optimizer.group("q").blocks.clear();  // a change without set_groups
+                auto const& kept = optimizer.groups()[0];
+                for (auto& [name, is] : frozen) {
+                    is = kept.frozen && std::find(kept.blocks.begin(), kept.blocks.end(), name) !=
+                                            kept.blocks.end();
+                }
+            }
+            for (int k = 0; k < 2; ++k) {
+                optimizer.step(x, [](auto const&, auto& g) {
+                    for (auto& [name, values] : g) values = {1};
+                    return 1.0;
+                });
+                for (auto& [name, count] : expected) count += frozen[name] ? 0 : 1;
+            }
+            auto copy = optimizer;
+            copy.visit_state([&]<class V>(std::string_view name, V&& value) {
+                if constexpr (std::is_same_v<std::remove_cvref_t<V>, std::span<std::uint64_t>>) {
+                    REQUIRE(name == "base_steps");
+                    std::vector<std::uint64_t> wanted;
+                    for (auto const& [block, count] : expected)
+                        wanted.push_back(static_cast<std::uint64_t>(count));
+                    CHECK(std::vector<std::uint64_t>(value.begin(), value.end()) == wanted);
+                }
+            });
+        }
+    }
+}
+
+TEST_CASE("a block that was frozen begins at step 1 of the base optimizer, however it is set free",
+          "[groups]") {
+    for (int how = 0; how < 4; ++how) {
+        CAPTURE(how);
+        std::map<std::string, std::vector<double>> x{{"a", {1}}, {"b", {2}}};
+        Plain optimizer{Adam{.learning_rate = 0.1}};
+        optimizer.set_groups({{.name = "late", .blocks = {"b"}, .frozen = true}});
+        const auto closure = [](auto const&, auto& g) {
+            g.at("a") = g.at("b") = {1};
+            return 1.0;
+        };
+        for (int t = 0; t < 1000; ++t) optimizer.step(x, closure);
+        const double start = x["b"][0];
+        if (how == 0) optimizer.group("late").frozen = false;
+        if (how == 1) optimizer.set_groups({});
+        if (how == 2) optimizer.set_groups({{.name = "all", .blocks = {"*"}}});
+        if (how == 3) optimizer.group("late").blocks.clear();
+        for (int t = 0; t < 10; ++t) optimizer.step(x, closure);
+        CHECK(start - x["b"][0] == Approx(1).epsilon(1e-5));
     }
 }
 

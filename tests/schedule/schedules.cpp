@@ -1,5 +1,10 @@
 #include "support/catch.hpp"
 
+#include <cmath>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <string>
 #include <vector>
 
 #include <polder/polder.hpp>
@@ -118,4 +123,56 @@ TEST_CASE("clipping limits the gradient that the base optimizer gets", "[schedul
     free.step(b, steep);
     CHECK(a == b);
     CHECK_THROWS_WITH(by_norm.set_clipping({.norm = 0}), ContainsSubstring("Clipping.norm = 0"));
+}
+
+TEST_CASE("every argument of a schedule is checked where it is given, and where it is used",
+          "[schedule]") {
+    using Limits = std::numeric_limits<double>;
+    const auto refused = [](auto const& schedule, std::string const& message) {
+        CAPTURE(message);
+        SAM optimizer{SGD{}};
+        CHECK_THROWS_WITH(optimizer.set_learning_rate_schedule(schedule),
+                          ContainsSubstring(message));
+        CHECK_THROWS_WITH(
+            optimizer.set_rho_schedule(schedules::product(schedules::One{}, schedule)),
+            ContainsSubstring(message));
+        CHECK_THROWS_WITH(schedule(3), ContainsSubstring(message));
+        optimizer.set_learning_rate_schedule([schedule](std::uint64_t t) { return schedule(t); });
+        std::vector<double> x{1, 2};
+        CHECK_THROWS_WITH(optimizer.step(x, Valley{}), ContainsSubstring(message));
+        CHECK(x == std::vector<double>{1, 2});
+    };
+    refused(schedules::Step{.every = 0}, "Step.every = 0 is out of range; expected a number >= 1");
+    refused(schedules::Cosine{}, "Cosine.steps = 0 is out of range; expected a number >= 1");
+    refused(schedules::WarmUp{}, "WarmUp.steps = 0 is out of range; expected a number >= 1");
+    for (double bad : {-1.0, Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN()}) {
+        refused(schedules::Step{.factor = bad}, "Step.factor = ");
+        refused(schedules::Exponential{bad}, "Exponential.factor = ");
+        refused(schedules::Cosine{.steps = 3, .last = bad}, "Cosine.last = ");
+    }
+    // At the ends of what is allowed a step is taken, or refused, and x stays finite.
+    constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
+    const auto taken = [](auto const& schedule) {
+        SAM optimizer{SGD{.learning_rate = 1e-3}};
+        optimizer.set_learning_rate_schedule(schedule);
+        optimizer.set_rho_schedule(schedule);
+        std::vector<double> x{1, 2};
+        for (int t = 0; t < 4; ++t) {
+            try {
+                optimizer.step(x, Valley{});
+            } catch (std::exception const& e) {
+                CHECK_THAT(e.what(),
+                           ContainsSubstring("not finite") || ContainsSubstring("is out of range"));
+            }
+            CHECK((std::isfinite(x[0]) && std::isfinite(x[1])));
+        }
+    };
+    for (std::uint64_t steps : {std::uint64_t{1}, most}) {
+        for (double factor : {0.0, 1.0, Limits::denorm_min(), Limits::max()}) {
+            taken(schedules::Step{steps, factor});
+            taken(schedules::Exponential{factor});
+            taken(schedules::Cosine{steps, factor});
+            taken(schedules::WarmUp{steps});
+        }
+    }
 }

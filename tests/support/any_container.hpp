@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/twin.hpp>
 #if defined(POLDER_TEST_ON_THRUST)
 #include "support/thrust_of_environment.hpp"
 #endif

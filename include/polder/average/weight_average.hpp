@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,6 +20,7 @@
 #include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/sweep.hpp>
+#include <polder/error.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -39,6 +41,7 @@ struct WeightAverageOptions {
 template <class Optimizer>
 class WeightAverage {
 public:
+    WeightAverage() requires std::default_initializable<Optimizer> : WeightAverage(Optimizer{}) {}
     /// Throws std::invalid_argument where the decay is out of range.
     explicit WeightAverage(Optimizer optimizer, WeightAverageOptions options = {})
         : optimizer_(std::move(optimizer)), options_(options) {
@@ -137,11 +140,11 @@ private:
     template <class T>
     Memory<T>& of() {
         if (std::holds_alternative<std::monostate>(memory_)) {
-            throw std::logic_error("polder: there is no average before the first step");
+            POLDER_THROW std::logic_error("polder: there is no average before the first step");
         }
         auto* memory = std::get_if<Memory<T>>(&memory_);
         if (memory == nullptr) {
-            throw std::invalid_argument(
+            POLDER_THROW std::invalid_argument(
                 "polder: the scalar type of the parameters is not that of the first step");
         }
         return *memory;

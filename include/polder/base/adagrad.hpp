@@ -19,7 +19,7 @@ struct Adagrad {
     double learning_rate_decay = 0;        ///< >= 0
     double weight_decay = 0;               ///< >= 0
     double initial_accumulator_value = 0;  ///< >= 0
-    double eps = 1e-10;                    ///< >= 0
+    double eps = 1e-10;                    ///< > 0, also as the scalar of the parameters
     bool maximize = false;                 ///< ascend instead of descend
 
     static constexpr std::string_view name = "Adagrad";
@@ -30,7 +30,12 @@ struct Adagrad {
         require_non_negative("Adagrad.learning_rate_decay", learning_rate_decay);
         require_non_negative("Adagrad.weight_decay", weight_decay);
         require_non_negative("Adagrad.initial_accumulator_value", initial_accumulator_value);
-        require_non_negative("Adagrad.eps", eps);
+        require_positive("Adagrad.eps", eps);
+    }
+    /// The same for parameters of scalar T.
+    template <class T>
+    void validate_as() const {
+        require_positive_as<T>("Adagrad.eps", eps);
     }
 
     static constexpr std::array<std::string_view, 1> state_names{"sum"};

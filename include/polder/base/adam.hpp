@@ -21,7 +21,7 @@ struct Adam {
     double learning_rate = 1e-3;  ///< >= 0
     double beta1 = 0.9;           ///< in [0, 1)
     double beta2 = 0.999;         ///< in [0, 1)
-    double eps = 1e-8;            ///< >= 0
+    double eps = 1e-8;            ///< > 0, also as the scalar of the parameters
     double weight_decay = 0;      ///< >= 0
     bool amsgrad = false;
     bool maximize = false;  ///< ascend instead of descend
@@ -33,8 +33,13 @@ struct Adam {
         require_non_negative("Adam.learning_rate", learning_rate);
         require_decay("Adam.beta1", beta1);
         require_decay("Adam.beta2", beta2);
-        require_non_negative("Adam.eps", eps);
+        require_positive("Adam.eps", eps);
         require_non_negative("Adam.weight_decay", weight_decay);
+    }
+    /// The same for parameters of scalar T.
+    template <class T>
+    void validate_as() const {
+        require_positive_as<T>("Adam.eps", eps);
     }
 
     /// Without amsgrad.

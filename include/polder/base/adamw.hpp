@@ -18,7 +18,7 @@ struct AdamW {
     double learning_rate = 1e-3;  ///< >= 0
     double beta1 = 0.9;           ///< in [0, 1)
     double beta2 = 0.999;         ///< in [0, 1)
-    double eps = 1e-8;            ///< >= 0
+    double eps = 1e-8;            ///< > 0, also as the scalar of the parameters
     double weight_decay = 0.01;   ///< >= 0
     bool amsgrad = false;
     bool maximize = false;  ///< ascend instead of descend
@@ -30,8 +30,13 @@ struct AdamW {
         require_non_negative("AdamW.learning_rate", learning_rate);
         require_decay("AdamW.beta1", beta1);
         require_decay("AdamW.beta2", beta2);
-        require_non_negative("AdamW.eps", eps);
+        require_positive("AdamW.eps", eps);
         require_non_negative("AdamW.weight_decay", weight_decay);
+    }
+    /// The same for parameters of scalar T.
+    template <class T>
+    void validate_as() const {
+        require_positive_as<T>("AdamW.eps", eps);
     }
 
     /// A form of Adam whose parameters decay first.

@@ -22,7 +22,7 @@ struct LAMB {
     double learning_rate = 1e-3;  ///< >= 0
     double beta1 = 0.9;           ///< in [0, 1)
     double beta2 = 0.999;         ///< in [0, 1)
-    double eps = 1e-6;            ///< >= 0
+    double eps = 1e-6;            ///< > 0, also as the scalar of the parameters
     double weight_decay = 0.01;   ///< >= 0
     bool maximize = false;        ///< ascend instead of descend
 
@@ -33,8 +33,13 @@ struct LAMB {
         require_non_negative("LAMB.learning_rate", learning_rate);
         require_decay("LAMB.beta1", beta1);
         require_decay("LAMB.beta2", beta2);
-        require_non_negative("LAMB.eps", eps);
+        require_positive("LAMB.eps", eps);
         require_non_negative("LAMB.weight_decay", weight_decay);
+    }
+    /// The same for parameters of scalar T.
+    template <class T>
+    void validate_as() const {
+        require_positive_as<T>("LAMB.eps", eps);
     }
 
     struct State {

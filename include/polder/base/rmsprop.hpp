@@ -21,7 +21,7 @@ namespace polder {
 struct RMSprop {
     double learning_rate = 0.01;  ///< >= 0
     double alpha = 0.99;          ///< in [0, 1)
-    double eps = 1e-8;            ///< >= 0
+    double eps = 1e-8;            ///< > 0, also as the scalar of the parameters
     double weight_decay = 0;      ///< >= 0
     double momentum = 0;          ///< >= 0
     bool centered = false;
@@ -33,9 +33,14 @@ struct RMSprop {
     void validate() const {
         require_non_negative("RMSprop.learning_rate", learning_rate);
         require_decay("RMSprop.alpha", alpha);
-        require_non_negative("RMSprop.eps", eps);
+        require_positive("RMSprop.eps", eps);
         require_non_negative("RMSprop.weight_decay", weight_decay);
         require_non_negative("RMSprop.momentum", momentum);
+    }
+    /// The same for parameters of scalar T.
+    template <class T>
+    void validate_as() const {
+        require_positive_as<T>("RMSprop.eps", eps);
     }
 
     /// `central`: centered; `heavy`: with momentum.
@@ -69,7 +74,8 @@ struct RMSprop::Form : RMSprop {
             if constexpr (central) {
                 V& a = state[1];
                 a = alpha * a + gain * h;
-                r = h / (std::sqrt(v - a * a) + eps);
+                V const variance = v - a * a;  // rounding may make it negative
+                r = h / (std::sqrt(variance < 0 ? V(0) : variance) + eps);
             } else {
                 r = h / (std::sqrt(v) + eps);
             }

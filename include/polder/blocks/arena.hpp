@@ -13,6 +13,7 @@
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/cache_line_allocator.hpp>
 #include <polder/blocks/memory_space.hpp>
+#include <polder/error.hpp>
 
 namespace polder {
 
@@ -82,22 +83,22 @@ public:
     /// Appends a matrix of zeros and returns it. Views made before are invalid afterwards.
     /// Throws std::invalid_argument for an empty or known name and for a size that overflows.
     MatrixView<T> add(std::string name, std::size_t rows, std::size_t cols) {
-        if (name.empty()) throw std::invalid_argument("polder: a parameter needs a name");
+        if (name.empty()) POLDER_THROW std::invalid_argument("polder: a parameter needs a name");
         if (find(name) != nullptr) {
-            throw std::invalid_argument("polder: parameter '" + name + "' is in the arena already");
+            POLDER_THROW std::invalid_argument("polder: parameter '" + name +
+                                               "' is in the arena already");
         }
         std::size_t const room = values_.max_size() - values_.size();
         if (cols != 0 && rows > room / cols) {
-            throw std::invalid_argument("polder: parameter '" + name + "' of " +
-                                        std::to_string(rows) + " x " + std::to_string(cols) +
-                                        " does not fit into memory");
+            POLDER_THROW std::invalid_argument("polder: parameter '" + name + "' of " +
+                                               std::to_string(rows) + " x " + std::to_string(cols) +
+                                               " does not fit into memory");
         }
         entries_.push_back({std::move(name), values_.size(), rows, cols});
-        try {
-            values_.resize(values_.size() + rows * cols);
-        } catch (...) {
+        POLDER_TRY { values_.resize(values_.size() + rows * cols); }
+        POLDER_CATCH_ALL {
             entries_.pop_back();
-            throw;
+            POLDER_RETHROW;
         }
         return view(entries_.back());
     }
@@ -146,7 +147,7 @@ private:
         if (Entry const* entry = find(name)) return *entry;
         std::string message = "polder: unknown parameter '" + std::string(name) + "'; known:";
         for (Entry const& entry : entries_) message += " '" + entry.name + "'";
-        throw std::out_of_range(message);
+        POLDER_THROW std::out_of_range(message);
     }
 
     std::vector<Entry> entries_;

@@ -62,8 +62,30 @@ concept eigen_map = eigen_like<C> && EigenMap<C>::value &&
     C(data, c.rows(), c.cols());
 };
 
+// Eigen::Ref<VectorXd>: of a vector, without a stride.
 template <class C>
-concept eigen_block = has_data<C> &&(eigen_matrix<C> || eigen_map<C>);
+concept eigen_vector_ref = eigen_like<C> && !eigen_matrix<C> && EigenMap<C>::value &&
+                           requires(C & c, typename C::Scalar* data) {
+    requires bool(C::IsVectorAtCompileTime);
+    requires int(C::InnerStrideAtCompileTime) == 1;
+    requires !std::constructible_from<C, typename C::Scalar*, int>;
+    C(C::PlainObject::Map(data, c.size()));
+};
+
+template <class C>
+concept eigen_block = has_data<C> &&(eigen_matrix<C> || eigen_map<C> || eigen_vector_ref<C>);
+
+// Eigen::Tensor, of Eigen's unsupported modules. (TensorMap has no resize().)
+template <class C>
+concept eigen_tensor = has_data<C> && requires(C& c) {
+    C::NumIndices;
+    C::Layout;
+    c.resize(c.dimensions());
+};
+
+// A number by itself: a member of a user's type, or an element of a tuple.
+template <class C>
+concept lone_scalar = std::same_as<C, float> || std::same_as<C, double>;
 
 // xtensor. Its containers and adaptors are contiguous where their type fixes the layout; its views, which
 // can be told by their expression(), are not, or not known to be.
@@ -146,12 +168,15 @@ concept plain_block =
     (std::ranges::view<C> ? span_like<C> : std::ranges::contiguous_range<C> || pointer_range<C>);
 
 template <class C>
-concept dense = scalar_array<C> || eigen_block<C> || xtensor_block<C> || armadillo_block<C> ||
-    plain_block<C> || declared_block<C> || device_vector_like<C>;
+concept dense =
+    scalar_array<C> || eigen_block<C> || xtensor_block<C> || armadillo_block<C> || plain_block<C> ||
+    declared_block<C> || device_vector_like<C> || eigen_tensor<C> || lone_scalar<C>;
 
 template <dense C>
 constexpr auto* data_of(C& c) noexcept {
-    if constexpr (scalar_array<C>) {
+    if constexpr (lone_scalar<std::remove_const_t<C>>) {
+        return &c;
+    } else if constexpr (scalar_array<C>) {
         if constexpr (std::rank_v<C> == 1) {
             return &c[0];
         } else {
@@ -168,7 +193,9 @@ constexpr auto* data_of(C& c) noexcept {
 
 template <dense C>
 constexpr std::size_t size_of(C const& c) noexcept {
-    if constexpr (scalar_array<C>) {
+    if constexpr (lone_scalar<C>) {
+        return 1;
+    } else if constexpr (scalar_array<C>) {
         return sizeof(C) / sizeof(std::remove_all_extents_t<C>);
     } else if constexpr (armadillo_block<C>) {
         return static_cast<std::size_t>(c.n_elem);
@@ -184,8 +211,9 @@ concept block =
 
 // A block that refers to memory that belongs to somebody else.
 template <class C>
-concept view = block<C> &&(span_like<C> || eigen_map<C> || xtensor_of_container<C> ||
-                           xtensor_of_pointer<C> || requires { requires C::is_view; });
+concept view = block<C> &&
+    (span_like<C> || eigen_map<C> || eigen_vector_ref<C> || xtensor_of_container<C> ||
+     xtensor_of_pointer<C> || requires { requires C::is_view; });
 
 template <class Extents>
 constexpr BlockShape shape_of_extents(Extents const& extents, bool row_major) {
@@ -238,6 +266,8 @@ template <view View, class T>
 View view_of(T* memory, View const& view) {
     if constexpr (eigen_map<View>) {
         return View(memory, view.rows(), view.cols());
+    } else if constexpr (eigen_vector_ref<View>) {
+        return View(View::PlainObject::Map(memory, view.size()));
     } else if constexpr (xtensor_of_pointer<View>) {
         typename View::container_closure_type buffer(memory, size_of(view));
         return adaptor_of(buffer, view);

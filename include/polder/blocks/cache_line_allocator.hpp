@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <new>
 
+#include <polder/error.hpp>
+
 namespace polder {
 
 /// An allocator for containers whose rows or vector registers should not straddle cache lines.
@@ -17,7 +19,8 @@ struct CacheLineAllocator {
     CacheLineAllocator(CacheLineAllocator<U> const&) noexcept {}
 
     T* allocate(std::size_t count) {
-        if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
+        if (count > static_cast<std::size_t>(-1) / sizeof(T))
+            POLDER_THROW std::bad_array_new_length();
         return static_cast<T*>(::operator new(count * sizeof(T), alignment));
     }
     void deallocate(T* memory, std::size_t) noexcept { ::operator delete(memory, alignment); }

@@ -2,26 +2,27 @@
 ///
 /// Recognised by structure, without any include:
 ///   a block      contiguous float or double: std::vector, std::array, std::span, C arrays; Eigen matrices,
-///                arrays and vectors, contiguous Eigen::Map; xt::xarray, xt::xtensor, xt::xtensor_fixed and
+///                arrays and vectors, contiguous Eigen::Map, Eigen::Ref of vectors, Eigen::Tensor; xt::xarray, xt::xtensor, xt::xtensor_fixed and
 ///                xt::adapt of row- or column-major layout; arma::Mat, Col, Row and Cube;
 ///                thrust::host_vector
 ///   many blocks  a member visit_blocks(f) that calls f(name, pointer, size, BlockShape) for each, and a
 ///                value_type: ParameterArena, TorchTensors (polder/blocks/torch.hpp)
 ///   a nest       std::tuple, std::pair and ranges (vector, array, list, ordered map by its values) of
-///                containers
+///                containers; std::vector of pointers to containers, raw or smart
 /// A user's own type joins by specialising polder::Members.
 ///
 /// Blocks may say where their memory lies (polder/blocks/memory_space.hpp); all of a container lie in one memory,
 /// the host's or that of a device (polder/cuda.hpp, polder/thrust.hpp).
 ///
-/// Views (Eigen::Block, Eigen::Ref, xt::view, arma::subview) are refused, because their memory has gaps or may have gaps.
+/// In a nest a float or double by itself is a block of one coordinate.
+///
+/// Views (Eigen::Block, Eigen::Ref of matrices, xt::view, arma::subview) are refused, because their memory has gaps or may have gaps.
 /// Hash maps are refused, because their order may change from one copy to the next.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <iterator>
-#include <memory>
 #include <ranges>
 #include <stdexcept>
 #include <string>
@@ -34,6 +35,7 @@
 #include <polder/blocks/block.hpp>
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/memory_space.hpp>
+#include <polder/error.hpp>
 
 namespace polder {
 
@@ -83,6 +85,29 @@ concept map_like = std::ranges::forward_range<C> && requires {
     typename C::hasher;
 };
 
+// A pointer to a container, raw or smart: an element of a range of them.
+template <class C>
+struct PointeeOf : std::type_identity<void> {};
+template <class T>
+struct PointeeOf<T*> : std::type_identity<T> {};
+template <class C>
+requires requires(C const& c) {
+    { c.get() } -> std::same_as<typename C::element_type*>;
+    { *c } -> std::same_as<typename C::element_type&>;
+}
+struct PointeeOf<C> : std::type_identity<typename C::element_type> {};
+template <class C>
+using pointee_t = typename PointeeOf<C>::type;
+
+template <class C>
+concept pointer_to_container = !std::is_void_v<pointee_t<C>> && !lone_scalar<pointee_t<C>> &&
+                               std::copy_constructible<pointee_t<C>>;
+template <class C>
+concept range_of_pointers = std::ranges::forward_range<C> &&
+    pointer_to_container<std::ranges::range_value_t<C>> && requires(C& c) {
+    c.push_back(std::ranges::range_value_t<C>{});
+};
+
 template <class C>
 concept container_range =
     std::ranges::forward_range<C> && !has_data<C> && !eigen_like<C> && !std::ranges::view<C> &&
@@ -130,8 +155,9 @@ void visit_named_members(C& c, F const& f, Path const& at) {
     auto const count = static_cast<std::size_t>(std::distance(std::begin(names), std::end(names)));
     constexpr std::size_t expected = std::tuple_size_v<decltype(members)>;
     if (count != expected) {
-        throw std::invalid_argument("polder: Members<...>::names() gives " + std::to_string(count) +
-                                    " names, expected " + std::to_string(expected));
+        POLDER_THROW std::invalid_argument("polder: Members<...>::names() gives " +
+                                           std::to_string(count) + " names, expected " +
+                                           std::to_string(expected));
     }
     auto name = std::ranges::begin(names);
     std::apply(
@@ -151,6 +177,10 @@ constexpr void visit_leaves(C& c, F const& f, At const& at) {
         }
     } else if constexpr (visits_blocks<C> || block<C>) {
         f(c, at);
+    } else if constexpr (pointer_to_container<C>) {
+        if (c == nullptr)
+            POLDER_THROW std::invalid_argument("polder: a pointer to parameters is null");
+        visit_leaves(*c, f, at);
     } else if constexpr (tuple_like<C>) {
         std::size_t index = 0;
         std::apply([&](auto&... element) { (visit_leaves(element, f, at / index++), ...); }, c);
@@ -227,6 +257,8 @@ constexpr auto kind_of() {
         return kind_of_all(static_cast<C const*>(nullptr));
     } else if constexpr (map_like<C>) {
         return kind_of<typename C::mapped_type>();
+    } else if constexpr (range_of_pointers<C>) {
+        return kind_of<pointee_t<std::ranges::range_value_t<C>>>();
     } else if constexpr (container_range<C>) {
         return kind_of<std::remove_reference_t<std::ranges::range_reference_t<C>>>();
     } else {
@@ -248,10 +280,10 @@ using memory_space_t = typename decltype(detail::kind_of<C>())::Space;
 /// that of a device whose header is included.
 template <class C>
 concept parameter_container =
-    !std::is_const_v<C> &&
+    !std::is_const_v<C> && !detail::lone_scalar<C> &&
     (std::same_as<scalar_t<C>, float> ||
      std::same_as<scalar_t<C>, double>)&&detail::accessible<memory_space_t<C>> &&
-    (std::copy_constructible<C> || std::is_bounded_array_v<C>);
+    (std::copy_constructible<C> || std::is_bounded_array_v<C> || detail::range_of_pointers<C>);
 
 /// Calls f(pointer, size) for each contiguous block of a container, in order.
 template <parameter_container C, class F>
@@ -289,112 +321,5 @@ void for_each_named_block(C& container, F&& f) {
         },
         detail::Path{});
 }
-
-namespace detail {
-
-// A copy of a container, which may be a C array.
-template <class C>
-struct Copy {
-    explicit Copy(C const& original) : container(original) {}
-    C container;
-};
-
-template <class Element, std::size_t size>
-struct Copy<Element[size]> {
-    explicit Copy(Element const (&original)[size]) { assign(original, container); }
-    Element container[size];
-
-private:
-    template <class From, class To>
-    static void assign(From const& from, To& to) {
-        if constexpr (std::is_array_v<From>) {
-            for (std::size_t k = 0; k < std::extent_v<From>; ++k) assign(from[k], to[k]);
-        } else {
-            to = from;
-        }
-    }
-};
-
-}  // namespace detail
-
-/// A container of the same type and shape as x, with memory of its own. A closure gets twins as the
-/// perturbed point and as the gradient. Views in a twin (std::span, Eigen::Map, xt::adapt) point into the
-/// memory of the twin.
-template <parameter_container C>
-class Twin {
-public:
-    using Scalar = scalar_t<C>;
-
-    /// Throws std::invalid_argument where a copy of the container still refers to the original's memory.
-    explicit Twin(C const& original) : copy_(original) { part_from(original); }
-    Twin(Twin const&) = delete;
-    Twin& operator=(Twin const&) = delete;
-
-    C& get() noexcept { return copy_.container; }
-    C const& get() const noexcept { return copy_.container; }
-
-private:
-    static constexpr std::size_t alignment = 64 / sizeof(Scalar);
-
-    static constexpr std::size_t room_for(std::size_t size) {
-        return (size + alignment - 1) / alignment * alignment;
-    }
-
-    template <class F>
-    void visit_views(F const& f) {
-        detail::visit_leaves(
-            copy_.container,
-            [&]<class Leaf>(Leaf& leaf, detail::NoPath) {
-                if constexpr (detail::view<Leaf>) f(leaf);
-            },
-            detail::NoPath{});
-    }
-
-    void part_from(C const& original) {
-        std::size_t room = 0;
-        visit_views([&](auto& view) { room += room_for(detail::size_of(view)); });
-        memory_.resize(room);
-        Scalar* next = memory_.data();
-        visit_views([&]<class View>(View& view) {
-            if constexpr (detail::xtensor_of_container<View>) {
-                using Adapted = std::remove_reference_t<typename View::container_closure_type>;
-                auto adapted = std::make_shared<Adapted>(view.storage());
-                replace(view, detail::adaptor_of(*adapted, view));
-                adapted_.push_back(std::move(adapted));
-            } else {
-                replace(view, detail::view_of(next, view));
-                next += room_for(detail::size_of(view));
-            }
-        });
-        check_parted_from(original);
-    }
-
-    // Not by assignment, which may write through the view.
-    template <class View>
-    static void replace(View& view, View other) noexcept {
-        std::destroy_at(&view);
-        std::construct_at(&view, std::move(other));
-    }
-
-    void check_parted_from(C const& original) {
-        std::vector<Scalar const*> blocks;
-        for_each_block(const_cast<C&>(original),
-                       [&](Scalar const* data, std::size_t) { blocks.push_back(data); });
-        auto block = blocks.begin();
-        for_each_named_block(copy_.container, [&](std::string const& name, Scalar const* data,
-                                                  std::size_t size, BlockShape) {
-            if (size > 0 && data == *block) {
-                throw std::invalid_argument(
-                    "polder: block '" + name +
-                    "' of a copy of the parameters is the original's memory, expected a deep copy");
-            }
-            ++block;
-        });
-    }
-
-    detail::Copy<C> copy_;
-    typename Access<memory_space_t<C>>::template Storage<Scalar> memory_;  // of the views
-    std::vector<std::shared_ptr<void>> adapted_;  // what xt::adapt refers to
-};
 
 }  // namespace polder

@@ -1,6 +1,7 @@
 /// Tensors of libtorch as a parameter container. Opt-in: include it where torch's headers are found.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,8 @@ namespace polder {
 ///         return loss.item<double>();
 ///     });
 ///
+/// A tensor that is listed twice (tied weights) is one block, with the name of the first time.
+/// As in PyTorch, a tensor without a gradient is left alone: one that needs none, and one on which the loss does not depend.
 /// It refers to the tensors that it is made of, and so do the results of gradients() and tensors().
 /// A copy has tensors of its own, and an assignment copies values into the tensors at hand.
 ///
@@ -40,16 +43,15 @@ public:
     using value_type = T;
 
     /// Named by their positions: "0", "1", ...
-    explicit TorchTensors(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
-        for (std::size_t k = 0; k < tensors_.size(); ++k) names_.push_back(std::to_string(k));
+    explicit TorchTensors(std::vector<at::Tensor> const& tensors) {
+        for (std::size_t k = 0; k < tensors.size(); ++k) add(std::to_string(k), tensors[k]);
         check_all();
     }
 
     /// Those of a module: TorchTensors<float>(net->named_parameters()).
     explicit TorchTensors(torch::OrderedDict<std::string, at::Tensor> const& named) {
         for (auto const& item : named) {
-            names_.push_back(item.key());
-            tensors_.push_back(item.value());
+            add(item.key(), item.value());
         }
         check_all();
     }
@@ -112,10 +114,18 @@ public:
         for (std::size_t k = 0; k < values.size(); ++k) checked(k).detach().copy_(values[k]);
     }
 
-    /// Calls f(name, pointer, size, shape) for each tensor.
+    /// Calls f(name, pointer, size, shape) for each tensor; for a gradient that there is not with a null pointer. Throws
+    /// std::invalid_argument where no tensor has a gradient.
     template <class F>
     void visit_blocks(F&& f) {
+        if (are_gradients_) require_gradients();
         for (std::size_t k = 0; k < tensors_.size(); ++k) {
+            if (are_gradients_ && !tensors_[k].grad().defined()) {
+                f(names_[k], static_cast<T*>(nullptr),
+                  static_cast<std::size_t>(tensors_[k].numel()),
+                  detail::shape_of_extents(tensors_[k].sizes(), true));
+                continue;
+            }
             at::Tensor const tensor = checked(k);
             f(names_[k], tensor.template data_ptr<T>(), static_cast<std::size_t>(tensor.numel()),
               detail::shape_of_extents(tensor.sizes(), true));
@@ -125,6 +135,20 @@ public:
 private:
     TorchTensors() = default;
 
+    // A tensor that is listed again has the name of the first time.
+    void add(std::string name, at::Tensor const& tensor) {
+        auto const same = [&](at::Tensor const& other) { return other.is_same(tensor); };
+        if (std::any_of(tensors_.begin(), tensors_.end(), same)) return;
+        names_.push_back(std::move(name));
+        tensors_.push_back(tensor);
+    }
+    void require_gradients() const {
+        auto const has_one = [](at::Tensor const& tensor) { return tensor.grad().defined(); };
+        if (!tensors_.empty() && std::none_of(tensors_.begin(), tensors_.end(), has_one)) {
+            throw std::invalid_argument("polder: no tensor has a gradient; expected a loss that "
+                                        "depends on one, and backward()");
+        }
+    }
     void check_all() const {
         for (std::size_t k = 0; k < tensors_.size(); ++k) checked(k);
     }

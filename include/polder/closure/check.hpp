@@ -12,6 +12,8 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/overlap.hpp>
+#include <polder/blocks/twin.hpp>
 #include <polder/closure/check_options.hpp>
 #include <polder/closure/closure_differences.hpp>
 #include <polder/closure/closure_probe.hpp>
@@ -19,6 +21,7 @@
 #include <polder/closure/forms.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/concepts.hpp>
+#include <polder/error.hpp>
 
 namespace polder {
 namespace detail {
@@ -39,11 +42,8 @@ public:
     }
 
     ClosureReport run() {
-        try {
-            look();
-        } catch (OtherShape const& other) {
-            report_.shape = other.text;
-        }
+        POLDER_TRY { look(); }
+        POLDER_CATCH(OtherShape, other) { report_.shape = other.text; }
         report_.evaluations = probe_.evaluations;
         report_.writes_parameters = probe_.writes_parameters;
         return std::move(report_);
@@ -233,6 +233,7 @@ ClosureReport check_closure(C& x, Closure&& closure, CheckOptions const& options
             return closure(at, gradient);
         }
     };
+    detail::require_apart(detail::Called{"the parameters", x});
     Twin<C> at(x), gradient(x);
     constexpr bool float_loss =
         std::is_same_v<std::invoke_result_t<decltype(call), C const&, C&, Pass>, float>;

@@ -12,11 +12,13 @@
 #include <polder/blocks/container.hpp>
 #include <polder/closure/closure_report.hpp>
 #include <polder/closure/pass.hpp>
+#include <polder/error.hpp>
 
 namespace polder::detail {
 
 struct OtherShape {
     std::string text;
+    char const* what() const noexcept { return text.c_str(); }
 };
 
 // Puts x back at its end, also where the closure throws. Call: double(C const& at, C& gradient, Pass).
@@ -112,14 +114,14 @@ private:
             sizes.push_back(size);
         });
         if (sizes.size() != blocks_.size()) {
-            throw OtherShape{what + " has " + std::to_string(sizes.size()) + " blocks, expected " +
-                             std::to_string(blocks_.size())};
+            POLDER_THROW OtherShape{what + " has " + std::to_string(sizes.size()) +
+                                    " blocks, expected " + std::to_string(blocks_.size())};
         }
         for (std::size_t k = 0; k < sizes.size(); ++k) {
             if (sizes[k] == blocks_[k].size) continue;
-            throw OtherShape{"block '" + blocks_[k].name + "' of " + what + " has " +
-                             std::to_string(sizes[k]) + " coordinates, expected " +
-                             std::to_string(blocks_[k].size)};
+            POLDER_THROW OtherShape{"block '" + blocks_[k].name + "' of " + what + " has " +
+                                    std::to_string(sizes[k]) + " coordinates, expected " +
+                                    std::to_string(blocks_[k].size)};
         }
         return values;
     }

@@ -1,7 +1,10 @@
 /// The evaluations of a step, and what may be wrong with one.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include <polder/config.hpp>
 
@@ -21,15 +24,25 @@ namespace detail {
 
 inline constexpr int evaluations = 6;
 
-// What was not finite in a step: a loss or a gradient of one of the evaluations, or the norm of the update.
-enum class Fault : std::uint8_t { none = 0, update_norm = 1 };
+// What was not finite in a step: a loss or a gradient of one of the evaluations, the norm of the update, or new parameters.
+enum class Fault : std::uint8_t { none = 0, update_norm = 1, parameters = 14, sum_of_squares = 32 };
 
 constexpr Fault loss_fault(Evaluation e) { return static_cast<Fault>(2 + 2 * static_cast<int>(e)); }
 constexpr Fault gradient_fault(Evaluation e) {
     return static_cast<Fault>(3 + 2 * static_cast<int>(e));
 }
 
-constexpr char const* to_text(Fault fault) noexcept {
+// The fault where sums of products of a gradient are not finite. If they are infinite, the gradient may be finite.
+template <std::size_t n>
+POLDER_HOST_DEVICE Fault fault_of(std::array<double, n> const& sums, Fault gradient) {
+    for (double const sum : sums) {
+        if (sum != sum) return gradient;
+    }
+    if (gradient == Fault::none || gradient == Fault::update_norm) return gradient;
+    return static_cast<Fault>(static_cast<int>(gradient) | static_cast<int>(Fault::sum_of_squares));
+}
+
+inline std::string to_text(Fault fault) {
     constexpr char const* texts[] = {"",
                                      "norm of the gradient",
                                      "loss",
@@ -43,8 +56,12 @@ constexpr char const* to_text(Fault fault) noexcept {
                                      "loss of the third batch",
                                      "gradient of the third batch",
                                      "loss of a sample",
-                                     "gradient of a sample"};
-    return texts[static_cast<int>(fault)];
+                                     "gradient of a sample",
+                                     "new value of a parameter"};
+    constexpr int squares = static_cast<int>(Fault::sum_of_squares);
+    int const of = static_cast<int>(fault);
+    return (of & squares) != 0 ? std::string(texts[of - squares]) + ", or the sum of its squares,"
+                               : texts[of];
 }
 
 }  // namespace detail

@@ -12,8 +12,11 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/overlap.hpp>
+#include <polder/blocks/twin.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
+#include <polder/error.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
 
@@ -26,27 +29,48 @@ concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
 
 [[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
                                      std::size_t expected) {
-    throw std::invalid_argument("polder: " + what + ": block " + std::to_string(block) + " has " +
-                                std::to_string(found) + " coordinates, expected " +
-                                std::to_string(expected));
+    POLDER_THROW std::invalid_argument("polder: " + what + ": block " + std::to_string(block) +
+                                       " has " + std::to_string(found) + " coordinates, expected " +
+                                       std::to_string(expected));
 }
 
-// Tells an engine where the blocks of a container lie. They must have the shapes of the first step.
-template <class Engine, class C>
-void collect(Engine& engine, C& container, ArrayId array, char const* what) {
+// Makes the next collect() of an array see all its blocks as moved.
+template <class Engine>
+void forget(Engine& engine, ArrayId array) {
+    auto& table = engine.table(array);
+    std::fill(table.begin(), table.end(), nullptr);
+}
+
+// Tells an engine where the blocks of a container lie. They must have the shapes of the first step, and share no memory with
+// one another or with those of the others (overlap.hpp). That is looked at only if a block lies elsewhere than before.
+// Returns whether one does.
+template <class Engine, class C, class... Others>
+bool collect(Engine& engine, C& container, ArrayId array, char const* what,
+             Called<Others> const&... others) {
     std::size_t block = 0;
+    bool moved = false;
     auto const& sizes = engine.layout().block_sizes();
     auto& table = engine.table(array);
     for_each_block(container, [&](auto* data, std::size_t size) {
         std::size_t const expected = block < sizes.size() ? sizes[block] : 0;
         if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
+        moved |= table[block] != data;
         table[block++] = data;
     });
     if (block < sizes.size()) {
-        throw std::invalid_argument("polder: " + std::string(what) + ": " + std::to_string(block) +
-                                    " blocks, expected " + std::to_string(sizes.size()));
+        POLDER_THROW std::invalid_argument("polder: " + std::string(what) + ": " +
+                                           std::to_string(block) + " blocks, expected " +
+                                           std::to_string(sizes.size()));
+    }
+    if (moved) {
+        POLDER_TRY { require_apart(others..., Called{what, container}); }
+        POLDER_CATCH_ALL {
+            forget(engine, array);  // so that the next call looks again
+            POLDER_RETHROW;
+        }
     }
     engine.table_is_filled(array);
+    return moved;
 }
 
 // Twins of the user's container, for the points and the gradients of a method. A copy of an optimizer makes its own twins.
@@ -64,13 +88,15 @@ public:
 
     // Made at the first call for a container of type C.
     template <class C>
-    std::vector<std::unique_ptr<Twin<C>>>& of(C const& original, std::size_t count) {
+    std::vector<std::unique_ptr<Twin<C>>>& of(C& original, std::size_t count) {
         static char const tag = 0;
         if (held_ == nullptr || held_->tag != &tag) {
             auto made = std::make_unique<Holder<C>>();
             made->tag = &tag;
             for (std::size_t k = 0; k < count; ++k) {
-                made->twins.push_back(std::make_unique<Twin<C>>(original));
+                auto& twin = made->twins.emplace_back(std::make_unique<Twin<C>>(original));
+                require_apart(Called{"the parameters", original},
+                              Called{"a copy of them", twin->get()});
             }
             held_ = std::move(made);
         }
@@ -118,7 +144,12 @@ public:
                 return closure_(where, into);
             }
         }();
-        collect(engine_, into, gradient, "the gradient");
+        if (at.array.id == 0) {
+            collect(engine_, into, gradient, "the gradient", Called{"the parameters", x_});
+        } else {
+            collect(engine_, into, gradient, "the gradient", Called{"the parameters", x_},
+                    Called{"the perturbed parameters", twin_of(at).get()});
+        }
         return loss;
     }
     // Nothing to do: a point has memory of its own.
@@ -154,9 +185,8 @@ public:
     InPlace(InPlace const&) = delete;
     InPlace& operator=(InPlace const&) = delete;
     ~InPlace() {
-        try {
-            put_back();
-        } catch (...) {  // the device is faulty; the exception of the closure says so
+        POLDER_TRY { put_back(); }
+        POLDER_CATCH_ALL {  // the device is faulty; the exception of the closure says so
         }
     }
 
@@ -171,7 +201,12 @@ public:
             }
         }();
         collect(engine_, x_, shown_, "the parameters");
-        collect(engine_, gradient_, gradient, "the gradient");
+        // Where the gradient lies stays in the caller's array, also when a method moves the values to memory of their own.
+        ArrayId const lies = engine_.callers_array();
+        collect(engine_, gradient_, lies, "the gradient", Called{"the parameters", x_});
+        leave_alone(lies);
+        engine_.table(gradient) = engine_.table(lies);
+        engine_.table_is_filled(gradient);
         return loss;
     }
     // y is about to be written. It goes into the model, and the values of x go to the memory of y.
@@ -193,6 +228,23 @@ public:
     }
 
 private:
+    // Blocks without a gradient (TorchTensors) are frozen for this step.
+    void leave_alone(ArrayId gradient) {
+        auto& layout = engine_.layout();
+        auto const& table = engine_.table(gradient);
+        for (std::size_t block = 0; block < table.size(); ++block) {
+            if (table[block] != nullptr || layout.block_sizes()[block] == 0 || layout.frozen(block))
+                continue;
+            if (!first_) {
+                POLDER_THROW std::invalid_argument(
+                    "polder: block '" + engine_.blocks().names[block] +
+                    "' had a gradient at the first evaluation of the step and has none now");
+            }
+            put_back();
+            layout.set_frozen(block, true);
+        }
+        first_ = false;
+    }
     // Copies the gradient in the model to memory of its own, if a method still holds it.
     void save_latest(ArrayId next) {
         auto const same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
@@ -221,6 +273,7 @@ private:
     Closure& closure_;
     std::vector<ArrayId> const& free_;  // gradients that no method holds
     ArrayId shown_{0};                  // the array whose values the model has
+    bool first_ = true;                 // no evaluation has ended
     ArrayId latest_{};                  // the gradient whose values the model has
 };
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <concepts>
+#include <memory>
+#include <ranges>
 #include <type_traits>
 #include <utility>
 
@@ -20,6 +22,57 @@ constexpr bool has_other_scalars() {
                !std::is_same_v<typename C::Scalar, double>;
     } else {
         return false;
+    }
+}
+
+// What a type is that is no container, for a sentence that says what to do.
+
+template <class C>
+struct IsArrayPointer : std::is_pointer<C> {};
+template <class T, class Delete>
+struct IsArrayPointer<std::unique_ptr<T[], Delete>> : std::true_type {};
+
+template <class C>
+concept optional_like = requires(C& c) {
+    c.has_value();
+    *c;
+};
+template <class C>
+concept hash_map_like = requires {
+    typename C::hasher;
+};
+template <class C>
+concept numbers_apart = std::ranges::range<C> && !has_data<C> && !std::ranges::view<C> && requires {
+    requires lone_scalar<std::remove_cvref_t<std::ranges::range_reference_t<C>>>;
+};
+
+// The scalar of a range or of an array, void of what is neither.
+template <class C>
+struct ElementOf : std::type_identity<void> {};
+template <std::ranges::contiguous_range C>
+struct ElementOf<C> : std::type_identity<std::ranges::range_value_t<C>> {};
+template <class T>
+concept number_like = !std::is_void_v<T> && !lone_scalar<T> && requires(T a) {
+    a* a + a;
+};
+
+enum class Refusal { none, scalar, pointer, optional, hash_map, numbers_apart, unknown };
+template <class C>
+constexpr Refusal refusal_of() {
+    if constexpr (parameter_container<C> || eigen_like<C>) {
+        return Refusal::none;  // or for a reason of its own
+    } else if constexpr (number_like<typename ElementOf<C>::type>) {
+        return Refusal::scalar;
+    } else if constexpr (IsArrayPointer<C>::value) {
+        return Refusal::pointer;
+    } else if constexpr (optional_like<C>) {
+        return Refusal::optional;
+    } else if constexpr (hash_map_like<C>) {
+        return Refusal::hash_map;
+    } else if constexpr (numbers_apart<C>) {
+        return Refusal::numbers_apart;
+    } else {
+        return Refusal::unknown;
     }
 }
 
@@ -69,9 +122,23 @@ constexpr bool check_container() {
         static_assert(!eigen_like<C> || has_other_scalars<C>() || parameter_container<C>,
                       "polder: this Eigen type is not contiguous; pass a matrix, a vector or a Map "
                       "without strides");
+        constexpr Refusal refusal =
+            !in_reach || std::is_same_v<scalar_t<C>, Mixed> ? Refusal::none : refusal_of<C>();
+        static_assert(refusal != Refusal::scalar,
+                      "polder: the scalars of the parameters are neither float nor double; use "
+                      "one of them");
         static_assert(
-            eigen_like<C> || std::is_same_v<scalar_t<C>, Mixed> || !in_reach ||
-                parameter_container<C>,
+            refusal != Refusal::pointer,
+            "polder: a pointer does not say how many values there are; pass std::span{p, n}");
+        static_assert(refusal != Refusal::optional,
+                      "polder: the parameters are an optional; pass what is in it: *x");
+        static_assert(refusal != Refusal::hash_map,
+                      "polder: the order of a hash map may change from one copy to the next; use "
+                      "std::map");
+        static_assert(refusal != Refusal::numbers_apart,
+                      "polder: the values of the parameters are not contiguous; use std::vector");
+        static_assert(
+            refusal != Refusal::unknown,
             "polder: not a parameter container; pass contiguous float or double (std::vector, "
             "std::span, Eigen, ParameterArena), a nest of these, or specialise "
             "polder::Members");

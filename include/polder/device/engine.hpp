@@ -31,6 +31,7 @@
 #include <polder/engine/cpu.hpp>
 #include <polder/engine/layout.hpp>
 #include <polder/engine/step_data.hpp>
+#include <polder/error.hpp>
 #include <polder/run/handles.hpp>
 
 namespace polder {
@@ -49,8 +50,8 @@ struct StepOnDevice final : DeviceReport::Source {
             Fault const raised = s.raised;
             s.raised = s.fault = Fault::none;
             System::write(step.data(), &s, sizeof s);
-            throw NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
-                                 to_text(raised) + " is not finite");
+            POLDER_THROW NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
+                                        to_text(raised) + " is not finite");
         }
         double* const numbers[] = {&report.gradient_norm, &report.perturbation_norm,
                                    &report.update_norm, &report.distance, &report.cosine};

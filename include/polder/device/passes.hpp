@@ -282,7 +282,7 @@ struct Finish {
     template <std::size_t n>
     POLDER_HOST_DEVICE void operator()(std::array<double, n> const& sums, bool finite,
                                        Site<T> const& here) const {
-        if (fault != Fault::none) step->require(finite, fault);
+        if (fault != Fault::none) step->require(finite, fault_of(sums, fault));
         auto const found = finished(f, sums, here);
         for (std::size_t k = 0; k < found.size(); ++k) to[here.block * found.size() + k] = found[k];
     }

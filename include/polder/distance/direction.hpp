@@ -192,7 +192,7 @@ struct SecondLook {
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
         auto const weights = weights_of<T>(perturb, here.adaptive());
         return At<T, std::remove_const_t<decltype(weights)>>{
-            perturb, static_cast<T>(here[found[Found::d]]), weights};
+            perturb, saturated<T>(here[found[Found::d]]), weights};
     }
     template <class T>
     POLDER_HOST_DEVICE std::array<double, 4> finish(std::array<double, 2> const& sums,
@@ -230,7 +230,7 @@ struct BlockNorm {
     template <class T>
     POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
         auto const weights = weights_of<T>(perturb, here.adaptive());
-        return At<T, std::remove_const_t<decltype(weights)>>{perturb, static_cast<T>(here[d]),
+        return At<T, std::remove_const_t<decltype(weights)>>{perturb, saturated<T>(here[d]),
                                                              weights};
     }
     template <class T>

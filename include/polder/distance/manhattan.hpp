@@ -23,13 +23,13 @@ struct Manhattan {
     }
 };
 
-/// d = mean over coordinates of |g - e|. It does not grow with the number of coordinates.
+/// d = mean over coordinates of |g - e|. It does not grow with the number of coordinates. 0 of none.
 struct ManhattanMean {
     static constexpr std::string_view name = "ManhattanMean";
     void validate() const {}
     POLDER_HOST_DEVICE static Sum term(double g, double e) { return {std::abs(g - e)}; }
     POLDER_HOST_DEVICE static double distance(Sum total, InnerProducts const& p) {
-        return total.value / p.coordinates;
+        return p.coordinates > 0 ? total.value / p.coordinates : 0;
     }
 };
 

@@ -108,18 +108,18 @@ public:
     }
 
     /// The same, for the pass that changes the parameters. It checks the first `count` of the `watched` gradients. Where one
-    /// of them is not finite nothing is changed, and the fault of the step is faults[k].
+    /// of them is not finite nothing is changed, and the fault of the step is faults[k]. A parameter that is finite, and
+    /// whose new value is not, keeps its value.
     template <std::size_t n, class F, class... Args>
     void map_last(detail::Ending const&, std::array<ArrayId, n> const& watched,
                   std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                   Args const&... args) {
         bool const in_runs = policy_ == NonFinite::raise && in_memory();
-        if (policy_ == NonFinite::propagate || in_runs) {
-            map_where_finite(watched, faults, in_runs ? count : 0, f, args...);
-        } else {
+        if (policy_ == NonFinite::propagate) return map(f, args...);
+        if (!in_runs) {
             for (std::size_t k = 0; k < count; ++k) check(watched[k], faults[k]);
-            map(f, args...);
         }
+        map_where_finite(watched, faults, in_runs ? count : 0, f, args...);
     }
 
     /// Adds up the terms f.at(site)(values...) of all coordinates, and writes f.finish(sums, site) to the values from `to`
@@ -146,6 +146,7 @@ public:
         Site<T> here = site(0, static_cast<double>(layout_.live_size()));
         here.settings = data->settings.data();  // of no group
         finish(to, fault, f, total, here);
+        (blame(args, fault), ...);
     }
 
     /// As reduce, in each block by itself. The sums of frozen blocks are 0.
@@ -183,6 +184,7 @@ public:
             finish(to, fault, f, total,
                    site(block, static_cast<double>(layout_.block_sizes()[block])));
         }
+        (blame(args, fault), ...);
     }
 
     /// root = sqrt of the sum over blocks of a value of single blocks.
@@ -283,12 +285,29 @@ private:
     void finish(ValueId to, detail::Fault fault, F const& f, std::array<double, n> const& sums,
                 Site<T> const& here) {
         for (double sum : sums) {
-            if (!std::isfinite(sum)) fail(fault);
+            if (!std::isfinite(sum)) fail(detail::fault_of(sums, fault));
         }
         auto const found = detail::finished(f, sums, here);
         std::copy(found.begin(), found.end(),
                   &values_[static_cast<std::size_t>(to.slot) + here.block * found.size()]);
     }
+
+    // If sums of products are infinite, and so is a gradient among the arguments, the fault is the gradient's.
+    void blame(ArrayId gradient, detail::Fault fault) {
+        if (alive() || fault_ == fault) return;
+        for (std::size_t block = 0; block < layout_.blocks(); ++block) {
+            if (!layout_.frozen(block) &&
+                !detail::finite_piece(blocks_.sizes[block], arrays_[gradient.id][block])) {
+                fault_ = fault;
+            }
+        }
+    }
+    template <std::size_t n>
+    void blame(std::array<ArrayId, n> const& gradients, detail::Fault fault) {
+        for (ArrayId gradient : gradients) blame(gradient, fault);
+    }
+    template <class Other>
+    void blame(Other const&, detail::Fault) {}
 
     // Whether arrays are larger than the caches. Then a pass that only checks gradients would read them from memory once
     // more.
@@ -301,10 +320,10 @@ private:
                           std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                           Args const&... args) {
         if (!alive()) return;
-        std::size_t const run = count > 0 ? 128 : Layout::chunk_size;
+        std::size_t const run = count > 0 ? 128 : detail::longest_run;
         auto const functions = functions_of(f);
         for_each_chunk([&, this](std::size_t chunk) {
-            std::size_t first_bad = count;
+            std::size_t first_bad = count + 1;
             layout_.for_each_piece(chunk, [&](auto block, auto within, auto, auto length) {
                 for (std::size_t done = 0; done < length; done += run) {
                     std::size_t const size = std::min<std::size_t>(run, length - done);
@@ -314,23 +333,24 @@ private:
                                                 arrays_[watched[bad].id][block] + within + done)) {
                         ++bad;
                     }
-                    if (bad == count) {
-                        detail::sweep<T>(size, functions[block],
-                                         located(args).at(block, within + done)...);
+                    if (bad == count &&
+                        detail::sweep_run(arrays_[0][block] + within + done, size, functions[block],
+                                          located(args).at(block, within + done)...)) {
+                        ++bad;
                     }
                     first_bad = std::min(first_bad, bad);
                 }
             });
             partial(chunk) = static_cast<double>(first_bad);
         });
-        auto first_bad = static_cast<double>(count);
+        auto first_bad = static_cast<double>(count + 1);
         for (std::size_t chunk = 0; chunk < layout_.chunks(); ++chunk) {
             first_bad = std::min(first_bad, partial(chunk));
         }
-        if (first_bad < static_cast<double>(count))
-            fail(faults[static_cast<std::size_t>(first_bad)]);
+        if (first_bad > static_cast<double>(count)) return;
+        auto const k = static_cast<std::size_t>(first_bad);
+        fail(k == count ? detail::Fault::parameters : faults[k]);
     }
-
     void centralise(T* first, BlockShape const& shape) {
         std::size_t const along = shape.row_major ? 1 : shape.rows;
         std::size_t const across = shape.row_major ? shape.cols : 1;

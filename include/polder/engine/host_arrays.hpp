@@ -51,6 +51,7 @@ public:
         auto const k = static_cast<std::size_t>(id);
         memory_[k].resize(size_);
         for (std::size_t block = 0; block < begins_.size(); ++block) {
+            if (tables_[k][block] == nullptr) continue;  // a block that is left alone
             std::size_t const end = block + 1 < begins_.size() ? begins_[block + 1] : size_;
             std::copy_n(tables_[k][block], end - begins_[block],
                         memory_[k].data() + begins_[block]);

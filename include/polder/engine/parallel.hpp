@@ -8,6 +8,8 @@
 
 #if defined(_OPENMP)
 #include <omp.h>
+
+#include <polder/error.hpp>
 #endif
 
 #if defined(__SANITIZE_THREAD__)
@@ -73,9 +75,10 @@ run_shares(std::size_t tasks, [[maybe_unused]] int threads,
             happens_after(&order.fork);
             auto const part = static_cast<std::size_t>(omp_get_thread_num());
             auto const parts = static_cast<std::size_t>(omp_get_num_threads());
-            try {
+            POLDER_TRY {
                 run(task, share_begin(tasks, part, parts), share_begin(tasks, part + 1, parts));
-            } catch (...) {
+            }
+            POLDER_CATCH_ALL {
 #pragma omp critical(polder_parallel_for)
                 if (!failure) failure = std::current_exception();
             }

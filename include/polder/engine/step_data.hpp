@@ -13,12 +13,13 @@
 
 namespace polder::detail {
 
-// The counts of steps so far and the settings of the groups, which passes read.
+// The counts of steps so far and the settings of the groups, which passes read. A cohort is the blocks of one group in which
+// the base optimizer has made equally many steps.
 struct StepData {
     std::vector<GroupSettings>
-        settings;                      // of each group; 0: of the blocks in no group of the user's
-    std::vector<std::uint32_t> group;  // of each block
-    std::vector<std::uint64_t> base_steps;  // of the base optimizer, in each group
+        settings;                      // of each cohort; 0: of the blocks in no group of the user's
+    std::vector<std::uint32_t> group;  // the cohort of each block
+    std::vector<std::uint64_t> base_steps;  // of the base optimizer, in each cohort
     std::uint64_t steps = 0;                // that changed the parameters
     std::uint64_t skipped = 0;              // that did not
     std::uint64_t method_steps = 0;         // that were not the base optimizer's alone

@@ -44,6 +44,24 @@ bool finite_piece(std::size_t length, T const* array) {
     return largest != exponent;
 }
 
+// Sweeps a run of parameters x. Those whose new value is not finite get the old one back, unless that is not finite either.
+// Returns whether there is none.
+inline constexpr std::size_t longest_run = 1024;
+template <class T, class F, class... Columns>
+bool sweep_run(T* x, std::size_t length, F const& f, Columns const&... columns) {
+    std::array<T, longest_run> before;
+    std::copy_n(x, length, before.begin());
+    sweep<T>(length, f, columns...);
+    if (finite_piece(length, x)) return true;
+    bool all = true;
+    for (std::size_t i = 0; i < length; ++i) {
+        if (finite_piece(1, x + i) || !finite_piece(1, &before[i])) continue;
+        x[i] = before[i];
+        all = false;
+    }
+    return all;
+}
+
 template <class T>
 struct FoldOf : std::false_type {};
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <polder/config.hpp>
+#include <polder/error.hpp>
 #include <polder/hyper_parameter.hpp>
 
 namespace polder {
@@ -40,7 +41,7 @@ struct Group {
 
 namespace detail {
 
-// The values of a group in the next step.
+// The values of a cohort in the next step: those of its group.
 struct GroupSettings {
     std::optional<double> learning_rate, weight_decay, rho;
     bool adaptive = true;
@@ -78,6 +79,20 @@ std::string listed(Names const& names) {
     return text;
 }
 
+inline void validate_groups(std::vector<Group> const& groups) {
+    for (std::size_t k = 0; k < groups.size(); ++k) {
+        if (groups[k].name.empty())
+            POLDER_THROW std::invalid_argument("polder: a group needs a name");
+        groups[k].validate();
+        for (std::size_t other = 0; other < k; ++other) {
+            if (groups[other].name == groups[k].name) {
+                POLDER_THROW std::invalid_argument("polder: two groups are named '" +
+                                                   groups[k].name + "'");
+            }
+        }
+    }
+}
+
 // The group of each block: 1, 2, ... in the order of `groups`, or 0.
 inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups,
                                                 std::vector<std::string> const& names) {
@@ -90,16 +105,16 @@ inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups
                 found = true;
                 std::uint32_t const before = assigned[block];
                 if (before != 0 && before != k + 1) {
-                    throw std::invalid_argument("polder: block '" + names[block] +
-                                                "' is in the groups '" + groups[before - 1].name +
-                                                "' and '" + groups[k].name + "'");
+                    POLDER_THROW std::invalid_argument(
+                        "polder: block '" + names[block] + "' is in the groups '" +
+                        groups[before - 1].name + "' and '" + groups[k].name + "'");
                 }
                 assigned[block] = static_cast<std::uint32_t>(k + 1);
             }
             if (!found) {
-                throw std::invalid_argument("polder: group '" + groups[k].name +
-                                            "': no block is named '" + pattern +
-                                            "'; known: " + listed(names));
+                POLDER_THROW std::invalid_argument("polder: group '" + groups[k].name +
+                                                   "': no block is named '" + pattern +
+                                                   "'; known: " + listed(names));
             }
         }
     }

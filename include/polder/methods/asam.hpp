@@ -1,6 +1,8 @@
 /// ASAM, adaptive SAM, and its form with a mixed loss.
 #pragma once
 
+#include <concepts>
+
 #include <polder/mix/plus.hpp>
 #include <polder/perturb/adaptive_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -23,6 +25,7 @@ struct ASAMOptions {
 ///     polder::ASAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.5, .eta = 0.01}};
 template <class BaseOpt>
 struct ASAM : Sharpness<AdaptiveBall, NoDistance, NoMix, BaseOpt> {
+    ASAM() requires std::default_initializable<BaseOpt> : ASAM(BaseOpt{}) {}
     ASAM(BaseOpt base, detail::NumberWithoutBraces) : ASAM(base) {}
     explicit ASAM(BaseOpt base, ASAMOptions options = {})
         : Sharpness<AdaptiveBall, NoDistance, NoMix, BaseOpt>(
@@ -41,6 +44,7 @@ struct ASAMPlusOptions {
 /// Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
 template <class BaseOpt>
 struct ASAMPlus : Sharpness<AdaptiveBall, NoDistance, TwoBatches, BaseOpt> {
+    ASAMPlus() requires std::default_initializable<BaseOpt> : ASAMPlus(BaseOpt{}) {}
     ASAMPlus(BaseOpt base, detail::NumberWithoutBraces) : ASAMPlus(base) {}
     explicit ASAMPlus(BaseOpt base, ASAMPlusOptions options = {})
         : Sharpness<AdaptiveBall, NoDistance, TwoBatches, BaseOpt>(

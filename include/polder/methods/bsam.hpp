@@ -2,6 +2,7 @@
 /// Bayesian method; this is not it.)
 #pragma once
 
+#include <concepts>
 #include <type_traits>
 
 #include <polder/distance/cosine.hpp>
@@ -52,6 +53,7 @@ struct BSAMOptions {
 ///     polder::BSAM as_printed{polder::Adam{}, {.rho = 0.1}, polder::Manhattan{}};
 template <class BaseOpt, class Measure = Cosine>
 struct BSAM : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt> {
+    BSAM() requires std::default_initializable<BaseOpt> : BSAM(BaseOpt{}) {}
     BSAM(BaseOpt base, detail::NumberWithoutBraces) : BSAM(base) {}
     explicit BSAM(BaseOpt base, BSAMOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt>(
@@ -72,6 +74,7 @@ struct BSAMPlusOptions {
 template <class BaseOpt, class Measure = Cosine>
 struct BSAMPlus
     : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt> {
+    BSAMPlus() requires std::default_initializable<BaseOpt> : BSAMPlus(BaseOpt{}) {}
     BSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : BSAMPlus(base) {}
     explicit BSAMPlus(BaseOpt base, BSAMPlusOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt>(

@@ -1,6 +1,7 @@
 /// ESAM's stochastic weight perturbation.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 
 #include <polder/perturb/euclidean_ball.hpp>
@@ -23,6 +24,7 @@ struct ESAMOptions {
 ///     polder::ESAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.1, .beta = 0.6}};
 template <class BaseOpt>
 struct ESAM : Sharpness<Stochastic<EuclideanBall>, NoDistance, NoMix, BaseOpt> {
+    ESAM() requires std::default_initializable<BaseOpt> : ESAM(BaseOpt{}) {}
     ESAM(BaseOpt base, detail::NumberWithoutBraces) : ESAM(base) {}
     explicit ESAM(BaseOpt base, ESAMOptions options = {})
         : Sharpness<Stochastic<EuclideanBall>, NoDistance, NoMix, BaseOpt>(

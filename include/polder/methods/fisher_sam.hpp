@@ -1,6 +1,8 @@
 /// FisherSAM and its form with a mixed loss.
 #pragma once
 
+#include <concepts>
+
 #include <polder/mix/plus.hpp>
 #include <polder/perturb/fisher_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -25,6 +27,7 @@ struct FisherSAMOptions {
 ///     polder::FisherSAM running{polder::Adam{}, {.rho = 0.1}, polder::RunningFisher{.decay = 0.95}};
 template <class BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherSAM : Sharpness<FisherBall<Estimate, Norm>, NoDistance, NoMix, BaseOpt> {
+    FisherSAM() requires std::default_initializable<BaseOpt> : FisherSAM(BaseOpt{}) {}
     FisherSAM(BaseOpt base, detail::NumberWithoutBraces) : FisherSAM(base) {}
     explicit FisherSAM(BaseOpt base, FisherSAMOptions options = {}, Estimate estimate = {})
         : Sharpness<FisherBall<Estimate, Norm>, NoDistance, NoMix, BaseOpt>(
@@ -46,6 +49,7 @@ struct FisherSAMPlusOptions {
 /// Xu et al. (BSAM), eq. (13). One evaluation more than FisherSAM, on B2.
 template <class BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherSAMPlus : Sharpness<FisherBall<Estimate, Norm>, NoDistance, TwoBatches, BaseOpt> {
+    FisherSAMPlus() requires std::default_initializable<BaseOpt> : FisherSAMPlus(BaseOpt{}) {}
     FisherSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FisherSAMPlus(base) {}
     explicit FisherSAMPlus(BaseOpt base, FisherSAMPlusOptions options = {}, Estimate estimate = {})
         : Sharpness<FisherBall<Estimate, Norm>, NoDistance, TwoBatches, BaseOpt>(

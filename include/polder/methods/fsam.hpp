@@ -1,6 +1,8 @@
 /// FSAM, Friendly SAM, and its form with a mixed loss.
 #pragma once
 
+#include <concepts>
+
 #include <polder/distance/constant.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/mix/plus.hpp>
@@ -30,6 +32,7 @@ struct FSAMOptions {
 ///     polder::FSAM<polder::Adam, polder::MovingAverage> as_in_bsam{polder::Adam{}, {.rho = 0.1}};
 template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAM : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt> {
+    FSAM() requires std::default_initializable<BaseOpt> : FSAM(BaseOpt{}) {}
     FSAM(BaseOpt base, detail::NumberWithoutBraces) : FSAM(base) {}
     explicit FSAM(BaseOpt base, FSAMOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt>(
@@ -49,6 +52,7 @@ struct FSAMPlusOptions {
 /// L_B2(x)). Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
 template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAMPlus : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt> {
+    FSAMPlus() requires std::default_initializable<BaseOpt> : FSAMPlus(BaseOpt{}) {}
     FSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FSAMPlus(base) {}
     explicit FSAMPlus(BaseOpt base, FSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt>(

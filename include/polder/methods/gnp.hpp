@@ -1,6 +1,8 @@
 /// GNP, the penalty on the norm of the gradient.
 #pragma once
 
+#include <concepts>
+
 #include <polder/mix/same_batch.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -22,6 +24,7 @@ struct GNPOptions {
 ///     polder::GNP optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.1, .alpha = 0.8}};
 template <class BaseOpt>
 struct GNP : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt> {
+    GNP() requires std::default_initializable<BaseOpt> : GNP(BaseOpt{}) {}
     GNP(BaseOpt base, detail::NumberWithoutBraces) : GNP(base) {}
     explicit GNP(BaseOpt base, GNPOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt>(

@@ -1,6 +1,8 @@
 /// GSAM, surrogate-gap SAM, and its form with a mixed loss.
 #pragma once
 
+#include <concepts>
+
 #include <polder/mix/plus.hpp>
 #include <polder/mix/surrogate_gap.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
@@ -22,6 +24,7 @@ struct GSAMOptions {
 ///     polder::GSAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.05, .alpha = 0.4}};
 template <class BaseOpt>
 struct GSAM : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt> {
+    GSAM() requires std::default_initializable<BaseOpt> : GSAM(BaseOpt{}) {}
     GSAM(BaseOpt base, detail::NumberWithoutBraces) : GSAM(base) {}
     explicit GSAM(BaseOpt base, GSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt>(
@@ -40,6 +43,7 @@ struct GSAMPlusOptions {
 /// Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
 template <class BaseOpt>
 struct GSAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt> {
+    GSAMPlus() requires std::default_initializable<BaseOpt> : GSAMPlus(BaseOpt{}) {}
     GSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : GSAMPlus(base) {}
     explicit GSAMPlus(BaseOpt base, GSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt>(

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -179,6 +180,7 @@ struct LookSAMOptions {
 ///     polder::LookSAM optimizer{polder::Adam{}, {.rho = 0.1, .every = 5, .alpha = 0.7}};
 template <class BaseOpt, class Reuse = ReusedAscent>
 struct LookSAM : Optimizer<LookingAscent<EuclideanBall, Reuse>, BaseOpt> {
+    LookSAM() requires std::default_initializable<BaseOpt> : LookSAM(BaseOpt{}) {}
     LookSAM(BaseOpt base, detail::NumberWithoutBraces) : LookSAM(base) {}
     explicit LookSAM(BaseOpt base, LookSAMOptions options = {})
         : Optimizer<LookingAscent<EuclideanBall, Reuse>, BaseOpt>(

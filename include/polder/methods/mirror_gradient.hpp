@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -87,6 +88,7 @@ struct MirrorGradientOptions {
 ///     polder::MirrorGradient optimizer{polder::Adam{}, {.alpha1 = 1, .alpha2 = 0.2, .beta = 3}};
 template <class BaseOpt>
 struct MirrorGradient : Optimizer<Mirror<>, BaseOpt> {
+    MirrorGradient() requires std::default_initializable<BaseOpt> : MirrorGradient(BaseOpt{}) {}
     MirrorGradient(BaseOpt base, detail::NumberWithoutBraces) : MirrorGradient(base) {}
     explicit MirrorGradient(BaseOpt base, MirrorGradientOptions options = {})
         : Optimizer<Mirror<>, BaseOpt>({{}, options.alpha1, options.alpha2}, base) {
@@ -116,6 +118,7 @@ struct SGBDOptions {
 ///     polder::SGBD optimizer{polder::Adam{}, {.rho = 0.05, .alpha1 = 1, .alpha2 = 0.3, .beta = 3}};
 template <class BaseOpt>
 struct SGBD : Optimizer<Mirror<EuclideanBall>, BaseOpt> {
+    SGBD() requires std::default_initializable<BaseOpt> : SGBD(BaseOpt{}) {}
     SGBD(BaseOpt base, detail::NumberWithoutBraces) : SGBD(base) {}
     explicit SGBD(BaseOpt base, SGBDOptions options = {})
         : Optimizer<Mirror<EuclideanBall>, BaseOpt>({{options.rho, options.norm_guard},

@@ -1,6 +1,7 @@
 /// Momentum-SAM: the perturbation comes from the base optimizer's momentum, so that a step costs one gradient.
 #pragma once
 
+#include <concepts>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include <polder/concepts.hpp>
 #include <polder/distance/none.hpp>
+#include <polder/error.hpp>
 #include <polder/family.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/optimizer.hpp>
@@ -31,9 +33,10 @@ struct MomentumAscent {
     template <class BaseOpt>
     void validate_over(BaseOpt const& base) const {
         if (!detail::has_first_moment(base)) {
-            throw std::invalid_argument("polder: Momentum-SAM needs a base optimizer with a first "
-                                        "moment: Adam, AdamW, Lion, LAMB, or "
-                                        "SGD or RMSprop with momentum > 0");
+            POLDER_THROW std::invalid_argument(
+                "polder: Momentum-SAM needs a base optimizer with a first "
+                "moment: Adam, AdamW, Lion, LAMB, or "
+                "SGD or RMSprop with momentum > 0");
         }
     }
 
@@ -68,6 +71,7 @@ using MomentumSAMOptions = MomentumAscent;
 ///     polder::MomentumSAM optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.3}};
 template <class BaseOpt>
 struct MomentumSAM : Optimizer<MomentumAscent, BaseOpt> {
+    MomentumSAM() requires std::default_initializable<BaseOpt> : MomentumSAM(BaseOpt{}) {}
     MomentumSAM(BaseOpt base, detail::NumberWithoutBraces) : MomentumSAM(base) {}
     explicit MomentumSAM(BaseOpt base, MomentumSAMOptions options = {})
         : Optimizer<MomentumAscent, BaseOpt>(options, base) {}

@@ -1,6 +1,8 @@
 /// The base optimizer alone, with the same interface as the sharpness-aware methods.
 #pragma once
 
+#include <concepts>
+
 #include <polder/sharpness.hpp>
 
 namespace polder {
@@ -10,6 +12,7 @@ namespace polder {
 ///     polder::Plain optimizer{polder::Adam{.learning_rate = 1e-3}};
 template <class BaseOpt>
 struct Plain : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt> {
+    Plain() requires std::default_initializable<BaseOpt> : Plain(BaseOpt{}) {}
     explicit Plain(BaseOpt base)
         : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt>({}, {}, {}, base) {}
 };

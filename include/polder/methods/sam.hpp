@@ -1,6 +1,8 @@
 /// SAM, sharpness-aware minimisation, and its form with a mixed loss.
 #pragma once
 
+#include <concepts>
+
 #include <polder/mix/plus.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -20,6 +22,7 @@ struct SAMOptions {
 ///     polder::SAM optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.05}};
 template <class BaseOpt>
 struct SAM : Sharpness<EuclideanBall, NoDistance, NoMix, BaseOpt> {
+    SAM() requires std::default_initializable<BaseOpt> : SAM(BaseOpt{}) {}
     SAM(BaseOpt base, detail::NumberWithoutBraces) : SAM(base) {}
     explicit SAM(BaseOpt base, SAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, NoMix, BaseOpt>({options.rho, options.norm_guard},
@@ -37,6 +40,7 @@ struct SAMPlusOptions {
 /// L_B2(x)). Xu et al. (BSAM), eq. (13). Three evaluations per step, two on B1 and one on B2.
 template <class BaseOpt>
 struct SAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatches, BaseOpt> {
+    SAMPlus() requires std::default_initializable<BaseOpt> : SAMPlus(BaseOpt{}) {}
     SAMPlus(BaseOpt base, detail::NumberWithoutBraces) : SAMPlus(base) {}
     explicit SAMPlus(BaseOpt base, SAMPlusOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, TwoBatches, BaseOpt>(

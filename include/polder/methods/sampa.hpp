@@ -1,6 +1,7 @@
 /// SAMPa: SAM whose two gradients do not depend on one another.
 #pragma once
 
+#include <concepts>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -74,6 +75,7 @@ using SAMPaOptions = ParallelAscent;
 ///     polder::SAMPa optimizer{polder::SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.1, .lambda = 0.2}};
 template <class BaseOpt>
 struct SAMPa : Optimizer<ParallelAscent, BaseOpt> {
+    SAMPa() requires std::default_initializable<BaseOpt> : SAMPa(BaseOpt{}) {}
     SAMPa(BaseOpt base, detail::NumberWithoutBraces) : SAMPa(base) {}
     explicit SAMPa(BaseOpt base, SAMPaOptions options = {})
         : Optimizer<ParallelAscent, BaseOpt>(options, base) {}

@@ -1,6 +1,8 @@
 /// SSAM, sparse SAM, with either of its masks.
 #pragma once
 
+#include <concepts>
+
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/perturb/masked.hpp>
 #include <polder/sharpness.hpp>
@@ -22,6 +24,7 @@ struct SSAMOptions {
 ///     polder::SSAM dynamic{polder::Adam{}, {.rho = 0.1}, polder::DynamicMask{.sparsity = 0.5}};
 template <class BaseOpt, class Mask = FisherMask>
 struct SSAM : Sharpness<Masked<EuclideanBall, Mask>, NoDistance, NoMix, BaseOpt> {
+    SSAM() requires std::default_initializable<BaseOpt> : SSAM(BaseOpt{}) {}
     SSAM(BaseOpt base, detail::NumberWithoutBraces) : SSAM(base) {}
     explicit SSAM(BaseOpt base, SSAMOptions options = {}, Mask mask = {})
         : Sharpness<Masked<EuclideanBall, Mask>, NoDistance, NoMix, BaseOpt>(

@@ -1,6 +1,8 @@
 /// VaSSO, SAM along an average of gradients.
 #pragma once
 
+#include <concepts>
+
 #include <polder/distance/along_average.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -21,6 +23,7 @@ struct VaSSOOptions {
 ///     polder::VaSSO optimizer{polder::SGD{.learning_rate = 0.1}, {.rho = 0.1, .theta = 0.4}};
 template <class BaseOpt>
 struct VaSSO : Sharpness<EuclideanBall, AlongAverage, NoMix, BaseOpt> {
+    VaSSO() requires std::default_initializable<BaseOpt> : VaSSO(BaseOpt{}) {}
     VaSSO(BaseOpt base, detail::NumberWithoutBraces) : VaSSO(base) {}
     explicit VaSSO(BaseOpt base, VaSSOOptions options = {})
         : Sharpness<EuclideanBall, AlongAverage, NoMix, BaseOpt>({options.rho, options.norm_guard},

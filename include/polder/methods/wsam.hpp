@@ -1,6 +1,8 @@
 /// WSAM, SAM with a weight on the sharpness.
 #pragma once
 
+#include <concepts>
+
 #include <polder/mix/weighted_sharpness.hpp>
 #include <polder/perturb/euclidean_ball.hpp>
 #include <polder/sharpness.hpp>
@@ -23,6 +25,7 @@ struct WSAMOptions {
 ///     polder::WSAM<polder::Adam, polder::WeightedSharpness> coupled{polder::Adam{}, {.gamma = 0.8}};
 template <class BaseOpt, class Mix = DecoupledSharpness>
 struct WSAM : Sharpness<EuclideanBall, NoDistance, Mix, BaseOpt> {
+    WSAM() requires std::default_initializable<BaseOpt> : WSAM(BaseOpt{}) {}
     WSAM(BaseOpt base, detail::NumberWithoutBraces) : WSAM(base) {}
     explicit WSAM(BaseOpt base, WSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, Mix, BaseOpt>({options.rho, options.norm_guard}, {},

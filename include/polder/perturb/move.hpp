@@ -320,7 +320,7 @@ struct Move {
                                                                of_extra};
         };
         if constexpr (is_quadratic<P>) {
-            return make(static_cast<T>(own.coefficient(here[norm])));
+            return make(saturated<T>(own.coefficient(here[norm])));
         } else {
             return make(own.template move<T>(here[norm], count.exists() ? here[count] : 0));
         }

@@ -11,6 +11,7 @@
 #include <polder/config.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/run/site.hpp>
 
 namespace polder {
 
@@ -67,7 +68,7 @@ struct ManhattanBall {
     /// norm: the largest |v|; count: how many coordinates have it.
     template <class T>
     POLDER_HOST_DEVICE Move<T> move(double norm, double count) const {
-        return {T(rho / count), T(norm)};
+        return {detail::saturated<T>(rho / count), T(norm)};
     }
 };
 
@@ -107,7 +108,7 @@ struct PNormBall {
     template <class T>
     POLDER_HOST_DEVICE Move<T> move(double norm, double) const {
         double const guarded = norm + norm_guard;
-        return {T(rho), T(guarded > 0 ? 1 / guarded : 0), T(1 / (p - 1))};
+        return {T(rho), detail::saturated<T>(guarded > 0 ? 1 / guarded : 0), T(1 / (p - 1))};
     }
 };
 

@@ -50,6 +50,10 @@ public:
     void validate() const {
         visit([](auto const& base) { base.validate(); });
     }
+    template <class T>
+    void validate_as() const {
+        visit([](auto const& base) { detail::validate_as<T>(base); });
+    }
 
     struct State {
         std::variant<detail::RuleState, LAMB::State> of;

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include <polder/error.hpp>
+
 namespace polder::registry {
 
 /// How many characters must be inserted, removed or replaced to make b of a (Levenshtein 1966).
@@ -62,7 +64,7 @@ inline std::string listed(std::span<std::string const> names) {
     auto message = "unknown " + std::string(what) + " '" + std::string(name) + "'";
     if (auto const near = nearest_names(name, known); !near.empty())
         message += "; nearest: " + listed(near);
-    throw std::invalid_argument(message + "; known: " + listed(known));
+    POLDER_THROW std::invalid_argument(message + "; known: " + listed(known));
 }
 
 /// The `name`s of a list.

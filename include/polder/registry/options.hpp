@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include <polder/error.hpp>
 #include <polder/registry/names.hpp>
 
 namespace polder::registry {
@@ -53,7 +54,7 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
      "adagrad: the rate of step k is divided by 1 + (k - 1) times it"},
     {"initial_accumulator", OptionDescription::Kind::number, ">= 0",
      "adagrad: the sum of squares at the start"},
-    {"eps", OptionDescription::Kind::number, ">= 0",
+    {"eps", OptionDescription::Kind::number, "> 0",
      "adam, adamw, lamb, rmsprop, adagrad: guard against division by zero"},
     {"rho", OptionDescription::Kind::number, ">= 0",
      "Radius of the perturbation; with relative its share of the parameters' norm"},
@@ -145,8 +146,8 @@ struct OptionValue {
 /// Throws std::invalid_argument: name = 'text', expected ...
 [[noreturn]] inline void refuse_value(std::string_view name, std::string_view text,
                                       std::string const& expected) {
-    throw std::invalid_argument(std::string(name) + " = '" + std::string(text) + "', expected " +
-                                expected);
+    POLDER_THROW std::invalid_argument(std::string(name) + " = '" + std::string(text) +
+                                       "', expected " + expected);
 }
 
 /// Reads options by name, with a default for those that were not set, and remembers which were asked for. Throws

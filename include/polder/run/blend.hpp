@@ -136,7 +136,7 @@ struct Coefficients {
         Combined<T, n> f{};
         double const s = here[scale];
         std::size_t k = 0;
-        for (Coefficient const c : by) f.c[k++] = static_cast<T>(here[c] * s);
+        for (Coefficient const c : by) f.c[k++] = saturated<T>(here[c] * s);
         return f;
     }
     template <class T>

@@ -48,6 +48,12 @@ concept step_of_its_own = requires(Base const& base, Plan& plan) {
     base.init(plan);
 };
 
+// Throws where a hyper-parameter is out of range for parameters of scalar T.
+template <class T, class Base>
+void validate_as([[maybe_unused]] Base const& base) {
+    if constexpr (requires { base.template validate_as<T>(); }) base.template validate_as<T>();
+}
+
 // f(form): see above.
 template <class Base, class F>
 POLDER_HOST_DEVICE decltype(auto) with_form(Base const& base, F const& f) {
@@ -98,7 +104,7 @@ struct Bypass {
     };
     template <class T, class Base>
     POLDER_HOST_DEVICE At<T> at(Site<T> const& here, Base const& own) const {
-        return {u.at(here), static_cast<T>(own.learning_rate * weight)};
+        return {u.at(here), saturated<T>(own.learning_rate * weight)};
     }
 };
 template <>

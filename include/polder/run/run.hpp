@@ -19,6 +19,7 @@
 #include <polder/config.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/engine/step_data.hpp>
+#include <polder/error.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
@@ -335,7 +336,7 @@ private:
     Gradient evaluate(Gradient spent, PointId at, Pass pass, Evaluation what) {
         { Gradient const released = std::move(spent); }
         if (free_.empty()) {
-            throw std::logic_error(
+            POLDER_THROW std::logic_error(
                 "polder: a method holds more gradients at a time than its plan says");
         }
         Gradient g(free_.back(), free_);
@@ -372,7 +373,8 @@ private:
         }
         used_ += n * (blocks == 0 ? 1 : blocks);
         if (used_ > Engine::capacity(engine_.layout().blocks())) {
-            throw std::logic_error("polder: a step finds more values than there is room for");
+            POLDER_THROW std::logic_error(
+                "polder: a step finds more values than there is room for");
         }
         return found;
     }

@@ -3,12 +3,25 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include <polder/config.hpp>
 #include <polder/groups/group.hpp>
 #include <polder/run/handles.hpp>
 
 namespace polder {
+
+namespace detail {
+
+// A coefficient as a T. A number that T does not hold becomes the largest that it holds, so that a coordinate of 0 times the
+// coefficient is 0 and not not-a-number.
+template <class T>
+POLDER_HOST_DEVICE constexpr T saturated(double value) {
+    constexpr double most = static_cast<double>(std::numeric_limits<T>::max());
+    return static_cast<T>(value > most ? most : value < -most ? -most : value);
+}
+
+}  // namespace detail
 
 /// A pass is a struct with a member at(Site<T> const&), which returns the function of a coordinate. The coefficients of
 /// that function are of type T. at() is called when the pass runs: once for each group, because hyper-parameters differ

@@ -9,7 +9,22 @@
 #include <cstdint>
 #include <numbers>
 
+#include <polder/hyper_parameter.hpp>
+
 namespace polder::schedules {
+
+/// Throws std::invalid_argument if the schedule has arguments, and one of them is out of range.
+template <class Schedule>
+void validate(Schedule const& schedule) {
+    if constexpr (requires { schedule.validate(); }) schedule.validate();
+}
+namespace detail {
+
+inline void require_steps(char const* name, std::uint64_t steps) {
+    if (steps == 0) polder::detail::refuse(name, 0, "a number >= 1");
+}
+
+}  // namespace detail
 
 /// 1 at every step: what is scheduled stays as it is.
 struct One {
@@ -19,16 +34,23 @@ struct One {
 /// factor^floor(t / every). torch's StepLR, and MMRec's with `every` the batches of an epoch.
 struct Step {
     std::uint64_t every = 1;  ///< steps, >= 1
-    double factor = 0.1;
-    double operator()(std::uint64_t t) const noexcept {
+    double factor = 0.1;      ///< >= 0
+    void validate() const {
+        detail::require_steps("Step.every", every);
+        require_non_negative("Step.factor", factor);
+    }
+    double operator()(std::uint64_t t) const {
+        validate();
         return std::pow(factor, static_cast<double>(t / every));
     }
 };
 
 /// factor^t.
 struct Exponential {
-    double factor = 0.999;
-    double operator()(std::uint64_t t) const noexcept {
+    double factor = 0.999;  ///< >= 0
+    void validate() const { require_non_negative("Exponential.factor", factor); }
+    double operator()(std::uint64_t t) const {
+        validate();
         return std::pow(factor, static_cast<double>(t));
     }
 };
@@ -36,9 +58,14 @@ struct Exponential {
 /// From 1 at t = 0 along half a cosine to `last` at t = steps, and `last` from there on.
 /// Loshchilov and Hutter 2017 (SGDR), eq. (5), without restarts.
 struct Cosine {
-    std::uint64_t steps = 1;  ///< >= 1
-    double last = 0;
-    double operator()(std::uint64_t t) const noexcept {
+    std::uint64_t steps = 0;  ///< >= 1, to be given
+    double last = 0;          ///< >= 0
+    void validate() const {
+        detail::require_steps("Cosine.steps", steps);
+        require_non_negative("Cosine.last", last);
+    }
+    double operator()(std::uint64_t t) const {
+        validate();
         if (t >= steps) return last;
         double const share = static_cast<double>(t) / static_cast<double>(steps);
         return last + (1 - last) * (1 + std::cos(std::numbers::pi * share)) / 2;
@@ -47,8 +74,10 @@ struct Cosine {
 
 /// (t + 1) / steps up to 1: from small to full in `steps` steps.
 struct WarmUp {
-    std::uint64_t steps = 1;  ///< >= 1
-    double operator()(std::uint64_t t) const noexcept {
+    std::uint64_t steps = 0;  ///< >= 1, to be given
+    void validate() const { detail::require_steps("WarmUp.steps", steps); }
+    double operator()(std::uint64_t t) const {
+        validate();
         return t + 1 >= steps ? 1 : static_cast<double>(t + 1) / static_cast<double>(steps);
     }
 };
@@ -60,8 +89,18 @@ struct Inverse {
 
 /// a(t) b(t).
 template <class A, class B>
-auto product(A a, B b) {
-    return [a, b](std::uint64_t t) { return a(t) * b(t); };
+struct Product {
+    A a;
+    B b;
+    void validate() const {
+        schedules::validate(a);
+        schedules::validate(b);
+    }
+    double operator()(std::uint64_t t) const { return a(t) * b(t); }
+};
+template <class A, class B>
+Product<A, B> product(A a, B b) {
+    return {a, b};
 }
 
 }  // namespace polder::schedules

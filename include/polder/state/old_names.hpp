@@ -21,6 +21,11 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 5> ol
 // A counter that all methods had then, and that only methods with a mask have now.
 inline constexpr std::string_view old_counter = "optimizer.mask_due";
 
+// In versions 1 and 2 the base optimizer's steps are counters: this one of the blocks in no group, and one named
+// base_steps.<group> for each group.
+inline std::string const base_steps = "optimizer.base_steps";
+inline constexpr std::string_view version_of_groups = "2";
+
 inline std::string with_new_names(std::string method) {
     for (auto const& [was, is] : old_names) {
         for (auto at = method.find(was); at != std::string::npos; at = method.find(was, at)) {

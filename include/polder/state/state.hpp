@@ -10,6 +10,7 @@
 ///                              its transpose                                      (save_checkpoint)
 ///     optimizer.<name>         an array of the state, one value per coordinate through all blocks
 ///     optimizer.<name>         a counter: a single U64
+///     optimizer.base_steps     the steps of the base optimizer: a U64 for each block
 ///     metadata polder.state    version of this layout
 ///              polder.method   the composed type, as optimizer.method() writes it
 ///              polder.scalar   F32 or F64
@@ -24,6 +25,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <span>
@@ -37,6 +39,7 @@
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/container.hpp>
 #include <polder/blocks/memory_space.hpp>
+#include <polder/groups/group.hpp>
 #include <polder/state/old_names.hpp>
 #include <polder/state/safetensors.hpp>
 
@@ -44,8 +47,8 @@ namespace polder {
 
 namespace detail {
 
-inline constexpr char const* state_version = "2";
-inline constexpr char const* old_version = "1";  // still read: see old_names.hpp
+inline constexpr char const* state_version = "3";
+inline constexpr char const* old_version = "1";  // still read, as "2" is: see old_names.hpp
 inline constexpr std::string_view state_prefix = "optimizer.";
 inline constexpr std::string_view reserved_keys = "polder.";
 
@@ -168,7 +171,7 @@ inline void require_fingerprint(SafetensorsFile const& file, Fingerprint const& 
     auto const found = file.metadata().find("polder.state");
     if (found == file.metadata().end()) file.fail("holds no state of an optimizer");
     bool const old = found->second == old_version;
-    if (!old && found->second != state_version)
+    if (!old && found->second != version_of_groups && found->second != state_version)
         file.fail("holds state of version " + in_quotes(found->second) + ", expected '" +
                   state_version + "'");
     auto const& saved = file.metadata("polder.method");
@@ -190,16 +193,52 @@ inline void add_state(SafetensorsWriter& writer, Fingerprint const& fingerprint,
     writer.add_metadata("polder.blocks", blocks_to_json(fingerprint.blocks));
 }
 
-inline void read_state(SafetensorsFile& file, std::vector<NamedState> const& state) {
+template <class Optimizer>
+std::vector<Group> const& groups_of(Optimizer const& optimizer) {
+    if constexpr (requires { optimizer.groups(); }) {
+        return optimizer.groups();
+    } else if constexpr (requires { optimizer.settings(); }) {
+        return optimizer.settings().groups();
+    } else {
+        return groups_of(optimizer.optimizer());
+    }
+}
+
+// Counts of steps for each block, from a file of a version that has them for each group.
+inline void read_base_steps_of_groups(SafetensorsFile& file, std::vector<Group> const& groups,
+                                      std::vector<NamedBlock> const& blocks,
+                                      std::span<std::byte> counts) {
+    std::vector<std::string> names;
+    for (auto const& block : blocks) names.push_back(block.name);
+    auto const assigned = assign_groups(groups, names);
+    for (std::size_t block = 0; block < blocks.size(); ++block) {
+        std::uint32_t const k = assigned[block];
+        file.read_bytes(k == 0 ? base_steps : base_steps + "." + groups[k - 1].name, "U64", {},
+                        counts.subspan(block * sizeof(std::uint64_t), sizeof(std::uint64_t)));
+    }
+}
+
+inline void read_state(SafetensorsFile& file, std::vector<NamedState> const& state,
+                       std::vector<Group> const& groups, std::vector<NamedBlock> const& blocks) {
+    auto const& version = file.metadata("polder.state");
+    bool const of_groups = version != state_version;
     for (auto const& entry : file.arrays()) {
         auto const& name = entry.first;
         auto const is_it = [&](NamedState const& each) { return each.name == name; };
-        if (name == old_counter && file.metadata("polder.state") == old_version) continue;
+        auto const is_count = [&](Group const& g) { return name == base_steps + "." + g.name; };
+        if (name == old_counter && version == old_version) continue;
+        if (of_groups && std::any_of(groups.begin(), groups.end(), is_count)) continue;
         if (name.starts_with(state_prefix) && std::none_of(state.begin(), state.end(), is_it))
             file.fail("holds the array " + in_quotes(name) +
                       ", which is no state of this optimizer; are its options others?");
     }
-    for (auto const& each : state) file.read_bytes(each.name, each.dtype, each.shape, each.bytes);
+    for (auto const& each : state) {
+        if (of_groups && each.name == base_steps) {
+            read_base_steps_of_groups(file, groups, blocks, each.bytes);
+        } else {
+            file.read_bytes(each.name, each.dtype, each.shape, each.bytes);
+        }
+    }
 }
 
 inline void add_metadata(SafetensorsWriter& writer, Metadata const& metadata) {
@@ -257,7 +296,8 @@ Optimizer read_state(SafetensorsFile& file, Optimizer const& optimizer, C& x) {
     file.verify();
     Optimizer result = optimizer;
     result.bind(x);
-    detail::read_state(file, detail::named_state(result));
+    detail::read_state(file, detail::named_state(result), detail::groups_of(result),
+                       detail::named_blocks(x));
     return result;
 }
 
@@ -288,6 +328,14 @@ void save_state(std::filesystem::path const& file, Optimizer& optimizer, C& x,
     writer.write(file);
 }
 
+/// As above, of a copy of the optimizer, which needs the memory for its state once more.
+template <class Optimizer, parameter_container C>
+void save_state(std::filesystem::path const& file, Optimizer const& optimizer, C& x,
+                Metadata const& metadata = {}) {
+    Optimizer copy = optimizer;
+    save_state(file, copy, x, metadata);
+}
+
 /// Gives `optimizer` the state in the file, so that it goes on from parameters x as the saved one did. It
 /// must be of the same type and options, hyper-parameters are its own. Spans of an earlier visit_state are
 /// invalid afterwards. Returns the metadata. Throws as read_state; then `optimizer` is as it was.
@@ -308,6 +356,13 @@ void save_checkpoint(std::filesystem::path const& file, Optimizer& optimizer, C&
     add_parameters(writer, x);
     add_state(writer, optimizer, x);
     writer.write(file);
+}
+
+template <class Optimizer, parameter_container C>
+void save_checkpoint(std::filesystem::path const& file, Optimizer const& optimizer, C& x,
+                     Metadata const& metadata = {}) {
+    Optimizer copy = optimizer;
+    save_checkpoint(file, copy, x, metadata);
 }
 
 /// As load_state, and writes the parameters in the file to x, whose blocks must have the same names and
