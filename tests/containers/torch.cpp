@@ -2,6 +2,7 @@
 #include "containers/every_method.hpp"
 #include "support/named_blocks.hpp"
 
+#include <cmath>
 #include <tuple>
 
 #include <torch/types.h>
