@@ -42,6 +42,7 @@ function(polder_test_environment)
             "POLDER_SHARED=${POLDER_SHARED}"
             "OMP_WAIT_POLICY=passive"  # ctest runs several programs at once
             "UBSAN_OPTIONS=print_stacktrace=1"
+            "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/leaks.txt:print_suppressions=0"
             "TSAN_OPTIONS=halt_on_error=1")
     endforeach()
 endfunction()
