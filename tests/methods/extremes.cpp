@@ -114,8 +114,8 @@ void for_each_base_with(F const& f) {
             registry::OptionReader reader(options);
             const auto base = make(reader);
             const auto used = reader.used();
-            for (auto const& [name, value] : options) {
-                const auto is_it = [&](auto const& each) { return each.name == name; };
+            for (auto const& option : options) {
+                const auto is_it = [&](auto const& each) { return each.name == option.first; };
                 if (std::none_of(used.begin(), used.end(), is_it)) return;
             }
             const std::string what =

@@ -7,7 +7,10 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
+#include <locale>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -221,8 +224,14 @@ private:
     template <class T>
     static bool read(std::string const& text, T& value) {
         auto const end = text.data() + text.size();
-        auto const result = std::from_chars(text.data(), end, value);
-        return result.ec == std::errc{} && result.ptr == end;
+        if constexpr (requires { std::from_chars(text.data(), end, value); }) {
+            auto const result = std::from_chars(text.data(), end, value);
+            return result.ec == std::errc{} && result.ptr == end;
+        } else {  // clang's standard library reads only whole numbers so before version 20
+            std::istringstream stream(text);
+            stream.imbue(std::locale::classic());
+            return bool(stream >> std::noskipws >> value) && stream.peek() == EOF;
+        }
     }
     std::string const* find(std::string_view name) const {
         std::string const* text = nullptr;
