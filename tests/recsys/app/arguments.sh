@@ -6,7 +6,7 @@ expect 0 "Exit codes:" train --help
 expect 0 "synthetic:NAME=synthetic:small" compare --help
 expect 0 "polder " --version
 expect 2 "A subcommand is required"
-expect 2 "unknown command 'trian'; nearest: train; known: train, compare, tune, runs, recommend" trian
+expect 2 "unknown command 'trian'; nearest: train; known: train, compare, tune, runs, evaluate, robustness, landscape, recommend" trian
 expect 2 "not expected: --frob" train --frob
 
 expect 2 "unknown model 'lightgnc'; nearest: lightgcn; known:" train --model lightgnc
