@@ -268,10 +268,11 @@ TEST_CASE("a checkpoint of another run is refused with the difference", "[traine
     fails(run.trainer, {{"seed", 1000}, {"rho", 0.1}},
           "was made with seed = 999, this run has 1000");
     fails(run.trainer, {{"seed", 999}, {"kappa", 0.1}}, "was made with kappa = nothing");
+    fails(run.trainer, {{"seed", 999}}, "was made with rho = 0.1, this run has nothing");
     Lightgcn other(data, "bsam", options(1));
     auto const before = outcome(other.trainer);
     auto const parameters = values(other.trainer.parameters());
-    fails(other.trainer, {{"seed", 999}}, "holds the state of");
+    fails(other.trainer, {{"seed", 999}, {"rho", 0.1}}, "holds the state of");
     CHECK(outcome(other.trainer) == before);
     CHECK(values(other.trainer.parameters()) == parameters);
 
