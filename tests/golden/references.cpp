@@ -41,7 +41,7 @@ std::vector<Reference> references() {
                    .hyper_parameters = {{"embedding_size", ""},
                                         {"feat_embed_dim", ""},
                                         {"dim_latent", "embedding_size"}},
-                   .own = {"user_aggr_mode"}});
+                   .own = {"user_aggr_mode", "item_embedding"}});
     all.push_back({.model = "DualGNN",
                    .registry = "dualgnn",
                    .parameters = {{"MLP_v.weight", ""},
@@ -103,7 +103,7 @@ std::vector<Reference> references() {
                                   {"MLP_user.weight", ""},
                                   {"MLP_user.bias", ""}},
                    .hyper_parameters = {{"feat_embed_dim", ""}, {"dim_latent", ""}},
-                   .own = {"mask_gradient", "shared_encoders"}});
+                   .own = {"mask_gradient", "shared_encoders", "item_embedding"}});
     all.push_back({.model = "MMGCN",
                    .registry = "mmgcn",
                    .hyper_parameters = {{"n_layers", ""}},
