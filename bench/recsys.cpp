@@ -61,7 +61,7 @@ void training_step(benchmark::State& state, std::string_view name, std::string c
     model->declare(parameters);
     model->initialise(parameters, 999);
     model->begin_epoch(999, 0);
-    freeze(*optimizer, model->frozen());
+    group_parameters(*optimizer, model->frozen(), {});
 
     std::size_t batch = 0;
     double in_model = 0;

@@ -15,6 +15,13 @@ else()
     polder_missing("tests and examples with Armadillo" Armadillo libarmadillo-dev)
 endif()
 
+# A folder with ensmallen.hpp, for the tests and the example that compare with it. They run without it, too.
+find_path(POLDER_ENSMALLEN ensmallen.hpp)
+if(ARMADILLO_FOUND AND POLDER_ENSMALLEN)
+    target_include_directories(polder_armadillo INTERFACE "${POLDER_ENSMALLEN}")
+    target_compile_definitions(polder_armadillo INTERFACE POLDER_ENSMALLEN)
+endif()
+
 if(POLDER_THRUST_INCLUDE_DIR)
     add_library(polder_thrust INTERFACE IMPORTED)
     target_include_directories(polder_thrust INTERFACE "${POLDER_THRUST_INCLUDE_DIR}")
@@ -30,7 +37,7 @@ endif()
 function(polder_find_torch)
     # What was found once may have been uninstalled or moved since.
     if(POLDER_TORCH_LIBRARY_torch_cpu AND NOT EXISTS "${POLDER_TORCH_LIBRARY_torch_cpu}")
-        foreach(known IN ITEMS INCLUDE_DIR API_INCLUDE_DIR LIBRARY_torch LIBRARY_torch_cpu LIBRARY_c10
+        foreach(known IN ITEMS INCLUDE_DIR API_INCLUDE_DIR LIBRARY_torch_cpu LIBRARY_c10
                 COMPILES)
             unset(POLDER_TORCH_${known} CACHE)
         endforeach()
@@ -56,8 +63,9 @@ function(polder_find_torch)
     find_path(POLDER_TORCH_API_INCLUDE_DIR torch/torch.h
         HINTS "${POLDER_TORCH_INCLUDE_DIR}/torch/csrc/api/include")
     mark_as_advanced(POLDER_TORCH_INCLUDE_DIR POLDER_TORCH_API_INCLUDE_DIR)
+    # (libtorch itself is left out: in packages for CUDA it needs CUDA's libraries.)
     set(libraries)
-    foreach(name IN ITEMS torch torch_cpu c10)
+    foreach(name IN ITEMS torch_cpu c10)
         find_library(POLDER_TORCH_LIBRARY_${name} ${name} HINTS ${prefixes} PATH_SUFFIXES lib)
         mark_as_advanced(POLDER_TORCH_LIBRARY_${name})
         list(APPEND libraries "${POLDER_TORCH_LIBRARY_${name}}")
@@ -86,7 +94,7 @@ function(polder_find_torch)
     # By flags, since CMake warns of a folder with a libgomp of its own in a search path that it makes.
     cmake_path(GET POLDER_TORCH_LIBRARY_torch_cpu PARENT_PATH folder)
     target_link_options(polder_torch INTERFACE "-L${folder}" "LINKER:-rpath,${folder}")
-    target_link_libraries(polder_torch INTERFACE torch torch_cpu c10)
+    target_link_libraries(polder_torch INTERFACE torch_cpu c10)
     # Releases before 2.6 were built with libstdc++'s old strings, and say so.
     set(config "${POLDER_TORCH_INCLUDE_DIR}/../share/cmake/Torch/TorchConfig.cmake")
     if(EXISTS "${config}")

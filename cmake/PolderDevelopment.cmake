@@ -7,6 +7,7 @@ endif()
 
 option(POLDER_NATIVE "Compile the project's own programs for this processor" ${PROJECT_IS_TOP_LEVEL})
 option(POLDER_WARNINGS_AS_ERRORS "Stop at warnings in the project's own programs" OFF)
+option(POLDER_UNITY "Compile several files of a program as one: less time for all of them, more for one" ON)
 set(POLDER_SANITIZE "" CACHE STRING "Value of -fsanitize= for the project's own programs")
 
 # Reference data that lies beside the repository. Tests that need it skip where it is absent.
@@ -73,4 +74,14 @@ endif()
 # polder_missing(<what is left out> <package> <apt package>): one line that says what and why.
 function(polder_missing left_out package apt_package)
     message(STATUS "polder: ${left_out} left out: ${package} is not found (apt: ${apt_package})")
+endfunction()
+
+# polder_compile_together(<target> <files>): compiles up to <files> files of the target as one, since most of the time of
+# each goes to templates that all of them use. Names in their anonymous namespaces have to differ.
+function(polder_compile_together target files)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${POLDER_UNITY} UNITY_BUILD_BATCH_SIZE ${files})
+    if(POLDER_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # The warning is about anonymous namespaces in headers. An included .cpp file is not one, but g++ cannot tell.
+        target_compile_options(${target} PRIVATE -Wno-subobject-linkage)
+    endif()
 endfunction()

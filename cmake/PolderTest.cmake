@@ -5,6 +5,7 @@ find_package(Catch2 QUIET)
 if(Catch2_FOUND)
     if(Catch2_VERSION VERSION_LESS 3)
         add_library(polder_catch_main STATIC "${PROJECT_SOURCE_DIR}/tests/support/catch_main.cpp")
+        target_compile_options(polder_catch_main PRIVATE -O0)
         target_link_libraries(polder_catch_main PUBLIC Catch2::Catch2)
         target_link_libraries(polder_catch_main PRIVATE polder_project_options)
         target_compile_features(polder_catch_main PUBLIC cxx_std_20)
@@ -86,6 +87,15 @@ function(polder_add_test name)
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
     target_compile_definitions(${name} PRIVATE
         POLDER_SHARED="${POLDER_SHARED}" POLDER_SOURCE="${PROJECT_SOURCE_DIR}")
+    # A higher level takes longer to compile than the tests then save. -O0 would slow the libraries, too: where a test and a
+    # library both contain a template, the linker keeps the test's copy.
+    if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_FLAGS_RELEASE MATCHES "-O3")
+        target_compile_options(${name} PRIVATE -O1)
+    endif()
+    polder_compile_together(${name} 8)
+    # It replaces operator new and delete. In one file with other code g++ inlines one of the two and warns that they do not match.
+    set_source_files_properties("${PROJECT_SOURCE_DIR}/tests/support/count_allocations.cpp"
+        PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     target_precompile_headers(${name} PRIVATE
         "${PROJECT_SOURCE_DIR}/tests/support/catch.hpp" ${arg_PRECOMPILE})
 
@@ -144,4 +154,24 @@ function(polder_skip_without_cuda name)
         "SKIPPED: ${name}: built without CUDA; configure with -DPOLDER_CUDA=ON")
     set_property(TEST ${name} PROPERTY LABELS gpu)
     set_property(TEST ${name} PROPERTY SKIP_REGULAR_EXPRESSION "^SKIPPED: ")
+endfunction()
+
+# polder_precompile(<variable> <line> <option>...): precompiles a header that has this line, with the options. The variable gets
+# the header's path, for "-include", and <variable>_compiled the file that a target depends on.
+function(polder_precompile variable line)
+    set(header "${CMAKE_CURRENT_BINARY_DIR}/precompiled.hpp")
+    file(WRITE "${header}.in" "${line}\n")
+    file(COPY_FILE "${header}.in" "${header}" ONLY_IF_DIFFERENT)
+    set(compiled "${header}.gch")
+    if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+        set(compiled "${header}.pch")
+    endif()
+    add_custom_command(OUTPUT "${compiled}"
+        COMMAND "${CMAKE_CXX_COMPILER}" ${ARGN} -MD -MF "${header}.d" -MT "${compiled}"
+            -x c++-header "${header}" -o "${compiled}"
+        DEPENDS "${header}"
+        DEPFILE "${header}.d"
+        COMMENT "Precompiling ${line}")
+    set(${variable} "${header}" PARENT_SCOPE)
+    set(${variable}_compiled "${compiled}" PARENT_SCOPE)
 endfunction()

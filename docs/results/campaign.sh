@@ -5,64 +5,158 @@
 #
 # PROGRAM  build/release/bin/polder-recsys
 # DATA     a folder with tiktok/ and baby/, the data sets of MMRec
-# RUNS     a folder for the runs: the same command goes on where it was interrupted
-# ROWS     a folder for the rows, docs/results: one CSV for each model and data set
+# RUNS     a folder for the runs
+# ROWS     a folder for the rows, docs/results: one CSV for each study. A run that has a row is not repeated, so the same
+#          command goes on where it was interrupted, also on another machine.
 #
-# Hyper-parameters are chosen with seed 999 by Recall@20 in validation; the ten best of them, and the rivals,
-# are trained with the seeds 999 to 1003. The default distance of BSAM is chosen by the same metric over the seeds
-# 999 to 1001, with radius 1 on LightGCN and TikTok.
+# Hyper-parameters are chosen with seed 999 by Recall@20 in validation; the best of them, and the rivals, are trained with
+# the seeds 999 to 1003.
 set -eu
-program=$1 data=$2 runs=$3 rows=$4
-mkdir -p "$runs" "$rows"
+mkdir -p "$3" "$4"
+program=$(realpath "$1") data=$(realpath "$2") runs=$(realpath "$3") rows=$(realpath "$4")
 
-# run NAME DATASET MODEL OPTIMIZERS SEEDS [ARGUMENT...]
-run() {
-    local name=$1 dataset=$2 model=$3 optimizers=$4 seeds=$5
+# one STUDY DATASET MODEL OPTIMIZER SEED [ARGUMENT...]: one run, unless its row is there. $base is its base optimizer.
+base=adam
+one() {
+    local study=$1 dataset=$2 model=$3 optimizer=$4 seed=$5
     shift 5
-    "$program" compare --data "$data/$dataset" --models "$model" --optimizers "$optimizers" \
-        --seeds "$seeds" --base adam --eval-step 5 --stopping-step 5 --threads 1 \
-        --runs "$runs/$name" --metrics recall@10,recall@20,ndcg@10,ndcg@20 \
-        --columns cosine,distance,sharpness --csv "$runs/$name.table.csv" "$@" \
-        >"$runs/$name.table.txt"
-    "$program" runs --runs "$runs/$name" --csv "$rows/$name.csv" >/dev/null
+    local table=$rows/$study.csv folder=$runs/$study
+    if [ -e "$table" ] && grep -qF ",$model,$optimizer,$base,$seed," "$table"; then return; fi
+    "$program" compare --data "$data/$dataset" --models "$model" --optimizers "$optimizer" \
+        --seed "$seed" --seeds 1 --base "$base" --eval-step 5 --stopping-step 5 --threads 1 \
+        --runs "$folder" --metrics recall@20 "$@" >"$folder.log" 2>&1 ||
+        printf '%s  %s: see %s\n' "$study" "$optimizer" "$folder.log" >&2
+    "$program" runs --runs "$folder" --csv "$folder.csv" >/dev/null
+    merged "$folder.csv" "$table" >"$table.new"
+    mv "$table.new" "$table"
+    printf '%s  %s  %s  %s  %s\n' "$(date +%H:%M:%S)" "$study" "$optimizer" "$base" "$seed"
 }
 
-# Every method that ascends, with one radius.
+# merged NEW OLD: the rows of both files in the columns of NEW, sorted. An older program wrote fewer columns: these cells are
+# empty. A row that both have is that of NEW.
+merged() {
+    local old=$2
+    [ -e "$old" ] || old=/dev/null
+    head -n 1 "$1"
+    awk -F, 'FNR == 1 { for (k = 1; k <= NF; ++k) name[k] = $k
+                        if (NR == 1) { n = NF; for (k = 1; k <= NF; ++k) column[k] = $k }
+                        next }
+             { key = $1 "," $2 "," $3 "," $4 "," $5
+               if (key in seen) next
+               seen[key] = 1
+               split("", cell)
+               for (k = 1; k <= NF; ++k) cell[name[k]] = $k
+               for (k = 1; k <= n; ++k) printf "%s%s", cell[column[k]], k < n ? "," : "\n" }' "$1" "$old" | sort
+}
+
+# several STUDY DATASET MODEL OPTIMIZERS SEEDS [ARGUMENT...]: the runs of optimizers (by spaces) and seeds (by spaces).
+several() {
+    local study=$1 dataset=$2 model=$3 optimizers=$4 seeds=$5 seed optimizer
+    shift 5
+    for seed in $seeds; do
+        for optimizer in $optimizers; do one "$study" "$dataset" "$model" "$optimizer" "$seed" "$@"; done
+    done
+}
+
+seeds='999 1000 1001 1002 1003'
+
+# with_radius RADIUS: every method that ascends.
 with_radius() {
-    local rho=$1
-    printf 'sam:rho=%s,bsam:distance=cosine:rho=%s,fsam:rho=%s,bsam:distance=manhattan_mean:rho=%s,' \
-        "$rho" "$rho" "$rho" "$rho"
-    printf 'bsam:distance=similarity:rho=%s,bsam+:distance=cosine:rho=%s,sam+:rho=%s,' \
-        "$rho" "$rho" "$rho"
-    printf 'bsam:distance=projection:rho=%s,vasso:rho=%s,asam:rho=%s,fisher_sam:rho=%s,sgbd:rho=%s' \
-        "$rho" "$rho" "$rho" "$rho" "$rho"
+    local method
+    for method in sam bsam:distance=cosine bsam:distance=similarity vasso fsam bsam+:distance=cosine sam+ \
+        bsam:distance=manhattan_mean bsam:distance=projection asam fisher_sam sgbd; do
+        printf '%s:rho=%s ' "$method" "$1"
+    done
 }
-distances=none,sam:rho=1,bsam:distance=cosine:rho=1,bsam:distance=similarity:rho=1
-distances+=,bsam:distance=manhattan_mean:rho=1,bsam:distance=projection:rho=1
-distances+=,bsam:distance=manhattan:rho=1
-candidates="none,$(with_radius 1),mg,$(with_radius 0.5),bsam:distance=manhattan:rho=0.1"
-candidates+=",bsam:distance=manhattan:rho=1,$(with_radius 1.5),$(with_radius 0.1)"
 
-# study NAME DATASET MODEL [ARGUMENT...]: chooses, then repeats with five seeds.
-study() {
-    local name=$1 dataset=$2 model=$3
-    shift 3
-    run "$name" "$dataset" "$model" "$candidates" 1 "$@"
-    # Chosen once: later runs with other seeds must not change the choice.
-    [ -s "$runs/$name.best" ] ||
-        "$program" runs --runs "$runs/$name" --top 10 | awk 'NR > 2 && $2 != "none" { print $2 }' |
-        paste -sd, >"$runs/$name.best"
-    run "$name" "$dataset" "$model" "none,none+,$(cat "$runs/$name.best")" 5 "$@"
-    # Rivals that spend as much: larger batches, and another learning rate.
-    run "$name-batch4096" "$dataset" "$model" none 5 --batch-size 4096 "$@"
-    run "$name-batch6144" "$dataset" "$model" none 5 --batch-size 6144 "$@"
-    run "$name-rate" "$dataset" "$model" \
-        none:learning_rate=0.0005,none:learning_rate=0.002,none:learning_rate=0.005 1 "$@"
+# search STUDY DATASET MODEL [ARGUMENT...]: one run of each setting, with the seed by which settings are chosen.
+search() {
+    local radius
+    for radius in 1 0.5 1.5 0.1 3 0.05; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
+    several "$1" "$2" "$3" 'mg bsam:distance=manhattan:rho=0.1 bsam:distance=manhattan:rho=1
+        sam_relative:rho=0.05 sam_relative:rho=0.1 sam_relative:rho=0.2 sam:rho=1:warm_up=1000
+        bsam:distance=cosine:rho=1:warm_up=1000' 999 "${@:4}"
+    # Plain rivals: another learning rate.
+    several "$1" "$2" "$3" 'none:learning_rate=0.0005 none:learning_rate=0.002 none:learning_rate=0.005' 999 "${@:4}"
+}
+
+# chosen STUDY COUNT PATTERN: the settings that are best in validation, of methods that match the pattern.
+chosen() {
+    awk -F, -v pattern="$3" 'NR == 1 { for (k = 1; k <= NF; ++k) if ($k == "valid_recall@20") column = k; next }
+        $5 == 999 && $4 == "adam" && $3 ~ pattern { print $column, $3 }' "$rows/$1.csv" |
+        sort -rg | head -n "$2" | awk '{ print $2 }'
+}
+
+# repeated STUDY DATASET MODEL [ARGUMENT...]: five seeds of the ten best, and of rivals that spend as much: the mean of two
+# batches, the learning rate that is best, larger batches.
+repeated() {
+    several "$1" "$2" "$3" "none+ $(chosen "$1" 10 '^[^n]') $(chosen "$1" 1 '^none:')" "$seeds" "${@:4}"
+    several "$1-batch4096" "$2" "$3" none "$seeds" --batch-size 4096 "${@:4}"
+    several "$1-batch6144" "$2" "$3" none "$seeds" --batch-size 6144 "${@:4}"
+}
+
+# three STUDY DATASET MODEL SEEDS [ARGUMENT...]: methods with the radius, of three, that is best in validation.
+three() {
+    local method
+    several "$1" "$2" "$3" "none mg" "$4" "${@:5}"
+    for method in sam bsam bsam+; do
+        several "$1" "$2" "$3" "$method:rho=0.1 $method:rho=0.5 $method:rho=1" 999 "${@:5}"
+        several "$1" "$2" "$3" "$(chosen "$1" 1 "^${method/+/[+]}:")" "$4" "${@:5}"
+    done
+}
+
+# appended NEW OLD: adds the rows of NEW to those of OLD.
+appended() {
+    [ -e "$2" ] || head -n 1 "$1" >"$2"
+    tail -n +2 "$1" >>"$2"
+}
+
+# disturbed STUDY DATASET MODEL METHODS [ARGUMENT...]: trained models under noise and changed information, and the loss around
+# them. The model is not kept.
+disturbed() {
+    local study=$1 dataset=$2 model=$3 method seed folder=$runs/$1-disturbed file table=$rows/$1-robustness.csv
+    for seed in $seeds; do
+        for method in $4; do
+            file=$method-$seed.safetensors
+            if [ -e "$table" ] && grep -qF "$file," "$table"; then continue; fi
+            rm -rf "$folder"
+            mkdir "$folder"
+            (
+                cd "$folder"
+                "$program" train --data "$data/$dataset" --model "$model" --optimizer "$method" --seed "$seed" --base adam \
+                    --eval-step 5 --stopping-step 5 --threads 1 --checkpoint "$file" "${@:5}"
+                "$program" robustness --checkpoint "$file" --csv robustness.csv
+                "$program" landscape --checkpoint "$file" --grids default --points 10 --batches 10 --output landscape
+            ) >"$folder.log" 2>&1
+            appended "$folder/landscape/summary.csv" "$rows/$study-landscape.csv"
+            appended "$folder/robustness.csv" "$table"
+            printf '%s  %s  %s  %s\n' "$(date +%H:%M:%S)" "$study under noise" "$method" "$seed"
+        done
+    done
 }
 
 lightgcn=lightgcn:n_layers=3:reg_weight=1e-4
-run lightgcn-tiktok tiktok $lightgcn "$distances" 3
-study lightgcn-tiktok tiktok $lightgcn
-study bpr-tiktok tiktok bpr
-study freedom-tiktok tiktok freedom:dropout=0.8:reg_weight=1e-3 --textual audio
-study lightgcn-baby baby $lightgcn
+freedom=freedom:dropout=0.8:reg_weight=1e-3
+ascending='none sam:rho=1 bsam:distance=cosine:rho=1 bsam:distance=similarity:rho=1'
+# What the studies are about comes first, then the search for the best radius and method.
+several lightgcn-tiktok tiktok $lightgcn "$ascending bsam+:distance=cosine:rho=1 bsam:distance=manhattan:rho=1" "$seeds"
+several bpr-tiktok tiktok bpr "$ascending" "$seeds"
+several freedom-tiktok tiktok $freedom "$ascending" "$seeds" --textual audio
+search bpr-tiktok tiktok bpr
+search lightgcn-tiktok tiktok $lightgcn
+search freedom-tiktok tiktok $freedom --textual audio
+several lightgcn-baby baby $lightgcn 'none sam:rho=0.5 bsam:distance=cosine:rho=0.5' "$seeds"
+repeated bpr-tiktok tiktok bpr
+repeated lightgcn-tiktok tiktok $lightgcn
+repeated freedom-tiktok tiktok $freedom --textual audio
+disturbed lightgcn-tiktok tiktok $lightgcn 'none sam:rho=1 bsam:distance=cosine:rho=1 bsam+:distance=cosine:rho=1 mg'
+disturbed freedom-tiktok tiktok $freedom 'none sam:rho=1 bsam:distance=cosine:rho=1 bsam+:distance=cosine:rho=1 mg' --textual audio
+three bm3-tiktok tiktok bm3:n_layers=1:dropout=0.3:reg_weight=0.1 '999 1000 1001' --textual audio
+three vbpr-tiktok tiktok vbpr:reg_weight=1e-2 '999 1000 1001' --textual audio
+disturbed bm3-tiktok tiktok bm3:n_layers=1:dropout=0.3:reg_weight=0.1 'none sam:rho=0.1 bsam:rho=0.1 bsam+:rho=0.1 mg' --textual audio
+for base in rmsprop adagrad; do several lightgcn-tiktok tiktok $lightgcn "$ascending" "$seeds"; done
+base=adam
+search lightgcn-baby baby $lightgcn
+repeated lightgcn-baby baby $lightgcn
+three layergcn-baby baby layergcn:n_layers=4:dropout=0.1:reg_weight=1e-3 '999 1000 1001'
+three mmgcn-tiktok tiktok mmgcn 999 --textual audio

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,8 @@
 #include <vector>
 
 #include <polder/blocks/container.hpp>
+#include <polder/blocks/memory_space.hpp>
+#include <polder/closure/concurrent.hpp>
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
@@ -35,14 +38,40 @@ namespace polder {
 /// Holds any optimizer of parameters C: the type does not say which method and which base optimizer it is. A copy has a state
 /// of its own. One that has been moved from can be assigned to, and refuses the rest.
 template <class C>
-class AnyOptimizer {
+class POLDER_OPENMP_MARK AnyOptimizer {
 public:
     /// What the closure returns: a number; on a device also one that lies there, see DeviceLoss.
     using Loss =
         std::conditional_t<std::is_same_v<memory_space_t<C>, HostMemory>, double, DeviceLoss>;
     using StepReport = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
-    /// Loss and gradient at given parameters; see Optimizer::step.
-    using Closure = std::function<Loss(C const& at, C& gradient, Pass)>;
+    /// Loss and gradient at given parameters, scalar(C const& at, C& gradient, Pass); see Optimizer::step. Made of a closure that
+    /// may be called twice at once (polder::concurrent), it may be, too; not on a device.
+    class Closure {
+    public:
+        template <class F>
+        requires(!std::same_as<std::remove_cvref_t<F>, Closure> &&
+                 std::invocable<F&, C const&, C&, Pass>)
+            Closure(F&& closure)  // NOLINT: conversion is meant
+            : at_once_(says_at_once(closure)), call_(std::forward<F>(closure)) {}
+        Loss operator()(C const& at, C& gradient, Pass pass) const {
+            return call_(at, gradient, pass);
+        }
+        bool at_once() const requires std::same_as<memory_space_t<C>, HostMemory> {
+            return at_once_;
+        }
+
+    private:
+        template <class F>
+        static bool says_at_once([[maybe_unused]] F& closure) {
+            if constexpr (detail::concurrent_closure<F>) {
+                return closure.at_once();
+            } else {
+                return false;
+            }
+        }
+        bool at_once_;
+        std::function<Loss(C const&, C&, Pass)> call_;
+    };
     /// Loss and gradient of a model at the parameters that it holds; see Optimizer::step_in_place.
     using ModelClosure = std::function<Loss(Pass)>;
     /// A value of the state.
@@ -82,6 +111,7 @@ public:
     std::uint64_t steps() const { return settings().steps(); }
     std::uint64_t skipped_steps() const { return settings().skipped_steps(); }
     /// The base optimizer's.
+    double learning_rate() const { return held().learning_rate(); }
     void set_learning_rate(double rate) { held().set_learning_rate(rate); }
 
     void bind(C& x) { held().bind(x); }
@@ -113,6 +143,7 @@ private:
         virtual void set_mask(C&, std::span<std::uint8_t const>) = 0;
         virtual int batches() const = 0;
         virtual Settings& settings() = 0;
+        virtual double learning_rate() const = 0;
         virtual void set_learning_rate(double) = 0;
         virtual void bind(C&) = 0;
         virtual std::string method() const = 0;
@@ -148,7 +179,8 @@ private:
         }
         int batches() const override { return Optimizer<Method, BaseOpt>::batches; }
         Settings& settings() override { return optimizer; }
-        void set_learning_rate(double rate) override { optimizer.base().learning_rate = rate; }
+        double learning_rate() const override { return optimizer.learning_rate(); }
+        void set_learning_rate(double rate) override { optimizer.set_learning_rate(rate); }
         void bind(C& x) override { optimizer.bind(x); }
         std::string method() const override { return optimizer.method(); }
         void visit_state(std::function<void(std::string_view, StateValue)> const& f) override {
@@ -280,28 +312,39 @@ AnyOptimizer<C> make_optimizer(std::vector<MethodLine<C>> const& lines, std::str
     refuse_name("optimizer", method, method_names(lines));
 }
 
+/// As above, with the options of each, and throws also for an option that neither has.
+template <class C>
+AnyOptimizer<C> make_optimizer(std::vector<MethodLine<C>> const& lines, std::string_view method,
+                               NamedOptions const& method_options, std::string_view base,
+                               NamedOptions const& base_options = {}) {
+    auto all = base_options.options();
+    all.insert(all.end(), method_options.options().begin(), method_options.options().end());
+    OptionReader options(std::move(all));
+    auto optimizer = make_optimizer(lines, method, base, options);
+    options.require_all_used("optimizer '" + std::string(method) + "' on '" + std::string(base) +
+                             "'");
+    return optimizer;
+}
+
 }  // namespace registry
 
 /// The optimizer of a method's name over a base optimizer's:
 ///
-///     auto optimizer = polder::make_optimizer<Container>("bsam+", {{"rho", "0.1"}, {"distance", "cosine"}}, "adam",
-///                                                        {{"learning_rate", "1e-3"}});
+///     auto optimizer = polder::make_optimizer<Container>("bsam+", {{"rho", 0.1}, {"distance", "cosine"}}, "adam",
+///                                                        {{"learning_rate", 1e-3}});
 ///
 /// Throws std::invalid_argument for an unknown name, with the nearest and all known ones; for an option that the method or
 /// the base optimizer does not have; for a value that is no number, or out of range.
+///
+/// Every method is compiled for the container, which takes minutes: call it in one file of a program. With
+/// registry::method_lines and registry::make_optimizer a program has a part of them.
 template <class C>
 AnyOptimizer<C>
-make_optimizer(std::string_view method, registry::Options const& method_options = {},
-               std::string_view base = "adam", registry::Options const& base_options = {}) {
-    auto all = base_options;
-    all.insert(all.end(), method_options.begin(), method_options.end());
-    registry::OptionReader options(all);
+make_optimizer(std::string_view method, registry::NamedOptions const& method_options = {},
+               std::string_view base = "adam", registry::NamedOptions const& base_options = {}) {
     auto const lines =
         registry::method_lines<C>([](auto const& f) { registry::for_each_method(f); });
-    auto optimizer = registry::make_optimizer(lines, method, base, options);
-    options.require_all_used("optimizer '" + std::string(method) + "' on '" + std::string(base) +
-                             "'");
-    return optimizer;
+    return registry::make_optimizer(lines, method, method_options, base, base_options);
 }
 
 }  // namespace polder

@@ -1,4 +1,4 @@
-/// What each slot of Sharpness asks of a policy.
+/// What each slot of Sharpness asks of a policy, and what functions may ask of an optimizer.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
 #include <polder/distance/distance_to.hpp>
 #include <polder/distance/inner_products.hpp>
@@ -123,5 +124,23 @@ concept base_optimizer = policy<B> &&(
         b.template rule<float>(1.0);
         b.template rule<double>(1.0);
     });
+
+/// An optimizer of parameters C: Optimizer<Method, BaseOpt> in all its names, and AnyOptimizer<C>. For functions that take any:
+///
+///     template <polder::optimizer<Weights> O>
+///     void train(O& optimizer, Weights& x);
+template <class O, class C>
+concept optimizer = std::copyable<O> &&
+    requires(O& o, O const& read, C& x, C& gradient, double (*closure)(C const&, C&, Pass),
+             double (*model)(Pass)) {
+    o.step(x, closure);
+    o.step_in_place(x, gradient, model);
+    o.bind(x);
+    o.begin_epoch();
+    o.set_learning_rate(0.1);
+    { read.learning_rate() } -> std::convertible_to<double>;
+    { read.steps() } -> std::convertible_to<std::uint64_t>;
+    { read.method() } -> std::convertible_to<std::string_view>;
+};
 
 }  // namespace polder

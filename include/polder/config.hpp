@@ -3,7 +3,11 @@
 /// POLDER_HOST_DEVICE       marks the scalar functions of policies, so that a CUDA compiler can call them in kernels.
 ///                          Empty for a host compiler.
 /// POLDER_INLINE            a function that is always inlined, for host and device; POLDER_INLINE_LAMBDA: a lambda
-/// POLDER_NOINLINE          a function that is never inlined
+/// POLDER_LOOP              a function that has a loop over coordinates: not inlined, so that it may use all registers
+/// POLDER_COLD              a function that is seldom called (a first step, a copy, an error): small rather than fast. Only where
+///                          a condition leads to it: what calls it always is taken to be cold, too.
+/// POLDER_APART             a function that is not inlined, since several callers share it
+/// POLDER_OPENMP_MARK       a class or function that depends on whether OpenMP is on: its name carries a mark where it is
 /// POLDER_INDEPENDENT       the iterations of the loop that follows do not depend on one another
 /// POLDER_NO_PASS_WARNINGS  until POLDER_PASS_WARNINGS clang does not warn of loops that it cannot vectorise
 #pragma once
@@ -21,13 +25,25 @@
 #endif
 
 #if defined(_MSC_VER)
-#define POLDER_NOINLINE __declspec(noinline)
+#define POLDER_LOOP __declspec(noinline)
+#define POLDER_APART __declspec(noinline)
+#define POLDER_COLD __declspec(noinline)
 #define POLDER_INLINE POLDER_HOST_DEVICE __forceinline
 #define POLDER_INLINE_LAMBDA
 #else
-#define POLDER_NOINLINE __attribute__((noinline))
+#define POLDER_LOOP __attribute__((noinline))
+#define POLDER_APART __attribute__((noinline))
+#define POLDER_COLD __attribute__((noinline, cold))
 #define POLDER_INLINE POLDER_HOST_DEVICE __attribute__((always_inline)) inline
 #define POLDER_INLINE_LAMBDA __attribute__((always_inline))
+#endif
+
+// Two translation units of a program, one with OpenMP and one without, must not share a function that depends on it: the linker
+// keeps one of the two, whichever comes first.
+#if defined(_OPENMP) && defined(__GNUC__)
+#define POLDER_OPENMP_MARK __attribute__((abi_tag("openmp")))
+#else
+#define POLDER_OPENMP_MARK
 #endif
 
 // Clang warns of independent loops that it cannot vectorise, sometimes at the loop and sometimes at its function. So the

@@ -142,10 +142,10 @@ struct Family {
         return {plan.point(), detail::init_of(perturb, plan), detail::init_of(distance, plan)};
     }
     template <class R>
-    void start(R& run, State const& state) const {
-        if constexpr (requires { perturb.start(run, state.perturb); })
-            perturb.start(run, state.perturb);
+    void start(R& run, State const& state) const requires requires {
+        perturb.start(run, state.perturb);
     }
+    { perturb.start(run, state.perturb); }
 
     /// The mask of a masked ball.
     MaskId mask(State const& state) const requires requires { perturb.array(state.perturb); }

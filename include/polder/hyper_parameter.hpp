@@ -7,13 +7,15 @@
 #include <string_view>
 #include <type_traits>
 
+#include <polder/config.hpp>
 #include <polder/error.hpp>
 
 namespace polder {
 
 namespace detail {
 
-[[noreturn]] inline void refuse(std::string_view name, double value, std::string_view range) {
+[[noreturn]] POLDER_COLD inline void refuse(std::string_view name, double value,
+                                            std::string_view range) {
     std::ostringstream message;
     message << "polder: " << name << " = " << value << " is out of range; expected " << range;
     POLDER_THROW std::invalid_argument(message.str());
@@ -27,6 +29,14 @@ struct NumberWithoutBraces {
         static_assert(sizeof(Number) == 0,
                       "polder: options are named and stand in braces: SAM{base, {.rho = 0.05}}");
     }
+};
+
+// A method M deletes its constructor M(WithoutOptions<BaseOpt>, ...), which takes what no other one does: braces with an
+// option of another method. So compilers say in one sentence what is wrong, and do not list all constructors and why
+// none fits. A base optimizer converts to it, so that any constructor that fits is the better one.
+template <class BaseOpt>
+struct WithoutOptions {
+    constexpr WithoutOptions(BaseOpt const&) {}  // NOLINT: conversion is meant
 };
 
 }  // namespace detail

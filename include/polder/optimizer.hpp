@@ -22,6 +22,7 @@
 #include <polder/closure/report.hpp>
 #include <polder/closure/requirements.hpp>
 #include <polder/concepts.hpp>
+#include <polder/config.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/error.hpp>
 #include <polder/moved_from.hpp>
@@ -29,48 +30,14 @@
 #include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/descent.hpp>
+#include <polder/run/exchange.hpp>
 #include <polder/run/handles.hpp>
+#include <polder/run/ranks.hpp>
 #include <polder/run/run.hpp>
+#include <polder/run/usage.hpp>
 #include <polder/settings.hpp>
 
 namespace polder {
-
-namespace detail {
-
-// What steps return. Where there is no engine for the parameters it is a Report too, and an error says what is missing.
-template <class Space, class T>
-struct ReportFor {
-    using type = Report;
-};
-template <class Space, class T>
-requires requires { typename EngineOf<Space, T>::type; }
-struct ReportFor<Space, T> {
-    using type = typename EngineOf<Space, T>::type::StepReport;
-};
-
-template <class Method>
-inline constexpr int batches_asked = [] {
-    if constexpr (requires { Method::batches; }) {
-        return Method::batches;
-    } else {
-        return 1;
-    }
-}();
-template <class Method>
-inline constexpr bool has_mask = requires(Method const& method, Plan& plan) {
-    method.mask(method.init(plan));
-};
-template <class Method>
-inline constexpr bool samples_asked = requires {
-    requires Method::samples;
-};
-
-template <class Method, class R>
-inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run) {
-    method.start(run, method.init(plan));
-};
-
-}  // namespace detail
 
 /// A method is an algorithm over a run (run/run.hpp), written once for all containers, scalars and devices:
 ///
@@ -93,7 +60,7 @@ inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run
 /// blocks either, except for methods that say so in their name. Only the first step allocates memory. Not thread-safe: one
 /// step at a time. A copy has a state of its own. One that has been moved from can be assigned to, and refuses to step.
 template <class Method, class BaseOpt>
-class Optimizer : public Settings {
+class POLDER_OPENMP_MARK Optimizer : public Settings {
     static_assert(
         base_optimizer<BaseOpt>,
         "polder: BaseOpt needs validate(), state_names and rule<T>(k), or a step of its own; see "
@@ -125,6 +92,12 @@ public:
     Optimizer(Method method, BaseOpt base) : method_(std::move(method)), base_(std::move(base)) {
         validate();
     }
+    Optimizer(Optimizer const&) = default;
+    Optimizer(Optimizer&&) = default;
+    /// Where memory is missing, the optimizer is as it was.
+    Optimizer& operator=(Optimizer const& other) { return *this = Optimizer(other); }
+    Optimizer& operator=(Optimizer&&) = default;
+    ~Optimizer() = default;
 
     /// One step. Changes x in place and returns a report of what was measured.
     ///
@@ -140,7 +113,7 @@ public:
     auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
         if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>()) {
-            auto& engine = prepare(x);
+            auto& engine = join(prepare(x));
             detail::OutOfPlace<EngineFor<Container>, Container, std::remove_reference_t<Closure>,
                                batches, samples>
                 form(engine, x, closure, bound_.twins);
@@ -173,7 +146,7 @@ public:
         using Call = std::remove_reference_t<Closure>;
         detail::check_container<C, C&>();
         detail::check_closure_in_place<Call, (batches > 1), samples>();
-        auto& engine = prepare(x);
+        auto& engine = join(prepare(x));
         detail::InPlace<EngineFor<C>, C, Call, batches, samples> form(engine, x, gradient, closure,
                                                                       bound_.free_gradients);
         return advance(engine, form);
@@ -186,13 +159,14 @@ public:
         static_assert(has_perturbation, "polder: this method has no perturbation");
         if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>() &&
                       has_perturbation) {
-            auto& engine = prepare(x);
-            detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples>
+            auto& engine = join(prepare(x));
+            detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples,
+                               false>
                 form(engine, x, closure, bound_.twins);
-            return with_run(engine, form, false, [&](auto& run) {
+            return with_run(engine, form, [&](auto& run) {
                 auto const y = place(run).y;
                 detail::collect(engine, eps, engine.callers_array(), "eps",
-                                detail::Called{"the parameters", x});
+                                {detail::Called("the parameters", x)});
                 run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
                 if (engine.alive()) engine.clear_frozen(engine.callers_array());
             });
@@ -244,7 +218,7 @@ public:
         f(std::string_view("epochs"), epochs_);
         f(std::string_view("batch"), batch_);
         for (std::size_t k = 0; k < bound_.counters.size(); ++k) {
-            f(std::string_view(bound_.plan.counters()[k]), bound_.counters[k]);
+            f(std::string_view(bound_.plan->counters()[k]), bound_.counters[k]);
         }
         f(std::string_view("base_steps"), std::span<std::uint64_t>(base_steps_of_blocks()));
     }
@@ -264,6 +238,14 @@ public:
     BaseOpt& base() noexcept { return base_; }
     BaseOpt const& base() const noexcept { return base_; }
 
+    /// base().learning_rate, for functions that take any optimizer: AnyOptimizer has these members, too.
+    double learning_rate() const noexcept requires detail::has_learning_rate<BaseOpt> {
+        return base_.learning_rate;
+    }
+    void set_learning_rate(double rate) noexcept requires detail::has_learning_rate<BaseOpt> {
+        base_.learning_rate = rate;
+    }
+
     /// To be called before each launch of a CUDA graph in which a step was captured. Counts the step, and writes the
     /// learning rate and rho of that step (schedules, groups) where the graph reads them. Without this call schedules stay
     /// at their value; Adam's bias correction goes on, since the device counts its steps itself.
@@ -276,7 +258,7 @@ public:
     }
 
 private:
-    void validate() const {
+    POLDER_APART void validate() const {
         method_.validate();
         base_.validate();
         if constexpr (requires { method_.validate_over(base_); }) method_.validate_over(base_);
@@ -287,36 +269,25 @@ private:
     template <class C>
     auto& prepare(C& x) {
         using Engine = EngineFor<C>;
-        if (moved_from_.is()) {
-            POLDER_THROW std::logic_error(
-                "polder: this optimizer has been moved from; assign one to it first");
-        }
+        if (moved_from_.is())
+            detail::wrong_call("this optimizer has been moved from; assign one to it first");
         validate();
         detail::validate_as<scalar_t<C>>(base_);
-        if (bound_.engine.empty()) {
-            detail::require_apart(detail::Called{"the parameters", x});
-            POLDER_TRY { start(bound_.template make<Engine>(x, method_, base_)); }
-            POLDER_CATCH_ALL {
-                bound_.engine.clear();
-                POLDER_RETHROW;
-            }
-            forget_blocks();
-        }
+        if (bound_.engine.empty()) make_engine<Engine>(x);
         auto* const engine = bound_.engine.template get<Engine>();
         if (engine == nullptr) {
-            POLDER_THROW std::invalid_argument(
-                "polder: the scalar type of the parameters is not that of the first step");
+            detail::wrong_argument(
+                {"the scalar type of the parameters is not that of the first step"});
         }
         if constexpr (!detail::step_of_its_own<BaseOpt>) {
             if (detail::state_size(base_) != bound_.base_state->count) {
-                POLDER_THROW std::invalid_argument(
-                    "polder: the base optimizer's options now need other "
-                    "state than at the first step");
+                detail::wrong_argument(
+                    {"the base optimizer's options now need other state than at the first step"});
             }
         }
         counts_are_ours_ = false;
         engine->data = &data_;
-        engine->run_on(threads_, stream_);
+        engine->run_on(threads(), stream_);
         engine->write_back();
         bool const moved = detail::collect(*engine, x, {0}, "the parameters");
         if (moved) detail::forget(*engine, engine->callers_array());
@@ -325,6 +296,26 @@ private:
         return *engine;
     }
 
+    template <class Engine, class C>
+    POLDER_COLD void make_engine(C& x) {
+        detail::require_apart({}, detail::Called("the parameters", x));
+        POLDER_TRY { start(bound_.template make<Engine>(x, method_, base_)); }
+        POLDER_CATCH_ALL {
+            bound_.engine.clear();
+            POLDER_RETHROW;
+        }
+        forget_blocks();
+    }
+
+    // Before the first step of several ranks: they have to start from the same parameters and state.
+    auto& join(auto& engine) {
+        if (ranks_ == nullptr || joined_) return engine;
+        detail::start_together(*ranks_, engine, [&](auto const& f) { visit_state(f); });
+        joined_ = true;
+        settle(engine);  // with the counts of now
+        engine.refresh();
+        return engine;
+    }
     // Runs the method's passes for the first values of its state. They run over all blocks, also over frozen ones.
     template <class Engine>
     void start(Engine& engine) {
@@ -334,44 +325,45 @@ private:
                 .group = std::vector<std::uint32_t>(engine.blocks().sizes.size()),
                 .base_steps = {0}};
             engine.data = &data;
-            engine.run_on(threads_, stream_);
+            engine.run_on(threads(), stream_);
             engine.refresh();
             detail::NoClosure form;
-            with_run(engine, form, false, [&](auto& run) { method_.start(run, *bound_.state); });
+            with_run(engine, form, [&](auto& run) { method_.start(run, *bound_.state); });
         }
     }
 
-    // Calls passes(run) between the begin and the end of a step of the engine. is_step: false where x and the state do not
-    // change.
+    // Calls passes(run) between the begin and the end of a step of the engine. Form::is_step: false where x and the state do
+    // not change.
     template <class Engine, class Form, class Passes>
-    auto with_run(Engine& engine, Form& form, bool is_step, Passes const& passes) ->
-        typename Engine::StepReport {
-        detail::Circumstances const step{clipping_,
-                                         epoch(),
-                                         batch_,
-                                         data_.method_steps,
-                                         one_radius(),
-                                         is_step,
-                                         interval_.active(data_.steps, batch_)};
+    auto with_run(Engine& engine, Form& form, Passes const& passes) -> typename Engine::StepReport {
+        auto* const ranks = detail::ranks_of<Form>(ranks_.get());
+        detail::Circumstances const step{clipping_,    epoch(),
+                                         batch_,       data_.method_steps,
+                                         one_radius(), interval_.active(data_.steps, batch_),
+                                         ranks};
         Report report;
+        if constexpr (requires { base_.learning_rate; })
+            report.learning_rate = base_.learning_rate * rate_factor_;
+        if (step.active) report.rho = detail::radius_of(method_) * rho_factor_;
         bound_.free_all_gradients();
         engine.begin(non_finite_);
+        if (ranks != nullptr) ranks->begin();
         Run run(engine, form, bound_.free_gradients, bound_.counters, step, report);
+        detail::RanksGuard guard{ranks};
         passes(run);
+        guard.ranks = nullptr;
 
         detail::Ending const& ending = run.ending();
-        if (is_step && !run.ended() && engine.alive()) {
-            POLDER_THROW std::logic_error("polder: a step of a method ends with a descent");
-        }
-        detail::Fault const fault = engine.end(ending, run.ended());
+        if (Form::is_step && !run.ended() && engine.alive())
+            detail::wrong_call("a step of a method ends with a descent");
+        detail::Fault fault = engine.end(ending, run.ended());
+        if (ranks != nullptr && ranks->fault != detail::Fault::none) fault = ranks->fault;
         if (fault != detail::Fault::none) {
-            if (non_finite_ == NonFinite::raise) {
-                POLDER_THROW NonFiniteError("polder: step " + std::to_string(data_.steps + 1) +
-                                            ": the " + detail::to_text(fault) + " is not finite");
-            }
+            if (non_finite_ == NonFinite::raise)
+                detail::not_finite(data_.steps + 1, fault, ranks == nullptr ? "" : ranks->where());
             ++data_.skipped;
             report.skipped = true;
-        } else if (is_step && !engine.recording()) {
+        } else if (Form::is_step && !engine.recording()) {
             last_descents_ = ending.descents;
             run.store_counters();
             count_step(ending.descents, ending.active);
@@ -383,7 +375,7 @@ private:
 
     template <class Engine, class Form>
     auto advance(Engine& engine, Form& form) {
-        return with_run(engine, form, true, [&](auto& run) { take_step(run); });
+        return with_run(engine, form, [&](auto& run) { take_step(run); });
     }
     template <class R>
     Placed place(R& run) {

@@ -18,6 +18,8 @@
 #include <polder/blocks/twin.hpp>
 #include <polder/closure/check.hpp>
 #include <polder/closure/clipping.hpp>
+#include <polder/closure/concurrent.hpp>
+#include <polder/closure/micro_batches.hpp>
 #include <polder/closure/non_finite.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -15,19 +16,21 @@
 
 #include <polder/closure/clipping.hpp>
 #include <polder/closure/non_finite.hpp>
+#include <polder/config.hpp>
 #include <polder/engine/layout.hpp>
 #include <polder/engine/parallel.hpp>
 #include <polder/engine/step_data.hpp>
 #include <polder/error.hpp>
 #include <polder/groups/group.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/run/ranks.hpp>
 #include <polder/schedule/interval.hpp>
 #include <polder/schedule/schedules.hpp>
 
 namespace polder {
 
 /// The settings that all optimizers have. They are not part of the state, so files of state do not contain them.
-class Settings {
+class POLDER_OPENMP_MARK Settings {
 public:
     /// The factor in step t = 0, 1, ...
     using Schedule = std::function<double(std::uint64_t)>;
@@ -88,7 +91,7 @@ public:
         if (threads < 1) detail::refuse("threads", threads, "a number >= 1");
         threads_ = threads;
     }
-    int threads() const noexcept { return threads_; }
+    int threads() const noexcept { return threads_ > 0 ? threads_ : default_threads(); }
 
     /// The stream of the passes over a device's memory, a cudaStream_t; default: the device's default stream. Passes on a new
     /// stream do not wait for those on the old one: before the next step, wait for the old stream, or let the new one wait.
@@ -97,6 +100,13 @@ public:
     /// What to do with losses and gradients that are not finite; default: raise.
     void set_non_finite(NonFinite policy) noexcept { non_finite_ = policy; }
     NonFinite non_finite() const noexcept { return non_finite_; }
+
+    /// Lets several processes train one model, each with a part of the batch: see polder/mpi.hpp. Default: this one alone, or
+    /// nullptr. All of them call it, with the same settings.
+    void set_ranks(std::shared_ptr<detail::Ranks> ranks) {
+        ranks_ = std::move(ranks);
+        joined_ = false;
+    }
 
     /// To be called before the first step of each epoch, for masks and for intervals that restart. Other methods do
     /// not need it.
@@ -113,21 +123,24 @@ protected:
     // The numbers of each cohort for the next step, and which blocks are frozen.
     template <class Engine>
     void settle(Engine& engine) {
-        auto const same = [](Group const& group, auto const& blocks) {
-            return group.blocks == blocks;
-        };
-        if (!counts_in_cohorts_ ||
-            !std::equal(groups_.begin(), groups_.end(), assigned_.begin(), assigned_.end(), same)) {
-            assign(engine);
+        if (!counts_in_cohorts_ || !are_assigned()) {
+            auto const groups = detail::assign_groups(groups_, engine.blocks().names);
+            if (counts_in_cohorts_ && !engine.recording()) engine.count(data_);
+            cut_into_cohorts(groups);
         }
+        settle_numbers(engine.layout());
+    }
+    POLDER_APART void settle_numbers(Layout& layout) {
         double const rate = factor(learning_rate_schedule_, "the schedule of the learning rate");
         double const rho = factor(rho_schedule_, "the schedule of rho");
         auto& settings = data_.settings;
+        rate_factor_ = rate;
+        rho_factor_ = rho;
         detail::GroupSettings of_no_group;
         of_no_group.rate_factor = rate;
         of_no_group.rho_factor = rho;
-        settings.assign(cohort_groups_.size(), of_no_group);
         for (std::size_t k = 0; k < settings.size(); ++k) {
+            settings[k] = of_no_group;
             if (cohort_groups_[k] == 0) continue;
             Group const& group = groups_[cohort_groups_[k] - 1];
             settings[k] = {group.learning_rate,
@@ -139,10 +152,10 @@ protected:
                            rho};
         }
         for (std::size_t block = 0; block < data_.group.size(); ++block) {
-            engine.layout().set_frozen(block, settings[data_.group[block]].frozen);
+            layout.set_frozen(block, settings[data_.group[block]].frozen);
         }
     }
-    void count_step(unsigned descents, bool active) noexcept {
+    POLDER_APART void count_step(unsigned descents, bool active) noexcept {
         ++data_.steps;
         ++batch_;
         if (active) ++data_.method_steps;
@@ -151,7 +164,7 @@ protected:
         }
     }
     // The steps of the base optimizer in each block. They may be written to, until the next step.
-    std::vector<std::uint64_t>& base_steps_of_blocks() {
+    POLDER_APART std::vector<std::uint64_t>& base_steps_of_blocks() {
         if (counts_in_cohorts_) {
             for (std::size_t block = 0; block < data_.group.size(); ++block)
                 block_steps_[block] = data_.base_steps[data_.group[block]];
@@ -160,7 +173,7 @@ protected:
         return block_steps_;
     }
     // Takes back what count_step has counted for blocks that this step alone has left out.
-    void uncount_left_out(Layout const& layout, unsigned descents) {
+    POLDER_APART void uncount_left_out(Layout const& layout, unsigned descents) {
         auto const left_out = [&](std::size_t block) {
             return layout.frozen(block) && !data_.settings[data_.group[block]].frozen;
         };
@@ -186,27 +199,36 @@ protected:
     Interval interval_;
     Schedule learning_rate_schedule_, rho_schedule_;
     Clipping clipping_;
-    int threads_ = default_threads();
+    int threads_ = 0;  // 0: default_threads()
     void* stream_ = nullptr;
     NonFinite non_finite_ = NonFinite::raise;
+    std::shared_ptr<detail::Ranks> ranks_;
+    bool joined_ = false;  // the ranks have started from the same parameters and state
 
     detail::StepData data_;
-    std::uint64_t epochs_ = 0;  // begun
-    std::uint64_t batch_ = 0;   // of the epoch: the steps since it began
+    std::uint64_t epochs_ = 0;                 // begun
+    std::uint64_t batch_ = 0;                  // of the epoch: the steps since it began
+    double rate_factor_ = 1, rho_factor_ = 1;  // of the schedules, in the next step
 
 private:
+    // Whether the groups still have the blocks of the cohorts.
+    bool are_assigned() const {
+        if (groups_.size() != assigned_.size()) return false;
+        for (std::size_t k = 0; k < groups_.size(); ++k) {
+            if (groups_[k].blocks != assigned_[k]) return false;
+        }
+        return true;
+    }
     // Cuts the blocks into cohorts, by group and by steps of the base optimizer. Cohort 0 is of no group, also if it is empty.
-    template <class Engine>
-    void assign(Engine& engine) {
-        auto const groups = detail::assign_groups(groups_, engine.blocks().names);
-        if (counts_in_cohorts_ && !engine.recording()) engine.count(data_);
+    // groups: of each block.
+    POLDER_COLD void cut_into_cohorts(std::vector<std::uint32_t> const& groups) {
         auto& steps = base_steps_of_blocks();
-        steps.resize(groups.size(), 0);
+        if (steps.size() != groups.size()) steps = std::vector<std::uint64_t>(groups.size());
         auto const none = std::find(groups.begin(), groups.end(), 0u);
         cohort_groups_ = {0};
         data_.base_steps = {
             none == groups.end() ? 0 : steps[static_cast<std::size_t>(none - groups.begin())]};
-        data_.group.resize(groups.size());
+        data_.group = std::vector<std::uint32_t>(groups.size());
         for (std::size_t block = 0; block < groups.size(); ++block) {
             std::size_t k = 0;
             while (k < cohort_groups_.size() &&
@@ -221,6 +243,7 @@ private:
         }
         assigned_.clear();
         for (Group const& group : groups_) assigned_.push_back(group.blocks);
+        data_.settings = std::vector<detail::GroupSettings>(cohort_groups_.size());
         counts_in_cohorts_ = true;
     }
     double factor(Schedule const& schedule, char const* what) const {

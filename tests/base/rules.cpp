@@ -2,6 +2,8 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -39,7 +41,45 @@ void check(std::string const& name, BaseOpt const& base, plain::Base const& equa
     }
 }
 
+// 131 parameters after six steps, in blocks of `block` coordinates. A block of one coordinate goes through the loops alone, those
+// of a longer one in packs. A limit that no gradient reaches takes the general form of the last pass.
+template <class T, class BaseOpt>
+std::vector<T> after_steps(BaseOpt const& base, std::size_t block, double limit) {
+    std::vector<std::vector<T>> x;
+    for (std::size_t i = 0; i < 131; i += block) x.emplace_back(std::min(block, 131 - i), T(1));
+    Plain optimizer{base};
+    optimizer.set_clipping({.value = limit});
+    for (int t = 0; t < 6; ++t) {
+        optimizer.step(x, [&](auto const&, auto& g) {
+            std::size_t i = 0;
+            for (auto& values : g) {
+                for (T& v : values) v = T(std::sin(static_cast<double>(++i * 7) + t + 0.1));
+            }
+            return 1.0;
+        });
+    }
+    return test::flat(x);
+}
+
 }  // namespace
+
+TEMPLATE_TEST_CASE("packs, their tails and the plain form of a rule give the same bits", "[base]",
+                   float, double) {
+    const auto check_bits = [](std::string const& name, auto const& base) {
+        CAPTURE(name);
+        const auto whole = after_steps<TestType>(base, 131, Clipping{}.value);
+        CHECK(after_steps<TestType>(base, 1, Clipping{}.value) == whole);
+        CHECK(after_steps<TestType>(base, 13, Clipping{}.value) == whole);
+        CHECK(after_steps<TestType>(base, 131, 1e30) == whole);
+    };
+    check_bits("Adam", Adam{});
+    check_bits("Adam with decay", Adam{.weight_decay = 0.1, .maximize = true});
+    check_bits("AMSGrad", Adam{.amsgrad = true});
+    check_bits("AdamW", AdamW{.weight_decay = 0.1});
+    check_bits("RMSprop", RMSprop{.momentum = 0.9, .centered = true});
+    check_bits("Adagrad", Adagrad{});
+    check_bits("SGD", SGD{.learning_rate = 0.1, .momentum = 0.9});
+}
 
 TEST_CASE("a base optimizer is its equations", "[base]") {
     using plain::Rule;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <tuple>
 
+#include <torch/autograd.h>
 #include <torch/types.h>
 
 #include <polder/blocks/torch.hpp>
@@ -68,13 +69,58 @@ TEST_CASE("tensors that polder cannot read are refused by name", "[containers][t
     REQUIRE_THROWS_WITH(one(at::Tensor()), "polder: tensor 'weight': it is undefined");
     REQUIRE_THROWS_WITH(one(zeros<double>({2})),
                         "polder: tensor 'weight': its scalars are Double, expected Float");
-    REQUIRE_THROWS_WITH(one(tensor.t()), "polder: tensor 'weight': it is not contiguous; make the "
-                                         "parameter of tensor.contiguous()");
+    const std::string gaps = "polder: tensor 'weight': there are gaps between its elements, or "
+                             "elements share memory; make "
+                             "the parameter of tensor.contiguous()";
+    REQUIRE_THROWS_WITH(one(tensor.narrow(1, 0, 2)), gaps);
+    REQUIRE_THROWS_WITH(one(zeros<float>({1}).expand({3})), gaps);
     REQUIRE_THROWS_WITH(one(tensor.to_sparse()),
                         "polder: tensor 'weight': it is sparse, expected a dense one");
     REQUIRE_THROWS_WITH(one(torch::zeros({2}, torch::device(torch::kMeta))),
                         "polder: tensor 'weight': it is on device meta, expected the CPU");
     REQUIRE_THROWS_WITH(one(tensor)["bias"], "polder: unknown tensor 'bias'; known: 'weight'");
+}
+
+TEST_CASE("dense tensors are blocks in the order of their memory", "[containers][torch]") {
+    REQUIRE([] {
+        TorchTensors<float> x({zeros<float>({2, 3}).t(),
+                               zeros<float>({4, 2, 3, 3}).to(torch::MemoryFormat::ChannelsLast),
+                               zeros<float>({2, 3, 4}).permute({1, 0, 2})});
+        return named_blocks(x);
+    }() == Named{{"0", 6, {3, 2, false}}, {"1", 72, {4, 18, true}}, {"2", 24, {24, 1, true}}});
+}
+
+TEST_CASE("transposed and channels-last tensors are stepped as contiguous ones",
+          "[containers][torch]") {
+    const auto image = torch::arange(2 * 3 * 4 * 4, torch::kDouble).sin().reshape({2, 3, 4, 4});
+    const auto trained = [&](bool dense, bool ordered) {
+        auto weight = torch::arange(24, torch::kDouble).cos().reshape({4, 6});
+        auto filter = torch::arange(2 * 3 * 2 * 2, torch::kDouble).sin().reshape({2, 3, 2, 2});
+        if (dense) {
+            weight = weight.t().contiguous().t();
+            filter = filter.to(torch::MemoryFormat::ChannelsLast);
+        }
+        weight = weight.detach().requires_grad_(true);
+        filter = filter.detach().requires_grad_(true);
+        TorchTensors<double> x({weight, filter});
+        auto gradient = x.gradients();
+        BSAM optimizer{Adam{.learning_rate = 0.01}, {.rho = 0.1}};
+        for (int t = 0; t < 5; ++t) {
+            optimizer.step_in_place(x, gradient, [&] {
+                const auto loss = torch::conv2d(image, filter).pow(2).mean() +
+                                  weight.matmul(weight.t()).sin().mean();
+                const auto g = torch::autograd::grad({loss}, {weight, filter});
+                weight.mutable_grad() = ordered ? g[0].contiguous() : g[0];
+                filter.mutable_grad() = ordered ? g[1].contiguous() : g[1];
+                return loss.item<double>();
+            });
+        }
+        REQUIRE(weight.is_contiguous() != dense);
+        return torch::cat({weight.detach().reshape(-1), filter.detach().reshape(-1)});
+    };
+    const auto expected = trained(false, false);
+    REQUIRE(torch::allclose(trained(true, false), expected, 1e-10, 1e-12));
+    REQUIRE(torch::allclose(trained(true, true), expected, 1e-10, 1e-12));
 }
 
 TEST_CASE("values that do not fit are not assigned", "[containers][torch]") {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <stdexcept>
@@ -49,7 +50,7 @@ class Engine {
 public:
     explicit Engine(std::vector<std::size_t> sizes, int threads = 1,
                     NonFinite policy = NonFinite::raise)
-        : engine_(blocks(sizes), plan()) {
+        : engine_(blocks(sizes), std::make_shared<Plan const>(plan())) {
         data_.settings.resize(1);
         data_.group.resize(sizes.size());
         data_.base_steps = {0};
@@ -67,7 +68,7 @@ public:
 
     /// An array that lies in the blocks of a container: `v`, cut up.
     ArrayId container(std::vector<T>& v) {
-        auto& table = engine_.table(ArrayId{0});
+        auto const table = engine_.table(ArrayId{0});
         T* next = v.data();
         for (std::size_t block = 0; block < engine_.blocks().sizes.size(); ++block) {
             table[block] = next;
@@ -332,7 +333,7 @@ TEST_CASE("the last pass leaves out the runs that are not finite, and names the 
         engine->begin(NonFinite::raise);
         engine->map_last(
             detail::Ending{}, std::array{g, h}, std::array{bad_gradient, bad_perturbed_gradient}, 2,
-            Everywhere{[](float a, float b, float& sum) { sum = a + b; }}, g, h, Written{to});
+            Everywhere{[](float& sum, float a, float b) { sum = a + b; }}, Written{to}, g, h);
         return engine.fault();
     };
     CHECK(run() == Fault::none);
@@ -354,7 +355,7 @@ TEST_CASE("the last pass of small arrays does nothing where one is not finite", 
     Engine<float> engine({3});
     const ArrayId g = engine.assign(0, {1, NAN, 2}), to = engine.assign(1, {0, 0, 0});
     engine->map_last(detail::Ending{}, std::array{g}, std::array{bad_gradient}, 1,
-                     Everywhere{[](float a, float& x) { x = a; }}, g, Written{to});
+                     Everywhere{[](float& x, float a) { x = a; }}, Written{to}, g);
     CHECK(engine.fault() == bad_gradient);
     CHECK(engine.read(to) == std::vector<float>(3));
 }

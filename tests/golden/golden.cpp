@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -155,7 +156,8 @@ public:
         return mask_;
     }
     void make() {
-        engine_ = {polder::detail::Blocks{{"block"}, {{.rows = size_, .cols = 1}}, {size_}}, plan_};
+        engine_ = {polder::detail::Blocks{{"block"}, {{.rows = size_, .cols = 1}}, {size_}},
+                   std::make_shared<polder::Plan const>(plan_)};
         for (std::size_t k = 0; k < arrays_.size(); ++k)
             std::copy(values_[k].begin(), values_[k].end(), engine_.values(arrays_[k]).begin());
         std::copy(first_.begin(), first_.end(), engine_.values(mask_.now).begin());

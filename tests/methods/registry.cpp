@@ -208,6 +208,51 @@ TEST_CASE("an optimizer by name does what one of a type does", "[registry]") {
     CHECK_THROWS_AS(without.perturbation(x, Valley{}, eps), std::logic_error);
 }
 
+TEST_CASE("options are numbers, flags or text", "[registry]") {
+    auto const by_name = [](std::string_view method, NamedOptions const& options = {},
+                            std::string_view base = "adam", NamedOptions const& of_base = {}) {
+        return make_optimizer(lines(), method, options, base, of_base);
+    };
+    CHECK(same_bits(
+        run(by_name("bsam+", {{"rho", 0.1}, {"distance", "projection"}, {"kappa", 1}}, "adam",
+                    {{"learning_rate", 1e-3}})),
+        run(BSAMPlus{Adam{.learning_rate = 1e-3}, {.rho = 0.1, .kappa = 1}, Projection{}})));
+    CHECK(same_bits(run(by_name("fsam", {}, "sgd",
+                                {{"learning_rate", 0.1f}, {"momentum", 0.9}, {"nesterov", true}})),
+                    run(FSAM{SGD{.learning_rate = 0.1, .momentum = 0.9, .nesterov = true}})));
+    CHECK(same_bits(run(by_name("bsam")), run(BSAM{Adam{}})));
+    CHECK(NamedOptions{{"rho", 1.0 / 3}}.options() == Options{{"rho", "0.3333333333333333"}});
+    CHECK_THROWS_WITH(
+        by_name("bsam", {{"roh", 0.1}}, "sgd"),
+        ContainsSubstring("unknown option of optimizer 'bsam' on 'sgd' 'roh'; nearest: rho"));
+    CHECK_THROWS_WITH(by_name("bsam", {{"rho", true}}), "rho = 'true', expected a number");
+    CHECK_THROWS_WITH(by_name("bsam", {{"rho", -1}}), ContainsSubstring("rho = -1"));
+}
+
+namespace {
+
+// A function that takes any optimizer.
+template <polder::optimizer<Vector> O>
+double rate_after_step(O optimizer) {
+    Vector x(11);
+    test::set_start(x);
+    optimizer.set_learning_rate(optimizer.learning_rate() / 2);
+    optimizer.step(x, Valley{});
+    return optimizer.steps() == 1 ? optimizer.learning_rate() : 0;
+}
+static_assert(polder::optimizer<SAM<Adam>, Vector>);
+static_assert(polder::optimizer<AnyOptimizer<Vector>, Vector>);
+static_assert(!polder::optimizer<Adam, Vector>);
+static_assert(!polder::optimizer<AnyOptimizer<Vector>, std::vector<float>>);
+static_assert(!polder::optimizer<Vector, Vector>);
+
+}  // namespace
+
+TEST_CASE("a function may take any optimizer", "[registry]") {
+    CHECK(rate_after_step(SAM{Adam{.learning_rate = 0.25}}) == 0.125);
+    CHECK(rate_after_step(make("bsam+", {{"learning_rate", "0.25"}})) == 0.125);
+}
+
 TEST_CASE("names and options that are unknown are refused with what is meant", "[registry]") {
     CHECK_THROWS_WITH(make("bsma", {}),
                       ContainsSubstring("unknown optimizer 'bsma'; nearest: bsam") &&

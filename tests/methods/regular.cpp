@@ -36,9 +36,9 @@ static_assert(
                 SGBD<Adam>, ESAM<Adam>, VaSSO<Adam>, SAMPa<Adam>, SAM<LAMB>>);
 static_assert(all_regular<Sharpness<EuclideanBall, NoDistance, NoMix, Adam>,
                           Optimizer<ParallelAscent, Adam>, WeightAverage<SAM<Adam>>>);
-static_assert(
-    all_regular<Group, Interval, Clipping, Report, Settings, CheckOptions, ParameterArena<float>,
-                SAMOptions, WeightAverageOptions, schedules::Step, schedules::Cosine>);
+static_assert(all_regular<Group, Interval, Clipping, Report, polder::Settings, CheckOptions,
+                          ParameterArena<float>, SAMOptions, WeightAverageOptions, schedules::Step,
+                          schedules::Cosine>);
 // These have no default.
 static_assert(std::copyable<MomentumSAM<Adam>> && std::copyable<SAM<AnyBase>> &&
               std::copyable<AnyOptimizer<Vector>> && std::copyable<ClosureReport>);

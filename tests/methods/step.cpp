@@ -20,7 +20,7 @@ using polder::test::Valley;
 
 namespace {
 
-constexpr int steps = 12;
+constexpr int steps_taken = 12;
 const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
 
 // Names that users have: none of polder's, also where all of them are in scope.
@@ -75,7 +75,7 @@ TEST_CASE("the two conventions of FSAM agree for sigma = 1 after the first step"
     const auto trajectory = [](auto optimizer) {
         std::vector<double> x(11);
         test::set_start(x);
-        for (int t = 0; t < steps; ++t) optimizer.step(x, FromZero{&t});
+        for (int t = 0; t < steps_taken; ++t) optimizer.step(x, FromZero{&t});
         return x;
     };
     const SGD sgd{.learning_rate = 0.3};
@@ -131,6 +131,35 @@ TEST_CASE("the report says what was measured", "[methods][closure]") {
     CHECK(lone.evaluations == 1);
     CHECK(std::isnan(lone.perturbed_loss));
     CHECK(std::isnan(lone.second_loss));
+}
+
+TEST_CASE("the report has the learning rate and the radius of its step", "[methods][schedule]") {
+    std::vector<double> x(4);
+    test::set_start(x);
+    const auto both = [&](auto optimizer) {
+        optimizer.set_learning_rate_schedule(schedules::Step{.every = 1, .factor = 0.5});
+        optimizer.set_rho_schedule(schedules::Inverse{});
+        optimizer.step(x, Valley{});
+        return optimizer.step(x, Valley{});
+    };
+    for (const Report& report :
+         {both(SAM{SGD{.learning_rate = 0.1}, {.rho = 0.2}}),
+          both(MomentumSAM{SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.2}}),
+          both(SAMPlus{SGD{.learning_rate = 0.1}, {.rho = 0.2}})}) {
+        CHECK(report.learning_rate == Approx(0.05));
+        CHECK(report.rho == Approx(0.1));
+    }
+    // Every second step of these is one of the base optimizer.
+    for (const Report& report : {both(LookSAM{SGD{.learning_rate = 0.1}, {.rho = 0.2, .every = 2}}),
+                                 both(SGBD{SGD{.learning_rate = 0.1}, {.rho = 0.2, .beta = 2}}),
+                                 both(Plain{SGD{.learning_rate = 0.1}})}) {
+        CHECK(report.learning_rate == Approx(0.05));
+        CHECK(std::isnan(report.rho));
+    }
+    LookSAM looking{SGD{}, {.rho = 0.2}};
+    CHECK(looking.step(x, Valley{}).rho == 0.2);
+    SGBD mirror{SGD{}, {.rho = 0.2}};
+    CHECK(mirror.step(x, Valley{}).rho == 0.2);
 }
 
 TEST_CASE("passes come in their order, each on its batch and point", "[methods][closure]") {

@@ -15,7 +15,7 @@
 namespace {
 
 using namespace polder::recsys;
-using Rows = std::vector<Interaction>;
+using Interactions = std::vector<Interaction>;
 
 Dataset parse(std::string const& text) { return parse_inter(text, "toy.inter"); }
 
@@ -28,20 +28,20 @@ TEST_CASE("an .inter file becomes splits in the order of its rows", "[data]") {
     CHECK(data.name == "toy");
     CHECK(data.n_users == 2);
     CHECK(data.n_items == 4);
-    CHECK(data.train == Rows{{0, 3}, {1, 0}, {0, 2}});
-    CHECK(data.valid == Rows{{0, 1}});
-    CHECK(data.test == Rows{{1, 2}});
+    CHECK(data.train == Interactions{{0, 3}, {1, 0}, {0, 2}});
+    CHECK(data.valid == Interactions{{0, 1}});
+    CHECK(data.test == Interactions{{1, 2}});
 }
 
 TEST_CASE("columns are found by name, in any order and among others", "[data]") {
     auto const data =
         parse("timestamp\tx_label\titemID\trating\tuserID\n9.5\t0\t4\tgood\t1\n\t2\t5\t\t1\n");
-    CHECK(data.train == Rows{{1, 4}});
-    CHECK(data.test == Rows{{1, 5}});
+    CHECK(data.train == Interactions{{1, 4}});
+    CHECK(data.test == Interactions{{1, 5}});
 }
 
 TEST_CASE("line ends, a byte order mark and blank lines at the end do not matter", "[data]") {
-    auto const expected = Rows{{0, 1}, {1, 0}};
+    auto const expected = Interactions{{0, 1}, {1, 0}};
     CHECK(parse("userID\titemID\tx_label\r\n0\t1\t0\r\n1\t0\t0\r\n").train == expected);
     CHECK(parse(header + "0\t1\t0\n1\t0\t0").train == expected);
     CHECK(parse("\xEF\xBB\xBF" + header + "0\t1\t0\n1\t0\t0\n\n\r\n").train == expected);
@@ -51,7 +51,7 @@ TEST_CASE("ids count over all splits, and cold users are dropped and counted", "
     auto const data = parse(header + "0\t0\t0\n4\t9\t1\n0\t1\t1\n4\t8\t2\n2\t7\t2\n");
     CHECK(data.n_users == 5);
     CHECK(data.n_items == 10);
-    CHECK(data.valid == Rows{{0, 1}});
+    CHECK(data.valid == Interactions{{0, 1}});
     CHECK(data.test.empty());
     CHECK(data.dropped_valid == 1);
     CHECK(data.dropped_test == 2);
@@ -106,15 +106,15 @@ TEST_CASE("a directory is searched for its .inter file", "[data]") {
     folder.write("two.inter", header + "0\t2\t0\n");
     CHECK_THROWS_WITH(read_inter(folder.path()), ContainsSubstring("several .inter files") &&
                                                      ContainsSubstring("one.inter two.inter"));
-    CHECK(read_inter(folder / "two.inter").train == Rows{{0, 2}});
+    CHECK(read_inter(folder / "two.inter").train == Interactions{{0, 2}});
     auto const own_name = folder.path().filename().string() + ".inter";
     folder.write(own_name, header + "0\t3\t0\n");
-    CHECK(read_inter(folder.path()).train == Rows{{0, 3}});
-    CHECK(read_inter(folder.path().string() + "/").train == Rows{{0, 3}});
+    CHECK(read_inter(folder.path()).train == Interactions{{0, 3}});
+    CHECK(read_inter(folder.path().string() + "/").train == Interactions{{0, 3}});
 }
 
 TEST_CASE("items of users are grouped, and made distinct on request", "[data]") {
-    Rows const rows{{1, 5}, {0, 3}, {1, 2}, {1, 5}, {3, 1}, {3, 1}};
+    Interactions const rows{{1, 5}, {0, 3}, {1, 2}, {1, 5}, {3, 1}, {3, 1}};
     UserItems const all(rows, 4);
     CHECK(all.size() == 6);
     CHECK(std::vector<std::int32_t>(all[1].begin(), all[1].end()) ==

@@ -31,7 +31,7 @@ std::string bytes(std::vector<T> const& values) {
     return {reinterpret_cast<char const*>(values.data()), values.size() * sizeof(T)};
 }
 
-std::string header(std::string const& type, std::string const& shape) {
+std::string npy_header(std::string const& type, std::string const& shape) {
     return "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
 }
 
@@ -47,9 +47,9 @@ TEST_CASE("matrices of all three widths are read as float", "[npy]") {
     std::vector<double> const wide(expected.begin(), expected.end());
     std::vector<std::uint16_t> const half{0x3C00, 0xC100, 0x3800, 0x0000, 0x7BFF, 0x0400};
     for (auto const& matrix :
-         {read(npy(header("<f4", "(2, 3)"), bytes(expected))),
-          read(npy(header("<f8", "(2, 3)"), bytes(wide))),
-          read(npy(header("<f2", "(2, 3)"), bytes(half))),
+         {read(npy(npy_header("<f4", "(2, 3)"), bytes(expected))),
+          read(npy(npy_header("<f8", "(2, 3)"), bytes(wide))),
+          read(npy(npy_header("<f2", "(2, 3)"), bytes(half))),
           read(npy("{\"shape\":(2,3),'fortran_order':False,'descr':'<f4'}", bytes(expected)))}) {
         CHECK(matrix.rows == 2);
         CHECK(matrix.columns == 3);
@@ -85,7 +85,7 @@ TEST_CASE("damaged npy files are refused in one line", "[npy]") {
     auto const fails = [](std::string const& text, std::string const& message) {
         CHECK_THROWS_WITH(read(text), ContainsSubstring("f.npy: ") && ContainsSubstring(message));
     };
-    auto const good = npy(header("<f4", "(1, 2)"), bytes<float>({1, 2}));
+    auto const good = npy(npy_header("<f4", "(1, 2)"), bytes<float>({1, 2}));
     CHECK_NOTHROW(read(good));
     fails("", "is not an npy file");
     fails("\x93NUMPZ\x01 more than ten", "is not an npy file");
@@ -94,28 +94,29 @@ TEST_CASE("damaged npy files are refused in one line", "[npy]") {
     fails(good.substr(0, good.size() - 1), "but 7 bytes follow: it is truncated");
     fails(good + "x", "but 9 bytes follow");
     // Promises of more than there is, up to an overflow, allocate nothing.
-    fails(npy(header("<f4", "(4000000000, 4000000000)"), ""), "but 0 bytes follow");
-    fails(npy(header("<f8", "(2305843009213693952, 8)"), ""), "but 0 bytes follow");
-    fails(npy(header("<f4", "(99999999999999999999, 1)"), ""), "shape is not whole numbers");
+    fails(npy(npy_header("<f4", "(4000000000, 4000000000)"), ""), "but 0 bytes follow");
+    fails(npy(npy_header("<f8", "(2305843009213693952, 8)"), ""), "but 0 bytes follow");
+    fails(npy(npy_header("<f4", "(99999999999999999999, 1)"), ""), "shape is not whole numbers");
     std::string longest("\x93NUMPY\x02\x00\xFF\xFF\xFF\x7F", 12);
     fails(longest + std::string(99, ' '), "promises a header of 2147483647 bytes");
 
     fails(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 2), }", bytes<float>({1, 2})),
           "is in Fortran order, expected C order");
-    fails(npy(header(">f4", "(1, 2)"), bytes<float>({1, 2})), "'>f4', expected '<f2'");
-    fails(npy(header("<i4", "(1, 2)"), bytes<float>({1, 2})), "'<i4', expected '<f2'");
-    fails(npy(header("<f4", "(2,)"), bytes<float>({1, 2})), "has 1 dimensions, expected 2");
-    fails(npy(header("<f4", "(1, -2)"), ""), "shape is not whole numbers");
+    fails(npy(npy_header(">f4", "(1, 2)"), bytes<float>({1, 2})), "'>f4', expected '<f2'");
+    fails(npy(npy_header("<i4", "(1, 2)"), bytes<float>({1, 2})), "'<i4', expected '<f2'");
+    fails(npy(npy_header("<f4", "(2,)"), bytes<float>({1, 2})), "has 1 dimensions, expected 2");
+    fails(npy(npy_header("<f4", "(1, -2)"), ""), "shape is not whole numbers");
     fails(npy("{'descr': '<f4', 'shape': (1, 2), }", ""), "lacks one of");
     fails(npy("{'descr': '<f4', 'descr': '<f4', }", ""), "'descr', expected");
     fails(npy("{'descr': '<f4, }", ""), "has no end");
     fails(npy("[]", ""), "expected '{'");
-    fails(npy(header("<f4", "(1, 2)") + "x", ""), "goes on after");
+    fails(npy(npy_header("<f4", "(1, 2)") + "x", ""), "goes on after");
 
     float const nan = std::numeric_limits<float>::quiet_NaN();
-    fails(npy(header("<f4", "(2, 2)"), bytes<float>({1, 2, 3, nan})), "row 1, column 1 is not");
-    fails(npy(header("<f8", "(1, 2)"), bytes<double>({1, 1e300})), "row 0, column 1 is not");
-    fails(npy(header("<f2", "(1, 1)"), bytes<std::uint16_t>({0x7C00})), "row 0, column 0 is not");
+    fails(npy(npy_header("<f4", "(2, 2)"), bytes<float>({1, 2, 3, nan})), "row 1, column 1 is not");
+    fails(npy(npy_header("<f8", "(1, 2)"), bytes<double>({1, 1e300})), "row 0, column 1 is not");
+    fails(npy(npy_header("<f2", "(1, 1)"), bytes<std::uint16_t>({0x7C00})),
+          "row 0, column 0 is not");
 }
 
 TEST_CASE("features are found by their files and play visual and textual", "[npy][features]") {

@@ -47,6 +47,15 @@ TEST_CASE("masks of chosen rows belong to the rows, not to their places", "[recs
     for (const double value : masks) CHECK((value == 0 || value == 1 / 0.6));
     CHECK(static_cast<double>(std::count(masks.begin(), masks.end(), 0.0)) ==
           Approx(0.4 * 1200).epsilon(0.15));
+    noise.begin_batch(6, true);
+    const auto redrawn = copy(noise.dropout_rows("x", index, 5, 300, 0.4));
+    CHECK(redrawn != masks);
+    const auto whole = copy(noise.dropout("z", 5, 30, 0.4));
+    noise.begin_batch(6);
+    CHECK(copy(noise.dropout_rows("x", index, 5, 300, 0.4)) == masks);
+    CHECK(copy(noise.dropout("z", 5, 30, 0.4)) != whole);
+    noise.begin_batch(6, true);
+    CHECK(copy(noise.dropout("z", 5, 30, 0.4)) == whole);
     noise.begin_batch(8);
     CHECK(copy(noise.dropout_rows("x", index, 5, 300, 0.4)) != masks);
 

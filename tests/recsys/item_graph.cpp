@@ -103,8 +103,9 @@ TEST_CASE("an item without features has cosine 0 with every item", "[recsys][ite
 
 TEST_CASE("more neighbours than items are refused", "[recsys][item_graph]") {
     const auto x = test::random_matrix<float>(3, 2, 1);
-    CHECK_THROWS_WITH(nearest_neighbours<float>(x, 4, 1),
-                      "nearest neighbours: k = 4, expected 1 to 3, the number of items");
+    CHECK_THROWS_WITH(
+        nearest_neighbours<float>(x, 4, 1),
+        "knn_k = 4, expected 1 to 3, the number of items, each of which has k nearest ones");
     CHECK_THROWS_AS(nearest_neighbours<float>(x, 0, 1), std::invalid_argument);
 }
 

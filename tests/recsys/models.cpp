@@ -15,6 +15,7 @@
 #include <polder/blocks/arena.hpp>
 
 #include "recsys/data/dataset.hpp"
+#include "recsys/models/negatives.hpp"
 #include "recsys/random.hpp"
 #include "recsys/random_data.hpp"
 #include "recsys/training/optimizer.hpp"
@@ -157,6 +158,22 @@ TEST_CASE("the gradient of a model is that of its loss", "[recsys][models]") {
                 }
             }
         }
+    }
+}
+
+TEST_CASE("a model looks at negatives unless it is said to need none", "[recsys][models]") {
+    const auto data = random_dataset(12, 14, 45);
+    const auto batch = random_batch(data, 9, 2);
+    auto other = batch;
+    for (auto& item : other.negatives) item = (item + 1) % data.n_items;
+    for (auto const& entry : models()) {
+        CAPTURE(entry.name);
+        const auto model = make_model<double>(entry.name, data, small(entry).front().settings, 1);
+        const auto x = somewhere(*model, 3);
+        auto gradient = x;
+        const bool is_same =
+            model->loss(x, batch, {}, gradient) == model->loss(x, other, {}, gradient);
+        CHECK(is_same != draws_negatives(entry.name));
     }
 }
 

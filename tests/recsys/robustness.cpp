@@ -26,19 +26,19 @@ namespace {
 
 using namespace polder::recsys;
 using polder::ParameterArena;
-using Rows = std::vector<std::vector<double>>;
+using Draw = std::vector<std::vector<double>>;
 
 Dataset small() { return generate_synthetic(synthetic_options("small")); }
 
-Rows rows_of(float const* data, std::size_t rows, std::size_t cols) {
-    Rows result(rows);
+Draw rows_of(float const* data, std::size_t rows, std::size_t cols) {
+    Draw result(rows);
     for (std::size_t i = 0; i < rows; ++i)
         for (std::size_t j = 0; j < cols; ++j)
             result[i].push_back(static_cast<double>(data[i * cols + j]));
     return result;
 }
-Rows rows_of(FeatureMatrix const& f) { return rows_of(f.values.data(), f.rows, f.columns); }
-Rows rows_of(polder::MatrixView<float const> x) { return rows_of(x.data, x.rows, x.cols); }
+Draw rows_of(FeatureMatrix const& f) { return rows_of(f.values.data(), f.rows, f.columns); }
+Draw rows_of(polder::MatrixView<float const> x) { return rows_of(x.data, x.rows, x.cols); }
 
 double dot(std::vector<double> const& a, std::vector<double> const& b) {
     double sum = 0;
@@ -48,7 +48,7 @@ double dot(std::vector<double> const& a, std::vector<double> const& b) {
 double norm(std::vector<double> const& a) { return std::sqrt(dot(a, a)); }
 
 // Recall@10 and NDCG@10 of test by definition: all scores, all sorted.
-std::pair<double, double> plain_metrics(Dataset const& data, Rows const& users, Rows const& items) {
+std::pair<double, double> plain_metrics(Dataset const& data, Draw const& users, Draw const& items) {
     double recalls = 0, gains = 0, n = 0;
     for (std::int32_t user = 0; user < data.n_users; ++user) {
         std::set<std::int32_t> train;
@@ -81,7 +81,7 @@ std::pair<double, double> plain_metrics(Dataset const& data, Rows const& users, 
 }
 
 // (1 / (L + 1)) sum_l of the layers of LightGCN, in plain loops.
-std::pair<Rows, Rows> plain_smoothing(Dataset const& data, Rows p, Rows q, int layers) {
+std::pair<Draw, Draw> plain_smoothing(Dataset const& data, Draw p, Draw q, int layers) {
     std::set<std::pair<std::int32_t, std::int32_t>> edges;
     for (auto const& row : data.train) edges.emplace(row.user, row.item);
     std::vector<double> of_user(p.size(), 1e-7), of_item(q.size(), 1e-7);
@@ -91,7 +91,7 @@ std::pair<Rows, Rows> plain_smoothing(Dataset const& data, Rows p, Rows q, int l
     }
     auto sum_p = p, sum_q = q;
     for (int l = 0; l < layers; ++l) {
-        Rows next_p(p.size(), std::vector<double>(p[0].size())),
+        Draw next_p(p.size(), std::vector<double>(p[0].size())),
             next_q(q.size(), std::vector<double>(q[0].size()));
         for (auto const& [user, item] : edges) {
             auto const u = static_cast<std::size_t>(user), i = static_cast<std::size_t>(item);
@@ -115,7 +115,7 @@ std::pair<Rows, Rows> plain_smoothing(Dataset const& data, Rows p, Rows q, int l
 }
 
 // The items by cosine with item i, best first, without i itself.
-std::vector<std::size_t> plain_ranking(Rows const& x, std::size_t i) {
+std::vector<std::size_t> plain_ranking(Draw const& x, std::size_t i) {
     std::vector<std::pair<double, std::size_t>> all;
     for (std::size_t j = 0; j < x.size(); ++j)
         if (j != i) all.emplace_back(-dot(x[i], x[j]) / (norm(x[i]) * norm(x[j])), j);
@@ -422,7 +422,7 @@ TEST_CASE("predict and insert are the ridge regression, solved in plain loops", 
                 }
             for (auto& row : x) row[k] -= sum / count;
         }
-        Rows a(d, std::vector<double>(d)), b(d, std::vector<double>(t[0].size()));
+        Draw a(d, std::vector<double>(d)), b(d, std::vector<double>(t[0].size()));
         std::vector<double> mean(t[0].size());
         double n = 0;
         for (std::size_t i = 0; i < n_items; ++i)
@@ -451,7 +451,7 @@ TEST_CASE("predict and insert are the ridge regression, solved in plain loops", 
                 for (std::size_t c = 0; c < mean.size(); ++c) b[l][c] -= factor * b[k][c];
             }
         }
-        Rows result(n_items, mean);
+        Draw result(n_items, mean);
         for (std::size_t i = 0; i < n_items; ++i) {
             for (std::size_t k = 0; k < d; ++k)
                 for (std::size_t c = 0; c < mean.size(); ++c) result[i][c] += x[i][k] * b[k][c];
@@ -485,6 +485,23 @@ TEST_CASE("predict and insert are the ridge regression, solved in plain loops", 
         }
     }
     CHECK(n_changed > 5);
+
+    // All items, with what is learned from all of them.
+    std::vector<bool> const none(n_items);
+    auto const of_all = predictions({none, none});
+    auto const rewritten = adjuster.mixed(0.5, false), fused = adjuster.mixed(0.5, true);
+    CHECK(rewritten.visual.values == data.visual.values);
+    CHECK(fused.visual.values != data.visual.values);
+    CHECK(fused.textual.values == rewritten.textual.values);
+    auto const texts = rows_of(rewritten.textual);
+    for (std::size_t i = 0; i < n_items; ++i) {
+        std::vector<double> sum;
+        for (std::size_t c = 0; c < t[i].size(); ++c)
+            sum.push_back(t[i][c] / norm(t[i]) + of_all[i][c] / norm(of_all[i]));
+        for (std::size_t c = 0; c < t[i].size(); ++c)
+            CHECK(texts[i][c] == Approx(norm(t[i]) * sum[c] / norm(sum)).margin(1e-5));
+    }
+    CHECK_THROWS_WITH(adjuster.mixed(1.5, true), ContainsSubstring("weight = 1.5"));
 }
 
 TEST_CASE("overlaid images keep .7 of themselves and are not negative where no image is",

@@ -68,7 +68,7 @@ std::vector<float> named_after(std::string const& name, int steps) {
     return after(*make_optimizer(parse_optimizer(name)), steps);
 }
 
-std::vector<std::string> names(OptimizerOptions const& options) {
+std::vector<std::string> option_names(OptimizerOptions const& options) {
     std::vector<std::string> result;
     for (auto const& each : optimizer_values(options))
         if (each.part != OptimizerValue::Part::common) result.push_back(each.name);
@@ -207,11 +207,12 @@ TEST_CASE("intervals, schedules, clipping and exempt parameters act", "[optimize
 
 TEST_CASE("options are listed with the library's defaults", "[optimizer]") {
     using Names = std::vector<std::string>;
-    CHECK(names({"none", "sgd", {}}) ==
+    CHECK(option_names({"none", "sgd", {}}) ==
           Names{"learning_rate", "weight_decay", "momentum", "dampening", "nesterov"});
-    CHECK(names({"sam", "adam", {}}) == Names{"learning_rate", "weight_decay", "beta1", "beta2",
-                                              "eps", "amsgrad", "rho", "norm_guard"});
-    CHECK(names({"bsam+", "adagrad", {{"distance", "constant"}}}) ==
+    CHECK(option_names({"sam", "adam", {}}) == Names{"learning_rate", "weight_decay", "beta1",
+                                                     "beta2", "eps", "amsgrad", "rho",
+                                                     "norm_guard"});
+    CHECK(option_names({"bsam+", "adagrad", {{"distance", "constant"}}}) ==
           Names{"learning_rate", "weight_decay", "learning_rate_decay", "initial_accumulator",
                 "eps", "rho", "norm_guard", "lambda", "scale", "distance", "sigma", "relative",
                 "kappa"});
@@ -271,4 +272,157 @@ TEST_CASE("a text is a method, its base optimizer and options", "[optimizer]") {
     CHECK(options.base == "sgd");
     CHECK(options.values == Settings{{"eps", "1"}, {"rho", "0.2"}});
     CHECK(parse_optimizer("sam").values.empty());
+}
+
+namespace {
+
+// Adam's defaults but for the rate, or SGD, in plain loops over doubles.
+struct PlainBase {
+    bool is_adam = true;
+    double learning_rate = 0.1;
+    std::vector<double> m{}, v{};
+    int k = 0;
+
+    void step(std::vector<double>& x, std::vector<double> const& u, double rate) {
+        m.resize(x.size());
+        v.resize(x.size());
+        ++k;
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            m[i] = 0.9 * m[i] + 0.1 * u[i];
+            v[i] = 0.999 * v[i] + 0.001 * u[i] * u[i];
+            double const adam =
+                m[i] / (1 - std::pow(0.9, k)) / (std::sqrt(v[i] / (1 - std::pow(0.999, k))) + 1e-8);
+            x[i] -= learning_rate * rate * (is_adam ? adam : u[i]);
+        }
+    }
+};
+
+// A reading of MG or SGBD.
+struct PlainMirror {
+    double alpha1 = 1, alpha2 = 0.2, rho = 0, beta = 3;
+    bool scales_rate = false, normalises = false, restarts = true, redraws = false;
+};
+
+// What a pass that redraws adds to the gradient, so that it is seen.
+constexpr double redrawn = 0.25;
+
+std::vector<double> slope(std::vector<double> const& x) {
+    auto g = x;
+    for (std::size_t i = 0; i < x.size(); ++i) g[i] *= 1 + 0.5 * static_cast<double>(i);
+    return g;
+}
+
+std::vector<double> by_hand(PlainMirror const& with, PlainBase base, int steps) {
+    std::vector<double> x;
+    for (int i = 0; i < 7; ++i) x.push_back(1 + 0.5 * i);
+    auto const times = [](double factor, std::vector<double> u) {
+        for (auto& each : u) each *= factor;
+        return u;
+    };
+    for (int t = 0; t < steps; ++t) {
+        auto const g = slope(x);
+        if ((with.restarts ? t % 4 : t) % static_cast<int>(with.beta) != 0) {
+            base.step(x, g, 1);
+            continue;
+        }
+        double square = 0;
+        for (double const each : g) square += each * each;
+        auto s = g;
+        if (with.normalises) {
+            s = times(1 / std::sqrt(square), g);
+        } else if (with.rho > 0) {
+            auto y = x;
+            for (std::size_t i = 0; i < x.size(); ++i) y[i] += with.rho * g[i] / std::sqrt(square);
+            s = slope(y);
+        }
+        auto const half_step = [&](double alpha, std::vector<double> const& u) {
+            base.step(x, with.scales_rate ? u : times(alpha, u), with.scales_rate ? alpha : 1);
+        };
+        half_step(with.alpha1, s);
+        auto h = slope(x);
+        if (with.redraws)
+            for (auto& each : h) each += redrawn;
+        half_step(-with.alpha2, h);
+    }
+    return x;
+}
+
+double redrawing_bowl(ParameterArena<float> const& x, ParameterArena<float>& gradient, Pass pass) {
+    double const loss = bowl(x, gradient, pass);
+    if (pass.redraws)
+        for (float& each : gradient) each += static_cast<float>(redrawn);
+    return loss;
+}
+
+void agrees(std::string const& name, PlainMirror const& with) {
+    for (bool const is_adam : {true, false}) {
+        std::string const base = is_adam ? ":base=adam" : ":base=sgd";
+        CAPTURE(name, base);
+        auto const optimizer = make_optimizer(parse_optimizer(name + base + ":learning_rate=0.1"));
+        auto x = start();
+        for (int step = 0; step < 11; ++step) {
+            if (step % 4 == 0) optimizer->begin_epoch();
+            optimizer->step(x, redrawing_bowl);
+        }
+        auto const expected = by_hand(with, {is_adam}, 11);
+        for (std::size_t i = 0; i < expected.size(); ++i)
+            CHECK(static_cast<double>(x.data()[i]) ==
+                  Approx(expected[i]).epsilon(1e-4).margin(1e-5));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("readings of MG and SGBD follow plain loops", "[optimizer]") {
+    agrees("mg", {});
+    agrees("mg:alphas=rate", {.scales_rate = true});
+    agrees("mg:sign=-1", {.alpha2 = -0.2});
+    agrees("mg:redraw=true", {.redraws = true});
+    agrees("mg:beta=2:alpha1=1.5:alpha2=0.4:alphas=rate",
+           {.alpha1 = 1.5, .alpha2 = 0.4, .beta = 2, .scales_rate = true});
+    agrees("sgbd", {.alpha2 = 0.3, .rho = 0.05, .restarts = false});
+    agrees("sgbd:normalised=true", {.alpha2 = 0.3, .normalises = true, .restarts = false});
+    agrees("sgbd:alphas=rate",
+           {.alpha2 = 0.3, .rho = 0.05, .scales_rate = true, .restarts = false});
+    // They are not each other.
+    auto const default_one = by_hand({}, {}, 11);
+    CHECK(by_hand({.scales_rate = true}, {}, 11) != default_one);
+    CHECK(by_hand({.alpha2 = -0.2}, {}, 11) != default_one);
+    CHECK_THROWS_WITH(make_optimizer({"mg", "adam", {{"sign", "0.5"}}}),
+                      ContainsSubstring("expected 1 or -1"));
+    CHECK_THROWS_WITH(make_optimizer({"mg", "adam", {{"alphas", "step"}}}),
+                      ContainsSubstring("gradient, rate"));
+    CHECK_THROWS_WITH(make_optimizer({"sam", "adam", {{"redraw", "true"}}}),
+                      ContainsSubstring("redraw"));
+    for (auto const& each : optimizer_values({"mg", "adam", {{"beta", "5"}}})) {
+        if (each.name == "beta" || each.name == "every") CHECK(std::get<double>(each.value) == 5);
+    }
+}
+
+TEST_CASE("tables with rates of their own take their own steps", "[optimizer]") {
+    auto const rates = parse_rates("x=0.5,matrix=0");
+    CHECK(to_text(rates) == "x=0.5,matrix=0");
+    auto const optimizer = make_optimizer(parse_optimizer("none:base=sgd:learning_rate=0.1"));
+    group_parameters(*optimizer, {}, rates);
+    auto x = start();
+    optimizer->step(x, bowl);
+    auto const s = start();
+    for (std::size_t k = 0; k < 7; ++k) {
+        float const scale = 1 + 0.5F * static_cast<float>(k);
+        CHECK(x.data()[k] == Approx(s.data()[k] * (k < 3 ? 1 - 0.5F * scale : 1.0F)).epsilon(1e-6));
+    }
+    scale_learning_rates(*optimizer, 0.1, rates, 0);
+    auto const before = std::vector<float>(x.begin(), x.end());
+    optimizer->step(x, bowl);
+    CHECK(std::vector<float>(x.begin(), x.end()) == before);
+
+    CHECK_THROWS_WITH(parse_rates("x=1,x=2"), ContainsSubstring("'x' is there twice"));
+    CHECK_THROWS_WITH(parse_rates("x"), ContainsSubstring("'x', expected"));
+    CHECK_THROWS_WITH(parse_rates("x=-1"), ContainsSubstring("'x=-1', expected"));
+    auto const other = make_optimizer({});
+    CHECK_THROWS_WITH(group_parameters(*other, {"x"}, rates),
+                      ContainsSubstring("'x' is not trained"));
+    group_parameters(*other, {}, {{"y", 0.1}});
+    CHECK_THROWS_WITH(other->bind(x),
+                      ContainsSubstring("no block is named 'y'; known: 'x', 'matrix'"));
 }

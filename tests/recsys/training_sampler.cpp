@@ -128,8 +128,31 @@ TEST_CASE("with half the steps both roles together have every row once", "[sampl
 TEST_CASE("data without possible batches is refused", "[sampler]") {
     auto data = toy();
     CHECK_THROWS_WITH(Sampler(data, 0, 1), ContainsSubstring("batch size = 0"));
-    for (std::int32_t item = 0; item < 8; ++item) data.train.push_back({3, item});
-    CHECK_THROWS_WITH(Sampler(data, 8, 1), ContainsSubstring("user 3 has all 8 items"));
+    auto all = data;
+    for (std::int32_t user = 0; user < all.n_users; ++user)
+        for (std::int32_t item = 0; item < 8; ++item) all.train.push_back({user, item});
+    CHECK_THROWS_WITH(Sampler(all, 8, 1), ContainsSubstring("every user has all items"));
     data.train.clear();
     CHECK_THROWS_WITH(Sampler(data, 8, 1), ContainsSubstring("'toy' has no training rows"));
+}
+
+TEST_CASE("a user who has all items is left out where negatives are drawn", "[sampler]") {
+    auto data = toy();
+    auto const before = data.train.size();
+    auto const others = static_cast<std::size_t>(
+        std::count_if(data.train.begin(), data.train.end(),
+                      [](Interaction const& row) { return row.user != 3; }));
+    for (std::int32_t item = 0; item < 8; ++item) data.train.push_back({3, item});
+    CHECK(users_without_negatives(data) == std::vector<std::int32_t>{3});
+    auto const n_rows = [](Sampler& sampler) {
+        std::size_t n = 0;
+        for (std::size_t k = 0; k < sampler.n_batches(); ++k)
+            n += sampler.batch(first, 0, k).users.size();
+        return n;
+    };
+    Sampler drawing(data, 7, 1), without(data, 7, 1, false, false);
+    CHECK(n_rows(drawing) == others);
+    for (std::size_t k = 0; k < drawing.n_batches(); ++k)
+        for (auto const user : drawing.batch(first, 1, k).users) CHECK(user != 3);
+    CHECK(n_rows(without) == before + 8);  // and it ends, though user 3 has no negative
 }

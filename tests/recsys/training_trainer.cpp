@@ -46,7 +46,7 @@ struct Lightgcn {
           trainer(data, learner, o) {}
 };
 
-std::vector<float> values(ParameterArena<float> const& arena) {
+std::vector<float> values_of(ParameterArena<float> const& arena) {
     return {arena.begin(), arena.end()};
 }
 
@@ -191,7 +191,7 @@ TEST_CASE("training does not depend on the number of threads", "[trainer][thread
     Lightgcn a(data, "bsam+", one), b(data, "bsam+", three);
     a.trainer.run();
     b.trainer.run();
-    CHECK(values(a.trainer.parameters()) == values(b.trainer.parameters()));
+    CHECK(values_of(a.trainer.parameters()) == values_of(b.trainer.parameters()));
     CHECK(outcome(a.trainer) == outcome(b.trainer));
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("training depends on the seed", "[trainer]") {
     auto other = options(1);
     other.seed = 1000;
     Lightgcn a(data, "none", options(1)), b(data, "none", other), c(data, "none", options(1));
-    CHECK(values(a.trainer.parameters()) != values(b.trainer.parameters()));
+    CHECK(values_of(a.trainer.parameters()) != values_of(b.trainer.parameters()));
     a.trainer.run();
     c.trainer.run();
     CHECK(outcome(a.trainer) == outcome(c.trainer));
@@ -234,8 +234,9 @@ TEST_CASE("a run continued from a checkpoint is the run without interruption", "
     CHECK(outcome(continued.trainer) == at_save);
     CHECK(continued.trainer.run() == Ending::all_epochs);
     CHECK(outcome(continued.trainer) == outcome(whole.trainer));
-    CHECK(values(continued.trainer.parameters()) == values(whole.trainer.parameters()));
-    CHECK(values(continued.trainer.best_parameters()) == values(whole.trainer.best_parameters()));
+    CHECK(values_of(continued.trainer.parameters()) == values_of(whole.trainer.parameters()));
+    CHECK(values_of(continued.trainer.best_parameters()) ==
+          values_of(whole.trainer.best_parameters()));
 
     // Saving changed nothing.
     begun.trainer.run();
@@ -271,10 +272,10 @@ TEST_CASE("a checkpoint of another run is refused with the difference", "[traine
     fails(run.trainer, {{"seed", 999}}, "was made with rho = 0.1, this run has nothing");
     Lightgcn other(data, "bsam", options(1));
     auto const before = outcome(other.trainer);
-    auto const parameters = values(other.trainer.parameters());
+    auto const parameters = values_of(other.trainer.parameters());
     fails(other.trainer, {{"seed", 999}, {"rho", 0.1}}, "holds the state of");
     CHECK(outcome(other.trainer) == before);
-    CHECK(values(other.trainer.parameters()) == parameters);
+    CHECK(values_of(other.trainer.parameters()) == parameters);
 
     polder::SafetensorsWriter writer;
     writer.write(folder / "run");
@@ -324,6 +325,68 @@ TEST_CASE("evaluation happens every eval_step epochs", "[trainer]") {
     CHECK(trainer.state().best_epoch == 1);
     CHECK_FALSE(trainer.state().epochs[0].metrics.has_value());
     CHECK(trainer.state().epochs[3].metrics.has_value());
+}
+
+TEST_CASE("with eval_users evaluations rank some users, and the result is over all of them",
+          "[trainer]") {
+    auto const data = tiny();
+    auto few = options(4);
+    few.eval_users = 20;
+    Lightgcn run(data, "none", few), all(data, "none", options(4));
+    run.trainer.run();
+    all.trainer.run();
+    for (auto const& epoch : run.trainer.state().epochs) {
+        CHECK(epoch.metrics->test.n_users <= 20);
+        CHECK(epoch.metrics->test.n_users > 0);
+        CHECK(epoch.loss == all.trainer.state().epochs[static_cast<std::size_t>(epoch.epoch)].loss);
+    }
+    auto const& best = run.trainer.state().best;
+    CHECK(best == FullSort(data)(run.trainer.best_representations(), 1));
+    CHECK(best.test.n_users == all.trainer.state().best.test.n_users);
+    FullSort const one(data, {.users = 20, .seed = 1}), again(data, {.users = 20, .seed = 1}),
+        other(data, {.users = 20, .seed = 2});
+    CHECK(std::equal(one.users().begin(), one.users().end(), again.users().begin()));
+    CHECK_FALSE(std::equal(one.users().begin(), one.users().end(), other.users().begin()));
+    CHECK(std::is_sorted(one.users().begin(), one.users().end()));
+}
+
+TEST_CASE("with select = last the result is the last epoch, without validation rows, too",
+          "[trainer]") {
+    auto data = Scripted::data();
+    ScriptedLearner scripted({1, 0, 0, 0.5}, {"none", "sgd", {}});
+    auto o = options(7);
+    o.eval_step = 2;
+    o.stopping_step = 0;
+    o.select = "last";
+    Trainer trainer(data, scripted.learner, o);
+    CHECK(trainer.run() == Ending::all_epochs);
+    CHECK(trainer.state().best_epoch == 6);  // evaluated, though it is not an even one
+    CHECK(scripted.model.n_evaluations == 4);
+    CHECK(trainer.state().best.test["recall@10"] == 1);
+    CHECK(values_of(trainer.best_parameters()) == values_of(trainer.parameters()));
+
+    data.valid.clear();
+    ScriptedLearner other({1}, {"none", "sgd", {}});
+    o.epochs = 1;
+    Trainer without(data, other.learner, o);
+    CHECK(without.run() == Ending::all_epochs);
+    CHECK(without.state().best.test["recall@5"] == 1);
+    CHECK(std::isnan(without.state().best.valid["recall@5"]));
+    TemporaryDirectory const folder;
+    save_run(folder / "run", without, Json::object());
+    Trainer again(data, other.learner, o);
+    polder::SafetensorsFile file(folder / "run");
+    load_run(file, again, Json::object());
+    CHECK(again.state().best_epoch == 0);
+    CHECK(std::isnan(again.state().best_value));
+    CHECK(std::isnan(again.state().best.valid["recall@5"]));
+    CHECK(again.state().best.test["recall@5"] == 1);
+
+    o.select = "best";
+    ScriptedLearner refused({1}, {"none", "sgd", {}});
+    CHECK_THROWS_WITH(Trainer(data, refused.learner, o), ContainsSubstring("--select last"));
+    o.select = "first";
+    CHECK_THROWS_WITH(o.validate(), ContainsSubstring("unknown selection of an epoch 'first'"));
 }
 
 TEST_CASE("the learning rate follows its schedule per epoch", "[trainer]") {

@@ -14,7 +14,7 @@ namespace {
 using namespace polder::recsys;
 
 // Users 0, 1, 2 have two items each and 1 to 2 in common, user 3 has one of its own, user 4 none.
-Dataset toy() {
+Dataset toy_graph() {
     Dataset data;
     data.n_users = 5;
     data.n_items = 4;
@@ -36,7 +36,7 @@ std::vector<double> weights(UserGraph<double> const& graph, std::size_t n_users)
 TEST_CASE("a user with enough neighbours keeps those with most items in common",
           "[recsys][user_graph]") {
     Noise<double> noise;
-    UserGraph<double> graph(toy(), 2, true, 1);
+    UserGraph<double> graph(toy_graph(), 2, true, 1);
     graph.sample(noise);
     const double e = std::exp(1.0);
     const std::vector<double> expected = {
@@ -47,11 +47,11 @@ TEST_CASE("a user with enough neighbours keeps those with most items in common",
     const auto found = weights(graph, 5);
     for (std::size_t k = 0; k < 25; ++k) CHECK(found[k] == Approx(expected[k]));
 
-    UserGraph<double> one(toy(), 1, true, 1);
+    UserGraph<double> one(toy_graph(), 1, true, 1);
     one.sample(noise);
     CHECK(weights(one, 5)[10] == 1);  // of users 0 and 1, which are equally near to 2
 
-    UserGraph<double> equal(toy(), 2, false, 1);
+    UserGraph<double> equal(toy_graph(), 2, false, 1);
     equal.sample(noise);
     CHECK(weights(equal, 5)[1] == 0.5);
     CHECK(weights(equal, 5)[2] == 0.5);
@@ -60,7 +60,7 @@ TEST_CASE("a user with enough neighbours keeps those with most items in common",
 TEST_CASE("short lists of neighbours are filled up with copies, anew in every epoch",
           "[recsys][user_graph]") {
     constexpr std::size_t k = 7;
-    UserGraph<double> graph(toy(), k, false, 1);
+    UserGraph<double> graph(toy_graph(), k, false, 1);
     std::vector<int> seen(k + 1);
     double mean = 0;
     constexpr int epochs = 4000;
@@ -89,7 +89,7 @@ TEST_CASE("given neighbours and weights are those of the graph", "[recsys][user_
     Noise<double> noise;
     noise.fix("sampled_user_graph.index", {1, 1, 4, 0, 0, 0, 2, 3, 0, 1});
     noise.fix("sampled_user_graph.weight", {0.25, 0.5, 1, 2, 0, 0, 3, 4, 5, 6});
-    UserGraph<double> graph(toy(), 2, true, 1);
+    UserGraph<double> graph(toy_graph(), 2, true, 1);
     graph.sample(noise);
     CHECK(weights(graph, 5) == std::vector<double>{0, 0.75, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0,
                                                    0, 0,    0, 0, 3, 4, 0, 5, 6, 0, 0, 0});
@@ -100,7 +100,7 @@ TEST_CASE("given neighbours and weights are those of the graph", "[recsys][user_
 }
 
 TEST_CASE("a convolution sums over neighbours by degrees, or takes their mean", "[recsys][graph]") {
-    const auto data = toy();
+    const auto data = toy_graph();
     const auto u = test::random_matrix<double>(5, 3, 1), i = test::random_matrix<double>(4, 3, 2);
     test::TestTape<double> tape;
     const auto row = [](auto const& matrix, std::size_t k) {

@@ -125,6 +125,29 @@ TEST_CASE("clipping limits the gradient that the base optimizer gets", "[schedul
     CHECK_THROWS_WITH(by_norm.set_clipping({.norm = 0}), ContainsSubstring("Clipping.norm = 0"));
 }
 
+TEST_CASE("clipping makes no finite gradient of one that is not", "[schedule][closure]") {
+    const auto check = [](char const* name, auto optimizer) {
+        constexpr double infinity = std::numeric_limits<double>::infinity();
+        for (double value : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()}) {
+            CAPTURE(name, value);
+            optimizer.set_clipping({.value = 0.1});
+            std::vector<double> x{1, 2, 3};
+            const auto before = x;
+            const auto closure = [&](std::vector<double> const&, std::vector<double>& gradient) {
+                gradient = {0.5, value, 1};
+                return 1.0;
+            };
+            CHECK_THROWS_AS(optimizer.step(x, closure), NonFiniteError);
+            CHECK(x == before);
+            CHECK(optimizer.steps() == 0);
+        }
+    };
+    check("SGD", Plain{SGD{}});
+    check("Adam", Plain{Adam{}});
+    check("LAMB", Plain{LAMB{}});
+    check("SAM over LAMB", SAM{LAMB{}});
+}
+
 TEST_CASE("every argument of a schedule is checked where it is given, and where it is used",
           "[schedule]") {
     using Limits = std::numeric_limits<double>;

@@ -348,6 +348,21 @@ TEST_CASE("no flipped bit in a checkpoint is taken for state", "[state]") {
     CHECK(refused > 7 * content.size());
 }
 
+TEST_CASE("parameters that are read without state are those of a file that is whole", "[state]") {
+    const TemporaryDirectory folder;
+    save(folder / "run", layers());
+    auto content = folder.read("run");
+    // The last value in the file, which is of the state or of a parameter: the checksum is of all.
+    content.back() = static_cast<char>(content.back() ^ 1);
+    SafetensorsFile whole(folder / "run"), damaged(folder.write("damaged", content));
+    auto x = layers();
+    read_parameters(whole, x);
+    CHECK_FALSE(same_bits(flat(x), flat(layers())));
+    auto y = layers();
+    CHECK_THROWS_WITH(read_parameters(damaged, y), ContainsSubstring("is damaged: the checksum"));
+    CHECK(same_bits(flat(y), flat(layers())));
+}
+
 TEST_CASE("names that files need for themselves are refused", "[state]") {
     const TemporaryDirectory folder;
     BSAM optimizer{Adam{}};

@@ -62,11 +62,12 @@ struct Valley {
     }
 };
 
-/// All state of an optimizer as bytes, counters included.
+/// All state of an optimizer as bytes, counters included, but for the one that is named `except`.
 template <class Optimizer>
-std::string state_bytes(Optimizer& optimizer) {
+std::string state_bytes(Optimizer& optimizer, std::string_view except = {}) {
     std::string bytes;
     optimizer.visit_state([&](std::string_view name, auto&& value) {
+        if (name == except) return;
         bytes += name;
         if constexpr (requires { value.data(); }) {
             bytes.append(reinterpret_cast<char const*>(value.data()), value.size_bytes());

@@ -1,11 +1,16 @@
 /// Options that several commands share: data, model, optimizer, training.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
+#include "recsys/app/files.hpp"
+#include "recsys/app/numbers.hpp"
+#include "recsys/app/pause.hpp"
 #include "recsys/data/source.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/training/optimizer.hpp"
@@ -13,8 +18,11 @@
 
 namespace polder::recsys::app {
 
-/// Accepts whole numbers from `lowest` on. (Without it, CLI11 reads -1 as a large unsigned number.)
-CLI::Validator whole_number(long long lowest);
+/// Accepts finite numbers > 0.
+CLI::Validator positive_number();
+
+/// As many threads or processes as make sense.
+inline constexpr int most_threads = 1024;
 
 /// What `train` and `compare` are told alike.
 struct CourseArguments {
@@ -25,6 +33,7 @@ struct CourseArguments {
     TrainingOptions training{};
     std::string device = "cpu";
     std::string config;
+    Files files{};
     bool is_quiet = false;
 };
 
@@ -51,15 +60,12 @@ std::vector<std::string> split_list(std::string const& text);
 std::vector<OptimizerOptions> parse_optimizers(std::vector<std::string> const& methods,
                                                OptimizerOptions const& given);
 
-/// Adds --runs and --jobs, of commands that make many runs.
-void add_runs_options(CLI::App& command, std::string& runs, int& jobs);
+/// Adds --runs, --jobs, --pause and --resume-all, of commands that make many runs.
+void add_runs_options(CLI::App& command, std::string& runs, int& jobs, PauseRequest& pause);
 
 /// Threads of each of `jobs` processes: a share of `threads`, or these where --threads was given. Throws
 /// std::invalid_argument for several jobs without a folder of runs.
 int threads_of_job(CLI::App const& command, int threads, int jobs, std::string const& runs);
-
-/// Whether a model cannot be made of data without features.
-bool needs_features(ModelEntry const& model);
 
 /// A model by name, with its hyper-parameters.
 struct ModelChoice {
@@ -74,6 +80,9 @@ ModelChoice parse_model(std::string const& text);
 
 /// Adds --published, the data set whose published settings models begin with.
 void add_published_option(CLI::App& command, std::string& data_set);
+
+/// Whether settings of the model were published for the data set. Throws std::invalid_argument for an unknown model.
+bool has_published(std::string const& model, std::string const& data_set);
 
 /// Puts the settings that were published for a data set before those of each model that has such. Throws
 /// std::invalid_argument, with the known data sets, where none has; does nothing for an empty name.

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include <signal.h>
 #include <unistd.h>
@@ -48,13 +49,25 @@ std::optional<Owner> owner_of(fs::path const& file) {
 
 Claim::Claim(fs::path file) : file_(std::move(file)) {
     if (file_.empty()) return;
+    std::error_code error;
+    if (fs::exists(file_, error) && fs::file_size(file_, error) > 0 && !owner_of(file_))
+        throw FileError(file_, "is not a claim of polder-recsys, and is left as it is; expected "
+                               "another folder");
     own_ = file_;
     own_ += fmt::format(".{}.{}", host_name(), getpid());
-    write_own(own_);
-    std::error_code error;
+    try {
+        write_own(own_);
+    } catch (FileError const& problem) {
+        // Work goes on without a claim: at worst another process makes the same run.
+        spdlog::warn("{}; so nobody else is told of the work on this run", problem.what());
+        is_ours_ = !fs::exists(file_, error) || is_abandoned();
+        file_.clear();
+        return;
+    }
     fs::create_hard_link(own_, file_, error);  // fails where the file is there
     is_ours_ = !error;
-    if (!is_ours_ && is_abandoned()) {
+    // A file system may have no hard links.
+    if (!is_ours_ && (is_abandoned() || !fs::exists(file_, error))) {
         fs::rename(own_, file_, error);
         is_ours_ = !error;
     }
@@ -72,9 +85,13 @@ void Claim::renew() {
     renewed_ = now;
     is_ours_ = owner_of(file_) == self();
     if (!is_ours_) return;
-    write_own(own_);
     std::error_code error;
-    fs::rename(own_, file_, error);
+    try {
+        write_own(own_);
+        fs::rename(own_, file_, error);
+    } catch (FileError const& problem) {
+        spdlog::warn("{}; it is tried again", problem.what());
+    }
 }
 
 bool Claim::is_abandoned() const {

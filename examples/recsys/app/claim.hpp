@@ -14,7 +14,8 @@ class Claim {
 public:
     static constexpr std::chrono::seconds renewed_every{60}, valid_for{600};
 
-    /// Tries to claim; no claim is made without a name. Throws std::runtime_error where the file cannot be written.
+    /// Tries to claim; no claim is made without a name. Where the file cannot be written there is a warning, and the work
+    /// is ours unless somebody else has claimed it. Throws FileError where the file is something else.
     explicit Claim(std::filesystem::path file);
     Claim(Claim const&) = delete;
     Claim& operator=(Claim const&) = delete;

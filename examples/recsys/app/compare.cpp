@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -13,8 +14,6 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
-
-#include <polder/state/file.hpp>
 
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/commands.hpp"
@@ -31,16 +30,18 @@ namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments : CourseArguments {
+struct CompareArguments : CourseArguments {
     std::string models = "lightgcn";
     std::string methods = "none,sam,fsam,bsam,bsam+";
     int n_seeds = 3;
     std::string metrics = "recall@20,ndcg@20";
-    std::string columns;
+    std::string columns{default_columns};
     std::vector<std::string> model_list, method_list,
         metric_list;  // three of the lists taken apart
     std::string runs, json, csv, markdown;
     int jobs = 1;
+    PauseRequest pause;
+    bool keeps_checkpoints = false;
 };
 
 void require_distinct(std::vector<std::string> const& names, std::string_view what) {
@@ -49,52 +50,63 @@ void require_distinct(std::vector<std::string> const& names, std::string_view wh
             throw std::invalid_argument(fmt::format("{} '{}' is listed twice", what, name));
 }
 
-// Improvements are over none, or the first optimizer, with the same model; with one optimizer over the
-// first model.
-std::vector<ComparisonRow> empty_rows(Arguments const& a,
+// Improvements are over the base of the optimizer, with the same model; with one optimizer over the first model.
+std::vector<ComparisonRow> empty_rows(CompareArguments const& a,
                                       std::vector<OptimizerOptions> const& optimizers) {
-    auto const none = std::find_if(optimizers.begin(), optimizers.end(),
-                                   [](auto const& each) { return each.method == "none"; });
-    auto const base =
-        none == optimizers.end() ? 0 : static_cast<std::size_t>(none - optimizers.begin());
+    auto const bases = bases_of(optimizers);
+    auto const n = optimizers.size();
     std::vector<ComparisonRow> rows;
     for (auto const& model : a.model_list)
-        for (auto const& method : a.method_list)
-            rows.push_back({model,
-                            method,
-                            a.method_list.size() == 1
-                                ? 0
-                                : rows.size() - rows.size() % a.method_list.size() + base,
-                            {}});
+        for (std::size_t k = 0; k < n; ++k)
+            rows.push_back({model, a.method_list[k], n == 1 ? 0 : rows.size() - k + bases[k], {}});
     return rows;
 }
 
+// What the improvements are over.
+std::string text_of_base(CompareArguments const& a, std::vector<ComparisonRow> const& rows,
+                         std::vector<OptimizerOptions> const& optimizers) {
+    if (optimizers.size() == 1) return rows.front().model;
+    std::string text;
+    auto const bases = bases_of(optimizers);
+    for (std::size_t k = 0; k < bases.size(); ++k) {
+        if (bases[k] != k) continue;
+        auto const& each = optimizers[k];
+        text += (text.empty() ? "" : " or ") + a.method_list[k] +
+                (each.method == "none" ? " (" + each.base + " alone)" : "");
+    }
+    bool const is_one = std::count(bases.begin(), bases.end(), bases.front()) ==
+                        static_cast<std::ptrdiff_t>(bases.size());
+    return text + (is_one ? "" : ", whichever has the same base optimizer") +
+           (a.model_list.size() == 1 ? "" : " with the same model");
+}
+
 // One sentence that says how to read the tables.
-std::string how_to_read(Arguments const& a, std::vector<ComparisonRow> const& rows) {
+std::string how_to_read(CompareArguments const& a, std::vector<ComparisonRow> const& rows,
+                        std::vector<OptimizerOptions> const& optimizers) {
     bool const is_one = a.n_seeds == 1;
-    auto const& base = rows[rows.front().base];
     return fmt::format(
         "How to read it: each row trains from the same {} and says how many of the items that were "
         "hidden from training come back near the top of each user's list{}; higher is better. "
         "vs base is over {}; p users is the paired t-test over users, p seeds Welch's over "
         "seeds{}, "
-        "and * marks rows where both are below .01.\n",
+        "and * marks rows where both are below .01. gradients: of the loss of a batch, in the "
+        "whole "
+        "run; memory: the most that the process had; gap: the loss on fixed pairs of validation "
+        "minus that on fixed pairs of training.\n",
         is_one ? std::string("seed") : fmt::format("{} seeds", a.n_seeds),
         is_one ? "" : ", mean ± standard deviation over the seeds",
-        a.method_list.size() == 1
-            ? base.model
-            : base.optimizer +
-                  (base.optimizer == "none" ? " (" + a.optimizer.base + " alone)" : "") +
-                  (a.model_list.size() == 1 ? "" : " with the same model"),
-        is_one ? " (which takes more than one)" : "");
+        text_of_base(a, rows, optimizers), is_one ? " (which takes more than one)" : "");
 }
 
-int compare(CLI::App const& command, Arguments a) {
+int compare(CLI::App const& command, CompareArguments a) {
+    if (a.pause) return carry_out(a.pause, a.runs, a.files);
     a.model_list = split_list(a.models);
     a.method_list = split_list(a.methods);
     a.metric_list = split_list(a.metrics);
-    for (auto const& file : {a.json, a.csv, a.markdown, a.config})
-        if (!file.empty()) require_writable(file);
+    a.files.expect("--json", a.json, Mark::json("compare"));
+    a.files.expect("--csv", a.csv, Mark::csv("model,optimizer,base_model,base_optimizer,runs,"));
+    a.files.expect("--markdown", a.markdown, Mark::markdown());
+    a.files.expect("--write-config", a.config, Mark::toml());
     a.training.validate();
     require_device(a.device);
     for (auto const& metric : a.metric_list) static_cast<void>(Metrics{}[metric]);
@@ -107,6 +119,8 @@ int compare(CLI::App const& command, Arguments a) {
     assign(models, a.assignments);
 
     auto const columns = a.columns.empty() ? std::vector<std::string>() : split_list(a.columns);
+    if (a.keeps_checkpoints && a.runs.empty())
+        throw std::invalid_argument("--checkpoints: expected --runs DIR, where they are kept");
     for (auto const& column : columns) require_known("column", column, further_columns());
     a.training.threads = threads_of_job(command, a.training.threads, a.jobs, a.runs);
 
@@ -116,7 +130,8 @@ int compare(CLI::App const& command, Arguments a) {
         with_features = with_features || needs_features(find_model(model.name));
     auto const data = load_data(a.data, with_features);
     catch_interrupts();
-    RunFolder folder(a.runs, data, a.jobs, a.is_quiet);
+    RunFolder folder(a.runs, data, a.jobs, a.is_quiet, a.files,
+                     a.keeps_checkpoints ? std::optional(a.data) : std::nullopt);
     auto rows = empty_rows(a, optimizers);
     std::vector<PlannedRun> planned;
     // Seeds in the outer loop: interrupted, the table still compares what has the same seeds.
@@ -127,16 +142,15 @@ int compare(CLI::App const& command, Arguments a) {
             options.training.seed += static_cast<std::uint64_t>(seed);
             planned.push_back({std::move(options), rows[k].model, rows[k].optimizer});
         }
+    folder.check(planned);
     if (processes.is_copy()) {
         static_cast<void>(folder.make(planned));
         return success;
     }
-    warn_of_dropped_rows(data);
-    if (auto const file =
-            write_config(command, a.config,
-                         {a.runs.empty() ? "" : a.runs + "/compare", a.json, a.csv, a.markdown});
-        !file.empty())
-        spdlog::info("wrote {}, which repeats this comparison", file);
+    warn_of_data(data);
+    folder.open();
+    write_config(command, a.files, a.config,
+                 {a.runs.empty() ? "" : a.runs + "/compare", a.json, a.csv, a.markdown});
     Json runs = Json::array();
     auto reports = folder.make(planned);
     for (std::size_t k = 0; k < reports.size(); ++k) {
@@ -147,35 +161,32 @@ int compare(CLI::App const& command, Arguments a) {
         runs.push_back(std::move(*reports[k]));
     }
 
-    auto const sentence = how_to_read(a, rows);
+    auto const sentence = how_to_read(a, rows, optimizers);
     std::string text, markdown_text;
     for (auto const& metric : a.metric_list) {
         auto const table = comparison_table(rows, metric, columns);
         text += aligned(table) + "\n";
         markdown_text += markdown(table) + "\n";
     }
-    fmt::print(
-        "{} ({} users, {} items), base optimizer {}; test metrics at the epoch that is best in "
-        "validation\n\n{}{}",
-        data.name, data.n_users, data.n_items, a.optimizer.base, text, sentence);
-    auto const write = [](std::string const& file, std::string const& content) {
-        if (file.empty()) return;
-        write_text_file(file, content);
-        spdlog::info("wrote {}", file);
-    };
-    write(a.markdown, markdown_text + sentence);
-    write(a.csv, csv(comparison_details(rows)));
-    write(a.json, Json{{"rows", comparison_json(rows)}, {"runs", std::move(runs)}}.dump(2) + "\n");
-    if (interrupt_signal() == 0) return success;
+    a.files.write_text(a.markdown, "<!-- polder-recsys compare -->\n\n" + markdown_text + sentence);
+    a.files.write_text(a.csv, csv(comparison_details(rows)));
+    a.files.write_json(
+        a.json,
+        {{"command", "compare"}, {"rows", comparison_json(rows)}, {"runs", std::move(runs)}});
+    fmt::print("{} ({} users, {} items), base optimizer {}; test metrics at the {}\n\n{}{}",
+               data.name, data.n_users, data.n_items, a.optimizer.base,
+               a.training.select == "last" ? "last epoch" : "epoch that is best in validation",
+               text, sentence);
+    if (interrupt_signal() == 0) return a.files.exit_code(success);
     spdlog::warn("interrupted: the table has the runs that were finished{}",
                  a.runs.empty() ? "" : "; the same command goes on from here");
-    return signal_base + interrupt_signal();
+    return a.files.exit_code(signal_base + interrupt_signal());
 }
 
 }  // namespace
 
 Command add_compare(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<CompareArguments>();
     auto& a = *arguments;
     auto* const command = program.add_subcommand(
         "compare", "Train with several models, optimizers and seeds, and tabulate");
@@ -193,7 +204,8 @@ Command add_compare(CLI::App& program) {
         ->add_option(
             "--optimizers", a.methods,
             "Methods, separated by commas, also with options: none,bsam:rho=0.05,bsam:rho=0.1. "
-            "Improvements are over none, or over the first where none is not among them, or "
+            "Improvements are over none with the same base optimizer (none,sam,none:base=sgd,"
+            "sam:base=sgd), or over the first of that base where none is not among them, or "
             "over the first model where there is but one")
         ->capture_default_str()
         ->type_name("NAME,...")
@@ -201,7 +213,7 @@ Command add_compare(CLI::App& program) {
     add_optimizer_options(*command, a.optimizer);
     add_training_options(*command, a);
     command->add_option("--seeds", a.n_seeds, "Number of seeds: --seed and those that follow it")
-        ->check(whole_number(1))
+        ->check(whole_number<int>(1))
         ->capture_default_str()
         ->group("Training");
     command->add_option("--metrics", a.metrics, "Test metrics of the tables, separated by commas")
@@ -209,15 +221,26 @@ Command add_compare(CLI::App& program) {
         ->type_name("NAME,...")
         ->group("Table");
     command
-        ->add_option("--columns", a.columns,
-                     "Further columns of the tables, separated by commas, of the best epoch: "
-                     "cosine (between the direction of the ascent and the gradient), distance "
-                     "(of bsam and fsam), sharpness")
+        ->add_option(
+            "--columns", a.columns,
+            "Further columns of the tables, separated by commas: gradients (of the loss of "
+            "a batch, in the run), memory (the most that the process had), gap (loss on "
+            "fixed pairs of validation minus that on those of training), and, of the best "
+            "epoch, cosine (between the direction of the ascent and the gradient), "
+            "distance (of bsam and fsam), sharpness; wilcoxon (p over users without assumptions "
+            "about their distribution) and holm (p users, corrected for the number of rows)")
+        ->capture_default_str()
         ->type_name("NAME,...")
         ->group("Table");
     auto const group = "Files";
     add_config_options(*command, a.config);
-    add_runs_options(*command, a.runs, a.jobs);
+    add_runs_options(*command, a.runs, a.jobs, a.pause);
+    command
+        ->add_flag("--checkpoints", a.keeps_checkpoints,
+                   "Keep the checkpoint of every run beside its file, as "
+                   "NAME.trained.safetensors, for evaluate, robustness, landscape and recommend. "
+                   "With --runs; runs that are there without one are made again")
+        ->group(group);
     command->add_option("--csv", a.csv, "Write all metrics here, as CSV")
         ->type_name("FILE")
         ->group(group);
@@ -229,6 +252,7 @@ Command add_compare(CLI::App& program) {
                      "Write the rows of the tables and every run, as train --json does, here")
         ->type_name("FILE")
         ->group(group);
+    a.files.add_option(*command);
     command->add_flag("--quiet", a.is_quiet, "No progress");
     return {command, [command, arguments] { return compare(*command, *arguments); }};
 }

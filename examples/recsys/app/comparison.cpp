@@ -4,28 +4,18 @@
 #include <cmath>
 #include <cstdint>
 #include <iterator>
-#include <limits>
 #include <map>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "recsys/app/cells.hpp"
 #include "recsys/names.hpp"
 
 namespace polder::recsys::app {
 
 namespace {
-
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-std::string number_or_dash(double value, std::string_view format) {
-    return std::isfinite(value) ? fmt::format(fmt::runtime(format), value) : "-";
-}
-
-std::string full_number(double value) {
-    return std::isfinite(value) ? fmt::format("{}", value) : std::string();
-}
 
 std::string p_text(double p) {
     if (std::isnan(p)) return "-";
@@ -37,10 +27,17 @@ struct Column {
     std::string name;
     double CellResult::*member;
     std::string_view format;
+    double unit = 1;
+    double Improvement::*p_value = nullptr;  // in place of a member of the cells
 };
-Column const columns[] = {{"cosine", &CellResult::cosine, "{:.3f}"},
+Column const columns[] = {{"gradients", &CellResult::gradients, "{:.0f}"},
+                          {"memory", &CellResult::memory_bytes, "{:.0f} MB", 1e6},
+                          {"gap", &CellResult::gap, "{:.4f}"},
+                          {"cosine", &CellResult::cosine, "{:.3f}"},
                           {"distance", &CellResult::distance, "{:.3g}"},
-                          {"sharpness", &CellResult::sharpness, "{:.2e}"}};
+                          {"sharpness", &CellResult::sharpness, "{:.2e}"},
+                          {"wilcoxon", nullptr, "", 1, &Improvement::p_wilcoxon},
+                          {"holm", nullptr, "", 1, &Improvement::p_holm}};
 
 double valid_mean(ComparisonRow const& row, std::string_view metric) {
     std::vector<double> values;
@@ -70,25 +67,23 @@ CellResult cell_of_json(Json const& report) {
     CellResult cell;
     cell.has_best = !report.at("best_epoch").is_null();
     if (!cell.has_best) return cell;
-    auto const read = [&](Metrics& metrics, Json const& values) {
-        Metrics::visit(metrics, [&](std::string const& name, double& value) {
-            value = values.at(name).get<double>();
-        });
-    };
-    read(cell.valid, report.at("valid"));
-    read(cell.test, report.at("test"));
+    cell.valid = metrics_of_json(report.at("valid"));
+    cell.test = metrics_of_json(report.at("test"));
     cell.best_epoch = report.at("best_epoch").get<double>();
     auto const& epochs = report.at("epochs");
     cell.n_epochs = static_cast<double>(epochs.size());
     double seconds = 0;
     for (auto const& epoch : epochs) {
         seconds += epoch.at("train_seconds").get<double>();
+        cell.gradients += number_of_json(epoch.value("gradients", Json()));
         if (epoch.at("epoch") != report.at("best_epoch")) continue;
         cell.sharpness = number_of_json(epoch.at("sharpness"));
         cell.cosine = number_of_json(epoch.value("cosine", Json()));
         cell.distance = number_of_json(epoch.value("distance", Json()));
     }
     cell.seconds_per_epoch = seconds / cell.n_epochs;
+    cell.memory_bytes = number_of_json(report.value("peak_memory_bytes", Json()));
+    cell.gap = number_of_json(report.value("pair_loss", Json::object()).value("gap", Json()));
     auto const& users = report.at("test_users");
     auto const& ids = users.at("user");
     for (std::size_t k = 0; k < ids.size(); ++k)
@@ -118,7 +113,8 @@ Improvement improvement(std::vector<ComparisonRow> const& rows, std::size_t row,
                         std::string_view metric) {
     auto const& own = rows[row];
     auto const values = own.values(metric);
-    Improvement result{spread(values), nan, nan, nan, own.base == row};
+    Improvement result{spread(values), unmeasured, unmeasured,     unmeasured,
+                       unmeasured,     unmeasured, own.base == row};
     if (result.is_base) return result;
     auto const& base = rows[own.base];
     auto const over = base.values(metric);
@@ -134,6 +130,20 @@ Improvement improvement(std::vector<ComparisonRow> const& rows, std::size_t row,
             b.push_back(found->second);
         }
     result.p_users = paired_t_test(a, b).p;
+    result.p_wilcoxon = wilcoxon_p(a, b);
+    return result;
+}
+
+std::vector<Improvement> improvements(std::vector<ComparisonRow> const& rows,
+                                      std::string_view metric) {
+    std::vector<Improvement> result;
+    std::vector<double> p;
+    for (std::size_t k = 0; k < rows.size(); ++k) {
+        result.push_back(improvement(rows, k, metric));
+        p.push_back(result.back().p_users);
+    }
+    auto const corrected = holm(p);
+    for (std::size_t k = 0; k < rows.size(); ++k) result[k].p_holm = corrected[k];
     return result;
 }
 
@@ -144,6 +154,21 @@ std::vector<std::string> const& further_columns() {
         return result;
     }();
     return names;
+}
+
+std::vector<std::size_t> bases_of(std::vector<OptimizerOptions> const& optimizers) {
+    auto const first = [&](std::string const& base, bool is_none) {
+        return std::find_if(optimizers.begin(), optimizers.end(), [&](auto const& each) {
+            return each.base == base && (!is_none || each.method == "none");
+        });
+    };
+    std::vector<std::size_t> result;
+    for (auto const& each : optimizers) {
+        auto found = first(each.base, true);
+        if (found == optimizers.end()) found = first(each.base, false);
+        result.push_back(static_cast<std::size_t>(found - optimizers.begin()));
+    }
+    return result;
 }
 
 Table comparison_table(std::vector<ComparisonRow> const& rows, std::string const& metric,
@@ -161,57 +186,75 @@ Table comparison_table(std::vector<ComparisonRow> const& rows, std::string const
         chosen.push_back(*found);
         table.header.push_back(name);
     }
+    auto const all = improvements(rows, metric);
     for (std::size_t k = 0; k < rows.size(); ++k) {
         auto const& row = rows[k];
-        auto const i = improvement(rows, k, metric);
-        auto value = number_or_dash(i.spread.mean, "{:.4f}");
+        auto const& i = all[k];
+        auto value = table_cell(i.spread.mean, "{:.4f}");
         if (std::isfinite(i.spread.deviation))
             value += fmt::format(" ± {:.4f}", i.spread.deviation);
         std::vector<std::string> cells{
             row.model,
             row.optimizer,
             std::move(value),
-            i.is_base ? "base" : number_or_dash(i.percent, "{:+.1f} %"),
+            i.is_base ? "base" : table_cell(i.percent, "{:+.1f} %"),
             p_text(i.p_users),
             p_text(i.p_seeds),
             i.is_significant() ? "*" : "",
-            number_or_dash(valid_mean(row, metric), "{:.4f}"),
-            number_or_dash(over_cells(row, &CellResult::best_epoch).mean, "{:.0f}"),
-            number_or_dash(over_cells(row, &CellResult::seconds_per_epoch).mean, "{:.3f}")};
+            table_cell(valid_mean(row, metric), "{:.4f}"),
+            table_cell(over_cells(row, &CellResult::best_epoch).mean, "{:.0f}"),
+            table_cell(over_cells(row, &CellResult::seconds_per_epoch).mean, "{:.3f}")};
         for (auto const& column : chosen)
-            cells.push_back(number_or_dash(over_cells(row, column.member).mean, column.format));
+            cells.push_back(
+                column.p_value != nullptr
+                    ? p_text(i.*column.p_value)
+                    : table_cell(over_cells(row, column.member).mean / column.unit, column.format));
         table.rows.push_back(std::move(cells));
     }
     return table;
 }
 
+namespace {
+
+std::map<std::string, std::vector<Improvement>>
+improvements_by_metric(std::vector<ComparisonRow> const& rows) {
+    std::map<std::string, std::vector<Improvement>> result;
+    for (auto const& metric : Metrics::names()) result[metric] = improvements(rows, metric);
+    return result;
+}
+
+}  // namespace
+
 Table comparison_details(std::vector<ComparisonRow> const& rows) {
     Table table{{"model", "optimizer", "base_model", "base_optimizer", "runs"}, {}, 2};
     for (auto const& metric : Metrics::names())
-        for (auto const* part :
-             {"_mean", "_std", "_improvement_percent", "_p_users", "_p_seeds", "_significant"})
+        for (auto const* part : {"_mean", "_std", "_improvement_percent", "_p_users", "_p_seeds",
+                                 "_p_wilcoxon", "_p_holm", "_significant"})
             table.header.push_back(metric + part);
     for (auto const& metric : Metrics::names()) table.header.push_back("valid_" + metric + "_mean");
-    for (auto const* name : {"best_epoch_mean", "epochs_mean", "train_seconds_per_epoch_mean",
-                             "sharpness_mean", "cosine_mean", "distance_mean"})
+    for (auto const* name :
+         {"best_epoch_mean", "epochs_mean", "train_seconds_per_epoch_mean", "sharpness_mean",
+          "cosine_mean", "distance_mean", "gradients_mean", "memory_bytes_mean", "gap_mean"})
         table.header.emplace_back(name);
+    auto const all = improvements_by_metric(rows);
     for (std::size_t k = 0; k < rows.size(); ++k) {
         auto const& row = rows[k];
         std::vector<std::string> cells{row.model, row.optimizer, rows[row.base].model,
                                        rows[row.base].optimizer, std::to_string(row.cells.size())};
         for (auto const& metric : Metrics::names()) {
-            auto const i = improvement(rows, k, metric);
-            for (double const value :
-                 {i.spread.mean, i.spread.deviation, i.percent, i.p_users, i.p_seeds})
-                cells.push_back(full_number(value));
-            cells.emplace_back(i.is_significant() ? "1" : "0");
+            auto const& i = all.at(metric)[k];
+            for (double const value : {i.spread.mean, i.spread.deviation, i.percent, i.p_users,
+                                       i.p_seeds, i.p_wilcoxon, i.p_holm})
+                cells.push_back(csv_cell(value));
+            cells.emplace_back(!i.is_tested() ? "" : i.is_significant() ? "1" : "0");
         }
         for (auto const& metric : Metrics::names())
-            cells.push_back(full_number(valid_mean(row, metric)));
+            cells.push_back(csv_cell(valid_mean(row, metric)));
         for (auto const member :
              {&CellResult::best_epoch, &CellResult::n_epochs, &CellResult::seconds_per_epoch,
-              &CellResult::sharpness, &CellResult::cosine, &CellResult::distance})
-            cells.push_back(full_number(over_cells(row, member).mean));
+              &CellResult::sharpness, &CellResult::cosine, &CellResult::distance,
+              &CellResult::gradients, &CellResult::memory_bytes, &CellResult::gap})
+            cells.push_back(csv_cell(over_cells(row, member).mean));
         table.rows.push_back(std::move(cells));
     }
     return table;
@@ -219,18 +262,22 @@ Table comparison_details(std::vector<ComparisonRow> const& rows) {
 
 Json comparison_json(std::vector<ComparisonRow> const& rows) {
     Json result = Json::array();
+    auto const all = improvements_by_metric(rows);
     for (std::size_t k = 0; k < rows.size(); ++k) {
         auto const& row = rows[k];
         Json metrics = Json::object();
         for (auto const& metric : Metrics::names()) {
-            auto const i = improvement(rows, k, metric);
-            metrics[metric] = {{"mean", json_number(i.spread.mean)},
-                               {"std", json_number(i.spread.deviation)},
-                               {"improvement_percent", json_number(i.percent)},
-                               {"p_users", json_number(i.p_users)},
-                               {"p_seeds", json_number(i.p_seeds)},
-                               {"significant", i.is_significant()},
-                               {"valid_mean", json_number(valid_mean(row, metric))}};
+            auto const& i = all.at(metric)[k];
+            metrics[metric] = {
+                {"mean", json_number(i.spread.mean)},
+                {"std", json_number(i.spread.deviation)},
+                {"improvement_percent", json_number(i.percent)},
+                {"p_users", json_number(i.p_users)},
+                {"p_seeds", json_number(i.p_seeds)},
+                {"p_wilcoxon", json_number(i.p_wilcoxon)},
+                {"p_holm", json_number(i.p_holm)},
+                {"significant", i.is_tested() ? Json(i.is_significant()) : Json(nullptr)},
+                {"valid_mean", json_number(valid_mean(row, metric))}};
         }
         auto const mean = [&](double CellResult::*member) {
             return json_number(over_cells(row, member).mean);
@@ -246,7 +293,10 @@ Json comparison_json(std::vector<ComparisonRow> const& rows) {
                           {"train_seconds_per_epoch_mean", mean(&CellResult::seconds_per_epoch)},
                           {"sharpness_mean", mean(&CellResult::sharpness)},
                           {"cosine_mean", mean(&CellResult::cosine)},
-                          {"distance_mean", mean(&CellResult::distance)}});
+                          {"distance_mean", mean(&CellResult::distance)},
+                          {"gradients_mean", mean(&CellResult::gradients)},
+                          {"memory_bytes_mean", mean(&CellResult::memory_bytes)},
+                          {"gap_mean", mean(&CellResult::gap)}});
     }
     return result;
 }

@@ -1,6 +1,7 @@
 /// What a comparison makes of its runs: tables of means, improvements and tests of significance.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/evaluation/significance.hpp"
 #include "recsys/training/checkpoint.hpp"
+#include "recsys/training/optimizer.hpp"
 
 namespace polder::recsys::app {
 
@@ -21,6 +23,10 @@ struct CellResult {
     double seconds_per_epoch = 0;  ///< of training, without evaluation
     /// Means over the best epoch, NaN for none; see EpochRecord.
     double sharpness = 0, cosine = 0, distance = 0;
+    /// Of the whole run; NaN in files of before they were measured.
+    double gradients = 0;         ///< of the loss of a batch, see EpochRecord
+    double memory_bytes = 0;      ///< the most that the process had
+    double gap = 0;               ///< the generalisation gap, see PairLoss; of the best epoch
     std::vector<UserHits> users;  ///< of test
 };
 
@@ -46,16 +52,33 @@ struct Improvement {
     double percent = 0;  ///< of the means, over the base's
     double p_users = 0;  ///< paired t-test over users, each user's value being the mean over seeds
     double p_seeds = 0;  ///< Welch's t-test over seeds
-    bool is_base = false;  ///< then the other numbers are NaN
+    double p_wilcoxon = 0;  ///< signed-rank test over users, whose values are as for p_users
+    double p_holm = 0;      ///< p_users, corrected for the number of rows that are compared
+    bool is_base = false;   ///< then the other numbers are NaN
+
+    /// Both tests were made: there are several users and several seeds.
+    bool is_tested() const { return !std::isnan(p_users) && !std::isnan(p_seeds); }
 
     /// Both p-values are below 0.01.
     bool is_significant() const { return p_users < 0.01 && p_seeds < 0.01; }
 };
+/// p_holm, which depends on all rows, is left at NaN.
 Improvement improvement(std::vector<ComparisonRow> const& rows, std::size_t row,
                         std::string_view metric);
+/// One for each row.
+std::vector<Improvement> improvements(std::vector<ComparisonRow> const& rows,
+                                      std::string_view metric);
 
-/// The columns that a table may have besides: "cosine", "distance" and "sharpness".
+/// The columns that a table may have besides: "gradients", "memory", "gap", "cosine", "distance", "sharpness",
+/// "wilcoxon" and "holm".
 std::vector<std::string> const& further_columns();
+
+/// Those that it has unless others are asked for.
+inline constexpr std::string_view default_columns = "gradients,memory,gap";
+
+/// The row that the improvements of each row are over, for optimizers in the order of the rows: the first that is none
+/// over the same base optimizer, where there is no such one the first of all over the same base optimizer.
+std::vector<std::size_t> bases_of(std::vector<OptimizerOptions> const& optimizers);
 
 /// A row for each row: mean ± standard deviation in test, the mean in validation, improvement and p-values in test,
 /// best epoch, seconds per epoch, and the mean over seeds of each of `further`, names of further_columns(). Throws

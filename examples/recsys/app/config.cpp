@@ -1,17 +1,23 @@
 #include "recsys/app/config.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
+#include <cstdint>
 #include <filesystem>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <toml++/toml.h>
 
 #include <polder/state/file.hpp>
+
+#include "recsys/data/inter_file.hpp"
 
 #include "recsys/names.hpp"
 
@@ -22,6 +28,7 @@ namespace {
 // Options of these groups decide what a command computes.
 bool decides(CLI::Option const& option) {
     auto const& group = option.get_group();
+    if (option.check_lname("parallel-batches")) return false;  // how fast it is, and no more
     return group == "Data" || group == "Model" || group == "Optimizer" || group == "Training" ||
            group == "Table";
 }
@@ -30,30 +37,76 @@ bool is_list(CLI::Option const& option) {
     return option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
 }
 
-std::vector<CLI::ConfigItem> read_items(std::string const& file) {
+// A key of a file with its values, and the section that it is in.
+struct Item {
+    std::string section, name;
+    std::vector<std::string> values;
+};
+
+std::string text_of(toml::node const& value, std::string const& file, std::string_view name) {
+    if (auto const* const text = value.as_string()) return text->get();
+    if (auto const* const number = value.as_integer()) return fmt::format("{}", number->get());
+    if (auto const* const number = value.as_floating_point())
+        return fmt::format("{}", number->get());
+    if (auto const* const flag = value.as_boolean()) return flag->get() ? "true" : "false";
+    throw std::runtime_error(fmt::format(
+        "{}:{}: the value of {} is no text, number, true or false, and no list of these", file,
+        value.source().begin.line, name));
+}
+
+std::vector<Item> read_items(std::string const& file) {
     std::error_code error;
-    if (!std::filesystem::is_regular_file(file, error))
-        throw std::runtime_error(file + ": no such file");
-    std::vector<CLI::ConfigItem> items;
+    if (!std::filesystem::exists(file, error)) throw std::runtime_error(file + ": no such file");
+    auto const text = polder::recsys::detail::read_text_file(file);
+    toml::table root;
     try {
-        items = CLI::ConfigTOML().from_file(file);
-    } catch (CLI::Error const& problem) {
-        throw std::runtime_error(file + ": " + problem.what());
+        root = toml::parse(text, file);
+    } catch (toml::parse_error const& problem) {
+        throw std::runtime_error(
+            fmt::format("{}:{}: {}", file, problem.source().begin.line, problem.description()));
     }
-    // CLI11's marks of where sections begin and end.
-    std::erase_if(items, [](auto const& item) { return item.name == "++" || item.name == "--"; });
+    std::vector<Item> items;
+    auto const add = [&](std::string const& section, toml::table const& table, bool is_root) {
+        for (auto const& [key, value] : table) {
+            if (is_root && value.is_table()) continue;
+            Item item{section, std::string(key.str()), {}};
+            if (auto const* const list = value.as_array())
+                for (auto const& each : *list)
+                    item.values.push_back(text_of(each, file, key.str()));
+            else
+                item.values.push_back(text_of(value, file, key.str()));
+            items.push_back(std::move(item));
+        }
+    };
+    add({}, root, true);
+    for (auto const& [key, value] : root)
+        if (auto const* const table = value.as_table()) add(std::string(key.str()), *table, false);
     return items;
 }
 
-std::string toml_value(std::string const& text) {
-    double number = 0;
+// Whether the text comes back to the letter from a number of TOML: "0.5" and "-3", but not "1e3", which may be the name of
+// a folder.
+template <class T>
+bool is_number(std::string const& text) {
+    T value{};
     auto const end = text.data() + text.size();
-    auto const result = std::from_chars(text.data(), end, number);
-    bool const is_number = !text.empty() && result.ec == std::errc{} && result.ptr == end &&
-                           (std::isdigit(static_cast<unsigned char>(text.back())) != 0);
-    if (is_number || text == "true" || text == "false") return text;
-    char const* const quote = text.find('"') == std::string::npos ? "\"" : "'";
-    return fmt::format("{}{}{}", quote, text, quote);
+    auto const result = std::from_chars(text.data(), end, value);
+    return result.ec == std::errc{} && result.ptr == end && fmt::format("{}", value) == text &&
+           text.find_first_not_of("-.0123456789") == std::string::npos;
+}
+
+std::string toml_value(std::string const& text) {
+    if (text == "true" || text == "false" || is_number<std::int64_t>(text) ||
+        (is_number<double>(text) && text.find('.') != std::string::npos))
+        return text;
+    std::string quoted = "\"";
+    for (char const c : text) {
+        if (static_cast<unsigned char>(c) < ' ' || c == 127)
+            quoted += fmt::format("\\u{:04X}", static_cast<int>(c));
+        else
+            quoted.append(c == '"' || c == '\\' ? "\\" : "").append(1, c);
+    }
+    return quoted + "\"";
 }
 
 }  // namespace
@@ -83,8 +136,8 @@ std::vector<std::string> config_arguments(CLI::App const& command) {
         if (option != config && !option->get_lnames().empty())
             known.push_back(option->get_lnames().front());
     for (auto const& item : read_items(file)) {
-        if (!item.parents.empty() && item.parents.front() != command.get_name()) {
-            others.push_back(item.parents.front());
+        if (!item.section.empty() && item.section != command.get_name()) {
+            others.push_back(item.section);
             continue;
         }
         auto name = item.name;
@@ -94,9 +147,9 @@ std::vector<std::string> config_arguments(CLI::App const& command) {
                         known);
         auto const& option = *command.get_option("--" + name);
         if (!is_list(option))  // an array is the same as its items with commas between
-            result.push_back(fmt::format("--{}={}", name, fmt::join(item.inputs, ",")));
+            result.push_back(fmt::format("--{}={}", name, fmt::join(item.values, ",")));
         else
-            for (auto const& value : item.inputs)
+            for (auto const& value : item.values)
                 result.push_back(fmt::format("--{}={}", name, value));
     }
     if (result.empty())
@@ -109,22 +162,62 @@ std::vector<std::string> config_arguments(CLI::App const& command) {
 std::string config_command(std::string const& file) {
     std::string section;
     for (auto const& item : read_items(file)) {
-        if (item.parents.empty() || (!section.empty() && item.parents.front() != section))
+        if (item.section.empty() || (!section.empty() && item.section != section))
             throw std::runtime_error(file + ": expected a single section that names a command");
-        section = item.parents.front();
+        section = item.section;
     }
     if (section.empty()) throw std::runtime_error(file + ": there is no section");
     return section;
 }
 
-std::string config_text(CLI::App const& command) {
-    auto text = fmt::format("[{}]\n", command.get_name());
+namespace {
+
+// "data" as "/home/me/data" where there is such a file or folder; also in "image=FILE,IDS".
+std::string with_absolute_paths(std::string const& text) {
+    std::error_code error;
+    auto const absolute = [&](std::string const& path) {
+        if (path.empty() || !std::filesystem::exists(path, error)) return path;
+        auto const full = std::filesystem::absolute(path, error).lexically_normal();
+        return error ? path : full.string();
+    };
+    if (auto const whole = absolute(text); whole != text) return whole;
+    auto const equals = text.find('=');
+    if (equals == std::string::npos) return text;
+    auto const value = text.substr(equals + 1);
+    auto result = text.substr(0, equals + 1);
+    if (auto const whole = absolute(value); whole != value) return result + whole;
+    auto const comma = value.rfind(',');
+    if (comma == std::string::npos) return text;
+    return result + absolute(value.substr(0, comma)) + "," + absolute(value.substr(comma + 1));
+}
+
+// Whether a value may be the name of a file. A modality is looked for by its name first.
+bool may_be_file(CLI::Option const& option) {
+    auto const type = option.get_type_name();
+    return type != "NAME|FILE" &&
+           (type.find("FILE") != std::string::npos || type.find("DIR") != std::string::npos);
+}
+
+}  // namespace
+
+std::string config_text(CLI::App const& command, FurtherValues const& further) {
+    auto text =
+        fmt::format("# polder-recsys {0} --config FILE repeats this\n[{0}]\n", command.get_name());
     for (auto const* option : command.get_options()) {
         if (!decides(*option)) continue;
         auto const name = option->get_lnames().front();
         std::vector<std::string> values;
-        for (auto const& value : option->results()) values.push_back(toml_value(value));
-        if (option->count() == 0) {
+        for (auto const& value : option->results())
+            values.push_back(toml_value(may_be_file(*option) ? with_absolute_paths(value) : value));
+        std::vector<std::string> others;
+        for (auto const& each : further)
+            if (each.first == name)
+                for (auto const& value : each.second) others.push_back(toml_value(value));
+        if (is_list(*option) && !others.empty()) {
+            values.insert(values.end(), others.begin(), others.end());
+        } else if (option->count() == 0 && !others.empty()) {
+            values = {others.back()};
+        } else if (option->count() == 0) {
             auto const by_default = option->get_default_str();
             if (by_default.empty() || is_list(*option) || name == "threads") continue;
             values = {toml_value(by_default)};
@@ -137,20 +230,50 @@ std::string config_text(CLI::App const& command) {
     return text;
 }
 
-std::string write_config(CLI::App const& command, std::string const& file,
-                         std::vector<std::string> const& outputs) {
-    auto target = std::filesystem::path(file);
+void write_config(CLI::App const& command, Files& files, std::string const& file,
+                  std::vector<std::string> const& outputs, FurtherValues const& further) {
+    auto const text = config_text(command, further);
+    auto const write = [&](std::filesystem::path const& target) {
+        if (!files.write(
+                target, [&] { write_text_file(target, text); }, false))
+            return;
+        auto const& name = command.get_name();
+        spdlog::info("wrote {}, which repeats this {}", target.string(),
+                     name == "compare" ? "comparison"
+                     : name == "tune"  ? "search"
+                                       : "run");
+    };
+    if (!file.empty()) return write(file);
+    std::filesystem::path beside;
     for (auto const& output : outputs)
-        if (target.empty() && !output.empty())
-            target = std::filesystem::path(output).replace_extension(".toml");
-    if (target.empty()) return {};
+        if (beside.empty() && !output.empty() && is_replaced(output)) beside = output;
+    if (beside.empty()) return;
+    // Not over the file that was read, nor over a file of the user's.
     auto const* const config = command.get_option_no_throw("--config");
-    std::error_code error;
-    if (config != nullptr && config->count() > 0 &&
-        std::filesystem::equivalent(target, config->as<std::string>(), error))
-        return {};
-    write_text_file(target, config_text(command));
-    return target.string();
+    auto const is_free = [&](std::filesystem::path const& target) {
+        std::error_code error;
+        bool const is_read = config != nullptr && config->count() > 0 &&
+                             std::filesystem::equivalent(target, config->as<std::string>(), error);
+        try {
+            return !is_read && !files.expects(target) && is_own(target, Mark::toml());
+        } catch (FileError const&) {  // a directory, for example
+            return false;
+        }
+    };
+    auto target = beside, other = beside;
+    target.replace_extension(".toml");
+    other.replace_extension(".polder.toml");
+    for (auto const& each : {target, other}) {
+        std::error_code error;
+        if (std::filesystem::is_regular_file(each, error) &&
+            polder::recsys::detail::read_text_file(each) == text)
+            return;  // it is there
+    }
+    for (auto const& each : {target, other})
+        if (is_free(each)) return write(each);
+    spdlog::warn("{} and {} are not files that this command may replace, and are left as they are; "
+                 "--write-config FILE writes the settings to another",
+                 target.string(), other.string());
 }
 
 std::vector<std::string> given_arguments(CLI::App const& command) {

@@ -9,34 +9,28 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
-
-#include <polder/state/file.hpp>
 
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/files.hpp"
+#include "recsys/app/numbers.hpp"
+#include "recsys/app/run.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/data/describe.hpp"
 #include "recsys/data/source.hpp"
+#include "recsys/prepare/id_files.hpp"
 
 namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments {
+struct DataArguments {
     DataSource data;
     bool describes = false;
     std::string json;
+    Files files;
 };
-
-// 1234567 as "1,234,567".
-std::string grouped(std::size_t n) {
-    auto text = std::to_string(n);
-    for (auto k = static_cast<std::ptrdiff_t>(text.size()) - 3; k > 0; k -= 3)
-        text.insert(static_cast<std::size_t>(k), ",");
-    return text;
-}
 
 std::string share(std::size_t part, std::size_t whole) {
     return fmt::format("{} ({:.1f} %)", grouped(part),
@@ -89,7 +83,8 @@ nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummary const
         return json;
     };
     auto const columns = [](FeatureMatrix const& features) { return features.columns; };
-    return {{"name", data.name},
+    return {{"command", "data"},
+            {"name", data.name},
             {"users", s.n_users},
             {"items", s.n_items},
             {"train", s.n_train},
@@ -110,22 +105,28 @@ nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummary const
             {"textual_columns", columns(data.textual)}};
 }
 
-int describe_data(Arguments const& a) {
-    if (!a.json.empty()) require_writable(a.json);
+int describe_data(DataArguments& a) {
+    a.files.expect("--json", a.json, Mark::json("data"));
     auto const data = load_data(a.data, true);
+    warn_of_data(data);
+    auto const folder = id_folder(a.data);
+    Names const users(folder, "users.tsv", "user", data.n_users);
+    Names const items(folder, "items.tsv", "item", data.n_items);
     auto const summary = describe(data);
-    fmt::print("{}\n{}", aligned(facts(data, summary)), aligned(degrees(summary)));
-    if (!a.json.empty()) {
-        write_text_file(a.json, json_of_summary(data, summary).dump(2) + "\n");
-        spdlog::info("wrote {}", a.json);
-    }
-    return success;
+    a.files.write_json(a.json, json_of_summary(data, summary));
+    auto table = facts(data, summary);
+    for (auto const* const names : {&users, &items})
+        if (names->are_ids())
+            table.rows.push_back({names == &users ? "ids of users" : "ids of items",
+                                  (*names)(0) + ", ..., " + (*names)(names->size() - 1)});
+    fmt::print("{}\n{}", aligned(table), aligned(degrees(summary)));
+    return a.files.exit_code(success);
 }
 
 }  // namespace
 
 Command add_data(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<DataArguments>();
     auto& a = *arguments;
     auto* const command =
         program.add_subcommand("data", "Read or generate a data set and describe it");
@@ -137,6 +138,7 @@ Command add_data(CLI::App& program) {
     command->add_option("--json", a.json, "Write the description here")
         ->type_name("FILE")
         ->group("Files");
+    a.files.add_option(*command);
     return {command, [arguments] { return describe_data(*arguments); }};
 }
 

@@ -11,11 +11,12 @@
 #include <spdlog/spdlog.h>
 
 #include <polder/engine/parallel.hpp>
-#include <polder/state/file.hpp>
 
+#include "recsys/app/cells.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
-#include "recsys/app/own_file.hpp"
+#include "recsys/app/files.hpp"
+#include "recsys/app/list_report.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/app/trained_model.hpp"
 #include "recsys/evaluation/full_sort.hpp"
@@ -24,16 +25,14 @@ namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments {
+struct EvaluateArguments {
     std::string checkpoint;
     DataOverride data;
-    std::string split = "test";
+    RankingArguments lists;
     int threads = default_threads();
     std::string json, csv;
+    Files files;
 };
-
-constexpr auto json_beginning = "{\n  \"command\": \"evaluate\"";
-constexpr auto csv_beginning = "checkpoint,model,optimizer,seed,epoch,data,split,users,";
 
 // One row per measure, one column per cutoff.
 Table table_of(Metrics const& metrics) {
@@ -43,76 +42,81 @@ Table table_of(Metrics const& metrics) {
         auto const at = name.find('@');
         if (name.substr(at + 1) == std::to_string(cutoffs.front()))
             table.rows.push_back({name.substr(0, at)});
-        table.rows.back().push_back(fmt::format("{:.4f}", value));
+        table.rows.back().push_back(table_cell(value));
     });
     return table;
 }
 
-int evaluate(Arguments const& a) {
+int evaluate(EvaluateArguments& a) {
     if (a.checkpoint.empty())
         throw std::invalid_argument("--checkpoint is missing: a file of train --checkpoint");
-    require_own(a.json, json_beginning);
-    require_own(a.csv, csv_beginning);
+    a.files.expect("--json", a.json, Mark::json("evaluate"));
+    a.files.expect("--csv", a.csv,
+                   Mark::csv("checkpoint,model,optimizer,seed,epoch,data,split,users,"));
+    a.files.expect("--per-user", a.lists.per_user, Mark::csv("user,training_rows,rows,"));
     auto const trained = read_trained_model(a.checkpoint, a.data);
     auto const data = load_data_of(trained);
-    warn_of_dropped_rows(data);
-    bool const is_test = a.split == "test";
-    if ((is_test ? data.test : data.valid).empty())
-        throw std::runtime_error(fmt::format("{}: has no rows of {}", data.name, a.split));
+    warn_of_data(data);
+    bool const is_test = a.lists.split == "test";
+    ListReport lists(data, a.lists);
     if (trained.epoch < 0)
         spdlog::warn("{}: no epoch was evaluated yet; these are the parameters of the last batch",
                      a.checkpoint);
     auto const model = make_trained<float>(trained, data, a.threads);
     auto const parameters = read_trained_parameters(trained, *model);
-    auto const both = FullSort(data)(model->representations(parameters), a.threads);
+    auto const representations = model->representations(parameters);
+    warn_of_non_finite(representations, a.checkpoint);
+    auto const both =
+        FullSort(data, {.mask_valid = a.lists.masks_valid})(representations, a.threads);
+    if (!a.lists.is_empty()) lists.rank(representations, a.threads);
     auto const& metrics = is_test ? both.test : both.valid;
     bool const is_same = description_of(data) == trained.trained_on;
 
     auto const& options = trained.options;
-    fmt::print("{}, epoch {}: {} of {}, {} users\n\n{}", trained.label(), trained.epoch, a.split,
-               data.name, metrics.n_users, aligned(table_of(metrics)));
-    if (!is_same && trained.recorded)
-        fmt::print("\nThe data is not that of training, where {} was\n\n{}", a.split,
-                   aligned(table_of(is_test ? trained.recorded->test : trained.recorded->valid)));
-
     if (!a.json.empty()) {
         auto const recorded = [&] {
             return json_of_metrics(is_test ? trained.recorded->test : trained.recorded->valid);
         };
-        Json const json{{"command", "evaluate"},
-                        {"checkpoint", a.checkpoint},
-                        {"model", options.model.name},
-                        {"optimizer", options.optimizer.method},
-                        {"seed", options.training.seed},
-                        {"epoch", trained.epoch},
-                        {"data", data.name},
-                        {"data_is_that_of_training", is_same},
-                        {"split", a.split},
-                        {"users", metrics.n_users},
-                        {"metrics", json_of_metrics(metrics)},
-                        {"in_training", trained.recorded ? recorded() : Json(nullptr)}};
-        write_text_file(a.json, json.dump(2) + "\n");
-        spdlog::info("wrote {}", a.json);
+        Json json{{"command", "evaluate"},
+                  {"checkpoint", a.checkpoint},
+                  {"model", options.model.name},
+                  {"optimizer", options.optimizer.method},
+                  {"seed", options.training.seed},
+                  {"epoch", json_of_epoch(trained.epoch)},
+                  {"data", data.name},
+                  {"data_is_that_of_training", is_same},
+                  {"split", a.lists.split},
+                  {"users", metrics.n_users},
+                  {"metrics", json_of_metrics(metrics)},
+                  {"in_training", trained.recorded ? recorded() : Json(nullptr)}};
+        if (!a.lists.is_empty()) json["lists"] = lists.json();
+        a.files.write_json(a.json, json);
     }
     if (!a.csv.empty()) {
         Table table{{"checkpoint", "model", "optimizer", "seed", "epoch", "data", "split", "users"},
                     {{a.checkpoint, options.model.name, options.optimizer.method,
-                      std::to_string(options.training.seed), std::to_string(trained.epoch),
-                      data.name, a.split, std::to_string(metrics.n_users)}}};
+                      std::to_string(options.training.seed), csv_cell(json_of_epoch(trained.epoch)),
+                      data.name, a.lists.split, std::to_string(metrics.n_users)}}};
         Metrics::visit(metrics, [&](std::string const& name, double value) {
             table.header.push_back(name);
-            table.rows.front().push_back(fmt::format("{}", value));
+            table.rows.front().push_back(csv_cell(value));
         });
-        write_text_file(a.csv, csv(table));
-        spdlog::info("wrote {}", a.csv);
+        a.files.write_text(a.csv, csv(table));
     }
-    return success;
+    fmt::print("{}, epoch {}: {} of {}, {} users\n\n{}", trained.label(),
+               table_cell(json_of_epoch(trained.epoch)), a.lists.split, data.name, metrics.n_users,
+               a.lists.is_empty() ? aligned(table_of(metrics)) : lists.text());
+    lists.write_per_user(a.files);
+    if (!is_same && trained.recorded)
+        fmt::print("\nThe data is not that of training, where {} was\n\n{}", a.lists.split,
+                   aligned(table_of(is_test ? trained.recorded->test : trained.recorded->valid)));
+    return a.files.exit_code(success);
 }
 
 }  // namespace
 
 Command add_evaluate(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<EvaluateArguments>();
     auto& a = *arguments;
     auto* const command =
         program.add_subcommand("evaluate", "Measure a trained model, also on changed data");
@@ -137,11 +141,9 @@ Command add_evaluate(CLI::App& program) {
         ->type_name("NAME|FILE");
     command->add_option("--textual", a.data.textual, "Other textual features, likewise")
         ->type_name("NAME|FILE");
-    command->add_option("--split", a.split, "Which rows are to be found: valid or test")
-        ->check(CLI::IsMember({"valid", "test"}))
-        ->capture_default_str();
+    add_ranking_options(*command, a.lists);
     command->add_option("--threads", a.threads, "Threads; results do not depend on them")
-        ->check(whole_number(1))
+        ->check(whole_number<int>(1, most_threads))
         ->capture_default_str();
     auto const group = "Files";
     command
@@ -153,6 +155,7 @@ Command add_evaluate(CLI::App& program) {
     command->add_option("--csv", a.csv, "Write them here as one row of CSV, likewise")
         ->type_name("FILE")
         ->group(group);
+    a.files.add_option(*command);
     return {command, [arguments] { return evaluate(*arguments); }};
 }
 

@@ -20,14 +20,17 @@
 #include <polder/engine/parallel.hpp>
 #include <polder/state/file.hpp>
 
+#include "recsys/app/cells.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/files.hpp"
 #include "recsys/app/gnuplot.hpp"
 #include "recsys/app/interrupt.hpp"
 #include "recsys/app/results_file.hpp"
 #include "recsys/app/steps.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/app/trained_model.hpp"
+#include "recsys/models/negatives.hpp"
 #include "recsys/robustness/landscape.hpp"
 
 namespace polder::recsys::app {
@@ -36,7 +39,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct LandscapeArguments {
     std::vector<std::string> checkpoints;
     DataOverride data;
     std::string grids = "default";
@@ -46,6 +49,7 @@ struct Arguments {
     int iterations = 100, samples = 10;
     int threads = default_threads();
     std::string output = "landscape";
+    Files files;
     bool is_quiet = false;
 };
 
@@ -62,9 +66,9 @@ struct Landscape {
 // The loss of a checkpoint in numbers of type T, and what it is made of.
 template <class T>
 struct LossOf {
-    LossOf(TrainedModel const& trained, Dataset const& data, Arguments const& a)
+    LossOf(TrainedModel const& trained, Dataset const& data, LandscapeArguments const& a)
         : batches(data, static_cast<std::size_t>(trained.options.training.batch_size), a.seed,
-                  a.n_batches),
+                  a.n_batches, draws_negatives(trained.options.model.name)),
           model(make_trained<T>(
               trained, data, a.threads,
               without_dropout(find_model(trained.options.model.name).hyper_parameters(),
@@ -80,9 +84,9 @@ struct LossOf {
     std::vector<std::string> active;
 };
 
-class Study {
+class LandscapeStudy {
 public:
-    explicit Study(Arguments const& a) : a_(a), axis_(landscape_axis(a.points)) {
+    explicit LandscapeStudy(LandscapeArguments const& a) : a_(a), axis_(landscape_axis(a.points)) {
         for (auto const& name : split_list(a.grids)) {
             auto const* const grid = &find_grid(name);
             if (std::find(grids_.begin(), grids_.end(), grid) != grids_.end())
@@ -106,7 +110,7 @@ public:
                                    {"model", each.trained.options.model.name},
                                    {"optimizer", each.trained.options.optimizer.method},
                                    {"seed", each.trained.options.training.seed},
-                                   {"epoch", each.trained.epoch},
+                                   {"epoch", json_of_epoch(each.trained.epoch)},
                                    {"data", each.data},
                                    {"content", each.trained.content}});
         return {{"grids", a_.grids},
@@ -116,6 +120,11 @@ public:
                 {"iterations", a_.iterations},
                 {"samples", a_.samples},
                 {"checkpoints", std::move(checkpoints)}};
+    }
+
+    // Before anything is written: the data is there, and is that of training.
+    void check() const {
+        for (auto const& each : all_) static_cast<void>(data_of(each));
     }
 
     // Measures what is not there yet and keeps it in `file` while it comes. False: interrupted.
@@ -135,16 +144,44 @@ public:
                             [&](auto const& losses) { return losses.size() == n_points; }) &&
                 std::isfinite(each.at_p);
             if (has_surfaces && each.has_curvature) continue;
-            auto const data = load_data_of(each.trained);
-            if (description_of(data) != each.trained.trained_on)
-                throw std::runtime_error(fmt::format(
-                    "{}: was trained on {}, the data here is {}", each.trained.checkpoint,
-                    each.trained.trained_on, description_of(data)));
+            auto const data = data_of(each);
             if (!has_surfaces && !surfaces(each, data, steps, file)) return false;
             if (!each.has_curvature && !curvature(each, data, steps, file)) return false;
         }
         steps.clear();
         return true;
+    }
+
+    // What was measured so far.
+    Json results() const {
+        Json json = Json::array();
+        for (auto const& each : all_) {
+            Json grids = Json::object();
+            for (std::size_t g = 0; g < grids_.size(); ++g) {
+                Json losses = Json::array();
+                for (double const loss : each.losses[g]) losses.push_back(json_number(loss));
+                auto const s = summary_of(each, each.losses[g]);
+                grids[std::string(grids_[g]->name)] = {{"scale", grids_[g]->scale},
+                                                       {"ring_rise", json_number(s.ring_rise)},
+                                                       {"share_below", json_number(s.share_below)},
+                                                       {"losses", std::move(losses)}};
+            }
+            auto const& c = each.curvature;
+            json.push_back({{"checkpoint", each.trained.checkpoint},
+                            {"label", each.trained.label()},
+                            {"loss", json_number(each.at_p)},
+                            {"axis", axis_},
+                            {"grids", std::move(grids)},
+                            {"curvature", each.has_curvature
+                                              ? Json{{"largest_eigenvalue", json_number(c.largest)},
+                                                     {"residual", json_number(c.residual)},
+                                                     {"iterations", c.iterations},
+                                                     {"trace", json_number(c.trace)},
+                                                     {"trace_error", json_number(c.trace_error)},
+                                                     {"samples", c.samples}}
+                                              : Json(nullptr)}});
+        }
+        return json;
     }
 
     Table summary() const {
@@ -155,23 +192,21 @@ public:
         }
         if (a_.iterations > 0) table.header.emplace_back("largest eigenvalue");
         if (a_.samples > 0) table.header.emplace_back("trace");
-        auto const number = [](double value) {
-            return std::isnan(value) ? std::string() : fmt::format("{:.4g}", value);
-        };
+        auto const number = [](double value) { return table_cell(value, "{:.4g}"); };
         for (auto const& each : all_) {
             std::vector<std::string> row{each.trained.label(), number(each.at_p)};
             for (auto const& losses : each.losses) {
                 auto const s = summary_of(each, losses);
                 row.push_back(number(s.ring_rise));
-                row.push_back(
-                    std::isnan(s.share_below) ? "" : fmt::format("{:.1f} %", 100 * s.share_below));
+                row.push_back(table_cell(100 * s.share_below, "{:.1f} %"));
             }
             auto const& c = each.curvature;
             if (a_.iterations > 0) row.push_back(number(c.largest));
             if (a_.samples > 0)
-                row.push_back(std::isnan(c.trace)
-                                  ? ""
-                                  : fmt::format("{:.4g} ± {:.2g}", c.trace, c.trace_error));
+                row.push_back(
+                    std::isfinite(c.trace)
+                        ? fmt::format("{:.4g} ± {}", c.trace, table_cell(c.trace_error, "{:.2g}"))
+                        : table_cell(c.trace));
             table.rows.push_back(std::move(row));
         }
         return table;
@@ -190,8 +225,9 @@ public:
                 row.insert(row.end(),
                            {std::string(grids_[g]->name), text(each.at_p), text(s.ring_rise),
                             text(s.share_below), text(c.largest), text(c.residual),
-                            std::to_string(c.iterations), text(c.trace), text(c.trace_error),
-                            std::to_string(c.samples)});
+                            each.has_curvature ? std::to_string(c.iterations) : "", text(c.trace),
+                            text(c.trace_error),
+                            each.has_curvature ? std::to_string(c.samples) : ""});
                 table.rows.push_back(std::move(row));
             }
         return table;
@@ -297,9 +333,7 @@ private:
         }
     };
 
-    static std::string text(double value) {
-        return std::isfinite(value) ? fmt::format("{}", value) : std::string();
-    }
+    static std::string text(double value) { return csv_cell(value); }
 
     // A text between double quotes of gnuplot.
     static std::string quoted(std::string const& from) {
@@ -311,10 +345,19 @@ private:
         return result;
     }
 
+    static Dataset data_of(Landscape const& of) {
+        auto data = load_data_of(of.trained);
+        if (description_of(data) != of.trained.trained_on)
+            throw std::runtime_error(fmt::format("{}: was trained on {}, the data here is {}",
+                                                 of.trained.checkpoint, of.trained.trained_on,
+                                                 description_of(data)));
+        return data;
+    }
+
     static std::vector<std::string> head(Landscape const& of) {
         auto const& options = of.trained.options;
         return {of.trained.checkpoint, options.model.name, options.optimizer.method,
-                std::to_string(options.training.seed), std::to_string(of.trained.epoch)};
+                std::to_string(options.training.seed), csv_cell(json_of_epoch(of.trained.epoch))};
     }
 
     LandscapeSummary summary_of(Landscape const& of, std::vector<double> const& losses) const {
@@ -339,7 +382,7 @@ private:
                 losses.push_back(own.loss(moved));
                 steps.done(fmt::format("{}: {} grid", of.trained.label(), grid.name));
                 bool const stops = interrupt_signal() != 0;
-                if (stops || losses.size() % axis_.size() == 0) file.write(results());
+                if (stops || losses.size() % axis_.size() == 0) file.save(results());
                 if (stops) return false;
             }
         }
@@ -366,39 +409,8 @@ private:
         }
         steps.skip(planned - std::min(planned, n_done));
         of.has_curvature = true;
-        file.write(results());
+        file.save(results());
         return true;
-    }
-
-    Json results() const {
-        Json json = Json::array();
-        for (auto const& each : all_) {
-            Json grids = Json::object();
-            for (std::size_t g = 0; g < grids_.size(); ++g) {
-                Json losses = Json::array();
-                for (double const loss : each.losses[g]) losses.push_back(json_number(loss));
-                auto const s = summary_of(each, each.losses[g]);
-                grids[std::string(grids_[g]->name)] = {{"scale", grids_[g]->scale},
-                                                       {"ring_rise", json_number(s.ring_rise)},
-                                                       {"share_below", json_number(s.share_below)},
-                                                       {"losses", std::move(losses)}};
-            }
-            auto const& c = each.curvature;
-            json.push_back({{"checkpoint", each.trained.checkpoint},
-                            {"label", each.trained.label()},
-                            {"loss", json_number(each.at_p)},
-                            {"axis", axis_},
-                            {"grids", std::move(grids)},
-                            {"curvature", each.has_curvature
-                                              ? Json{{"largest_eigenvalue", json_number(c.largest)},
-                                                     {"residual", json_number(c.residual)},
-                                                     {"iterations", c.iterations},
-                                                     {"trace", json_number(c.trace)},
-                                                     {"trace_error", json_number(c.trace_error)},
-                                                     {"samples", c.samples}}
-                                              : Json(nullptr)}});
-        }
-        return json;
     }
 
     // Takes results of the same command, which was interrupted.
@@ -422,49 +434,47 @@ private:
         }
     }
 
-    Arguments const& a_;
+    LandscapeArguments const& a_;
     std::vector<double> axis_;
     std::vector<LandscapeGrid const*> grids_;
     std::vector<Landscape> all_;
 };
 
 // The folder is new, empty, or has what this command wrote.
-void require_own_folder(fs::path const& folder) {
+void require_own_folder(Files& files, fs::path const& folder) {
+    Files::expect_folder(folder);
     std::error_code error;
-    if (!fs::exists(folder, error)) {
-        fs::create_directories(folder, error);
-        if (error) throw FileError(folder, "cannot be made: " + error.message());
-        return;
-    }
-    if (!fs::is_directory(folder, error)) throw FileError(folder, "is not a directory");
+    if (!fs::exists(folder, error)) return;
     if (!fs::is_empty(folder, error) && !fs::exists(folder / "landscape.json", error))
         throw FileError(folder, "has files that landscape did not write, and is left as it is; "
                                 "expected a new or empty folder");
+    files.expect("--output", folder / "landscape.json", Mark::json("landscape"));
+    files.expect("--output", folder / "landscape.csv", Mark::csv("checkpoint,model,optimizer,"));
+    files.expect("--output", folder / "summary.csv", Mark::csv("checkpoint,model,optimizer,"));
+    files.expect("--output", folder / "landscape.gp", Mark::gnuplot());
 }
 
-int landscape(Arguments const& a) {
+int landscape(LandscapeArguments& a) {
     if (a.checkpoints.empty())
         throw std::invalid_argument("--checkpoint is missing: files of train --checkpoint");
-    Study study(a);
+    LandscapeStudy study(a);
+    auto& files = a.files;
     fs::path const folder(a.output);
-    require_own_folder(folder);
-    ResultsFile const file((folder / "landscape.json").string(), "landscape", study.settings());
+    require_own_folder(files, folder);
+    ResultsFile const file(files, (folder / "landscape.json").string(), "landscape",
+                           study.settings());
+    study.check();
+    Files::make_folder(folder);
     catch_interrupts();
     bool const is_complete = study.run(file);
 
-    fmt::print(
-        "{}\nL(p): mean training loss over fixed batches, without dropout. Ring: mean of L - "
-        "L(p) where 40 <= sqrt(m^2 + n^2) <= 60. Below: points with L <= L(p) + 0.1.\n",
-        aligned(study.summary()));
-    write_text_file(folder / "landscape.csv", csv(study.points()));
-    write_text_file(folder / "summary.csv", csv(study.summary_details()));
-    std::string written = "landscape.json, landscape.csv, summary.csv";
-    if (is_complete) {
-        write_text_file(folder / "landscape.gp", study.script());
-        written += ", landscape.gp";
+    file.finish(study.results());
+    files.write_text(folder / "landscape.csv", csv(study.points()));
+    files.write_text(folder / "summary.csv", csv(study.summary_details()));
+    if (is_complete && files.write_text(folder / "landscape.gp", study.script())) {
         switch (draw(folder, "landscape.gp")) {
         case Drawing::done:
-            written += " and pictures, .svg and .png";
+            spdlog::info("drew the pictures in {}, .svg and .png", a.output);
             break;
         case Drawing::no_gnuplot:
             spdlog::warn("gnuplot is not found, so there are no pictures; with it, gnuplot "
@@ -472,20 +482,24 @@ int landscape(Arguments const& a) {
                          a.output);
             break;
         case Drawing::failed:
-            spdlog::warn("gnuplot failed on {}", (folder / "landscape.gp").string());
+            files.note_error(
+                fmt::format("gnuplot failed on {}", (folder / "landscape.gp").string()));
             break;
         }
     }
-    spdlog::info("wrote to {}: {}", a.output, written);
-    if (is_complete) return success;
+    fmt::print(
+        "{}\nL(p): mean training loss over fixed batches, without dropout. Ring: mean of L - "
+        "L(p) where 40 <= sqrt(m^2 + n^2) <= 60. Below: points with L <= L(p) + 0.1.\n",
+        aligned(study.summary()));
+    if (is_complete) return files.exit_code(success);
     spdlog::warn("interrupted: the same command goes on from here");
-    return signal_base + interrupt_signal();
+    return files.exit_code(signal_base + interrupt_signal());
 }
 
 }  // namespace
 
 Command add_landscape(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<LandscapeArguments>();
     auto& a = *arguments;
     auto* const command = program.add_subcommand(
         "landscape", "Draw the training loss around trained parameters, and measure its curvature");
@@ -516,21 +530,23 @@ Command add_landscape(CLI::App& program) {
         return command->add_option(name, value, text)->capture_default_str()->group("Landscape");
     };
     add("--grids", a.grids, "Which grids, with commas between: default, literal, small");
-    add("--points", a.points, "Points of each axis")->check(whole_number(2));
+    add("--points", a.points, "Points of each axis")->check(whole_number<int>(2, 10'000));
     add("--batches", a.n_batches, "Batches that the loss is over, at equal distances; 0: all")
-        ->check(whole_number(0));
+        ->check(whole_number<std::size_t>(0));
     add("--seed", a.seed, "Seed of negatives, directions and first vectors")
-        ->check(whole_number(0));
+        ->check(whole_number<std::uint64_t>(0));
     add("--iterations", a.iterations,
         "Power iterations at most, two gradients each; 0: no eigenvalue")
-        ->check(whole_number(0));
+        ->check(whole_number<int>(0));
     add("--samples", a.samples, "Random vectors for the trace, two gradients each; 0: no trace")
-        ->check(whole_number(0));
-    add("--threads", a.threads, "Threads; results do not depend on them")->check(whole_number(1));
+        ->check(whole_number<int>(0));
+    add("--threads", a.threads, "Threads; results do not depend on them")
+        ->check(whole_number<int>(1, most_threads));
     command->add_option("--output", a.output, "The folder to write to")
         ->type_name("DIR")
         ->capture_default_str()
         ->group("Files");
+    a.files.add_option(*command);
     command->add_flag("--quiet", a.is_quiet, "No progress");
     return {command, [arguments] { return landscape(*arguments); }};
 }

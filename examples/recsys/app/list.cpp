@@ -1,18 +1,17 @@
 // polder-recsys models, polder-recsys optimizers: what there is to choose from.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
-
-#include <polder/state/file.hpp>
 
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/files.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/data/source.hpp"
 #include "recsys/models/registry.hpp"
@@ -26,20 +25,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Part = OptimizerValue::Part;
 
-struct Arguments {
+struct ListArguments {
     std::vector<std::string> names;  // all without any
     DataSource data{.name = "synthetic:tiny"};
     std::string json;
+    Files files{};
 };
 
-bool is_asked_for(Arguments const& a, std::string_view name) {
+bool is_asked_for(ListArguments const& a, std::string_view name) {
     return a.names.empty() || std::find(a.names.begin(), a.names.end(), name) != a.names.end();
-}
-
-void write_json(Arguments const& a, Json const& json) {
-    if (a.json.empty()) return;
-    write_text_file(a.json, json.dump(2) + "\n");
-    spdlog::info("wrote {}", a.json);
 }
 
 std::string indented(std::string const& text) {
@@ -49,12 +43,17 @@ std::string indented(std::string const& text) {
     return result + "\n";
 }
 
-int list_models(Arguments const& a) {
+int list_models(ListArguments& a) {
+    a.files.expect("--json", a.json, Mark::json("models"));
     for (auto const& name : a.names) static_cast<void>(find_model(name));
     auto const data = load_data(a.data, true);
     auto json = Json::array();
-    for (auto const& entry : models()) {
-        if (!is_asked_for(a, entry.name)) continue;
+    std::vector<ModelEntry> entries;
+    for (auto const& entry : models())
+        if (is_asked_for(a, entry.name)) entries.push_back(entry);
+    for (auto const& name : a.names)
+        if (name.ends_with(attacked_ending)) entries.push_back(find_model(name));
+    for (auto const& entry : entries) {
         Table options{{"hyper-parameter", "default", "range", "meaning"}, {}, 4};
         Table matrices{{"parameter", "shape"}, {}, 2};
         Json json_options = Json::array(), json_matrices = Json::array();
@@ -92,8 +91,11 @@ int list_models(Arguments const& a) {
                         {"hyper_parameters", std::move(json_options)},
                         {"parameters", std::move(json_matrices)}});
     }
-    write_json(a, json);
-    return success;
+    if (a.names.empty())
+        fmt::print("NAME+a, for a model with features: the same with its features moved where that "
+                   "hurts most, as AMR does it;\npolder-recsys models freedom+a\n");
+    a.files.write_json(a.json, {{"command", "models"}, {"models", std::move(json)}});
+    return a.files.exit_code(success);
 }
 
 // "rho 0.1, lambda 0.6".
@@ -106,7 +108,8 @@ std::string options_text(std::vector<OptimizerValue> const& values, Part part) {
     return text;
 }
 
-int list_optimizers(Arguments const& a) {
+int list_optimizers(ListArguments& a) {
+    a.files.expect("--json", a.json, Mark::json("optimizers"));
     auto const methods = describe_methods(), bases = describe_base_optimizers();
     auto all = methods;
     all.insert(all.end(), bases.begin(), bases.end());
@@ -147,22 +150,23 @@ int list_optimizers(Arguments const& a) {
             meanings.rows.push_back({std::string(each.name), meaning_of(each)});
         fmt::print("{}", indented(aligned(meanings)));
     }
-    write_json(a, json);
-    return success;
+    a.files.write_json(a.json, {{"command", "optimizers"}, {"optimizers", std::move(json)}});
+    return a.files.exit_code(success);
 }
 
 CLI::App* add_list(CLI::App& program, std::string const& name, std::string const& text,
-                   Arguments& a) {
+                   ListArguments& a) {
     auto* const command = program.add_subcommand(name, text);
     command->add_option("names", a.names, "Which; all where none is named");
     command->add_option("--json", a.json, "Write the list here")->type_name("FILE")->group("Files");
+    a.files.add_option(*command);
     return command;
 }
 
 }  // namespace
 
 Command add_models(CLI::App& program) {
-    auto const a = std::make_shared<Arguments>();
+    auto const a = std::make_shared<ListArguments>();
     auto* const command =
         add_list(program, "models", "List models with their hyper-parameters and parameters", *a);
     add_data_options(*command, a->data);
@@ -170,7 +174,7 @@ Command add_models(CLI::App& program) {
 }
 
 Command add_optimizers(CLI::App& program) {
-    auto const a = std::make_shared<Arguments>();
+    auto const a = std::make_shared<ListArguments>();
     auto* const command =
         add_list(program, "optimizers", "List optimizers with their equations and options", *a);
     return {command, [a] { return list_optimizers(*a); }};

@@ -51,7 +51,7 @@ public:
         auto const& record = s.epochs.back();
         auto const& metric = trainer.options().valid_metric;
         std::string valid;
-        if (record.metrics)
+        if (record.metrics && record.metrics->valid.n_users > 0)
             valid = fmt::format("  valid {} {:.4f} (best {:.4f}, epoch {})", metric,
                                 record.metrics->valid[metric], s.best_value, s.best_epoch);
         fmt::print(stderr, "{}epoch {}  loss {:.5f}{}{}  {:.2f} + {:.2f} s  at most {} left\n",

@@ -12,7 +12,7 @@
 
 #include <polder/state/file.hpp>
 
-#include "recsys/app/own_file.hpp"
+#include "recsys/app/files.hpp"
 #include "recsys/training/checkpoint.hpp"
 
 namespace polder::recsys::app {
@@ -20,14 +20,16 @@ namespace polder::recsys::app {
 /// A JSON file {"command": ..., "settings": {...}, "results": ...}.
 class ResultsFile {
 public:
-    /// Reads what is there. An empty name is no file. Throws FileError where the file cannot be written, is not of
-    /// this command, is damaged, or was made with other settings (the message names the first that differs).
-    ResultsFile(std::string file, std::string command, Json settings)
-        : file_(std::move(file)), command_(std::move(command)), settings_(std::move(settings)) {
-        if (file_.empty()) return;
-        require_own(file_, fmt::format("{{\n  \"command\": \"{}\"", command_));
+    /// Reads what is there. `file` is one that `files` expects, or an empty name, which is no file. With --overwrite a
+    /// file of other origin is as none. Throws FileError where it is damaged, or was made with other settings (the
+    /// message names the first that differs).
+    ResultsFile(Files& files, std::string file, std::string command, Json settings)
+        : files_(files), file_(std::move(file)), command_(std::move(command)),
+          settings_(std::move(settings)) {
         std::error_code error;
-        if (!std::filesystem::exists(file_, error) || std::filesystem::file_size(file_, error) == 0)
+        if (file_.empty() || !std::filesystem::is_regular_file(file_, error) ||
+            std::filesystem::file_size(file_, error) == 0 || !is_replaced(file_) ||
+            !is_own(file_, Mark::json(command_)))
             return;
         std::ifstream stream(file_);
         auto const json = Json::parse(stream, nullptr, false);
@@ -44,14 +46,23 @@ public:
     /// What was there, or an empty array.
     Json const& results() const { return results_; }
 
-    /// Replaces the results.
-    void write(Json const& results) const {
-        if (file_.empty()) return;
-        Json const json{{"command", command_}, {"settings", settings_}, {"results", results}};
-        write_text_file(file_, json.dump(2) + "\n");
+    /// Replaces the results while the command works. A device or pipe gets them at the end alone.
+    void save(Json const& results) const {
+        if (!file_.empty() && is_replaced(file_)) files_.save([&] { write(results); });
+    }
+
+    /// Replaces the results at the end.
+    void finish(Json const& results) const {
+        files_.write(file_, [&] { write(results); });
     }
 
 private:
+    void write(Json const& results) const {
+        Json const json{{"command", command_}, {"settings", settings_}, {"results", results}};
+        write_text_file(file_, text_of_json(json));
+    }
+
+    Files& files_;
     std::string file_, command_;
     Json settings_, results_ = Json::array();
 };

@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -19,12 +20,12 @@
 #include <spdlog/spdlog.h>
 
 #include <polder/engine/parallel.hpp>
-#include <polder/state/file.hpp>
 
+#include "recsys/app/cells.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/files.hpp"
 #include "recsys/app/interrupt.hpp"
-#include "recsys/app/own_file.hpp"
 #include "recsys/app/results_file.hpp"
 #include "recsys/app/steps.hpp"
 #include "recsys/app/table.hpp"
@@ -41,7 +42,7 @@ namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments {
+struct RobustnessArguments {
     std::vector<std::string> checkpoints;
     DataOverride data;
     std::string split = "test", metric = "recall@10";
@@ -50,26 +51,28 @@ struct Arguments {
     std::string feature_sigmas = "1e-3,3.1623e-3,1e-2";
     std::string relative = "0.05,0.1,0.2,0.5,1,2,5";
     std::string shares = "0.01,0.03,0.05";
+    std::string tables = "own";
+    bool retrains = false;
     int repeats = 5;
     std::uint64_t seed = 0;
     int threads = default_threads();
     std::string json, csv;
+    Files files;
     bool is_quiet = false;
 };
 
-constexpr auto csv_beginning = "checkpoint,model,optimizer,seed,epoch,data,split,test,";
-
-// "0.1,1e-3" as numbers.
+// "0.1,1e-3" as numbers; "none" as no number.
 std::vector<double> numbers(std::string const& option, std::string const& text, double highest) {
     std::vector<double> result;
+    if (text == "none") return result;
     for (auto const& each : split_list(text)) {
         double value = 0;
         auto const end = each.data() + each.size();
         auto const [rest, error] = std::from_chars(each.data(), end, value);
         if (error != std::errc{} || rest != end || !(value >= 0 && value <= highest))
             throw std::invalid_argument(
-                fmt::format("{}: '{}', expected numbers from 0 to {} with commas between", option,
-                            each, highest));
+                fmt::format("{}: '{}', expected numbers from 0 to {} with commas between, or none",
+                            option, each, highest));
         result.push_back(value);
     }
     return result;
@@ -110,7 +113,7 @@ struct Checkpoint {
 
 class Robustness {
 public:
-    explicit Robustness(Arguments const& a) : a_(a) {
+    explicit Robustness(RobustnessArguments const& a) : a_(a) {
         static_cast<void>(Metrics{}[a.metric]);
         auto const largest = std::numeric_limits<double>::max();
         auto const levels = [&](std::string const& absolute, std::string const& option) {
@@ -143,12 +146,12 @@ public:
     }
 
     // Measures what is not there yet. `save` is called whenever something is new. False: interrupted.
-    bool run(ResultsFile& file) {
+    bool run(ResultsFile const& file) {
         for (std::size_t k = 0; k < checkpoints_.size(); ++k) plan(k);
         take(file.results());
         Steps steps(n_missing(), a_.is_quiet);
         steps_ = &steps;
-        auto const save = [&] { file.write(results()); };
+        auto const save = [&] { file.save(results()); };
         save();
         for (std::size_t group = 0; group < n_groups_; ++group) {
             for (std::size_t k = 0; k < checkpoints_.size(); ++k)
@@ -160,6 +163,45 @@ public:
         return true;
     }
 
+    // What was measured so far.
+    Json results() const {
+        Json json = Json::array();
+        for (auto const& series : series_) {
+            auto const& checkpoint = checkpoints_[series.checkpoint];
+            auto const& test = test_of(series);
+            Json levels = Json::array();
+            for (std::size_t l = 0; l < series.metrics.size(); ++l) {
+                auto const& level = test.levels[l];
+                if (series.metrics[l].empty()) continue;
+                Json repeats = Json::array(), means = Json::object(), decreases = Json::object();
+                for (auto const& each : series.metrics[l]) repeats.push_back(json_of_metrics(each));
+                for (auto const& name : Metrics::names()) {
+                    double const mean = spread(values_of(series.metrics[l], name)).mean;
+                    means[name] = json_number(mean);
+                    decreases[name] = json_number(decrease(checkpoint.original[name], mean));
+                }
+                levels.push_back({{"level", level.text(test.is_adjustment())},
+                                  {"size", level.size},
+                                  {"relative", level.is_relative},
+                                  {"mean", std::move(means)},
+                                  {"decrease", std::move(decreases)},
+                                  {"repeats", std::move(repeats)}});
+            }
+            auto const or_null = [](std::string const& text) {
+                return text.empty() ? Json(nullptr) : Json(text);
+            };
+            json.push_back({{"checkpoint", checkpoint.trained.checkpoint},
+                            {"test", series.test},
+                            {"mode", mode_of(test)},
+                            {"not_applicable", or_null(series.not_applicable)},
+                            {"substitute", or_null(series.substitute)},
+                            {"tables", series.tables},
+                            {"original", json_of_metrics(checkpoint.original)},
+                            {"levels", std::move(levels)}});
+        }
+        return json;
+    }
+
     Json settings() const {
         Json checkpoints = Json::array();
         for (auto const& each : checkpoints_)
@@ -168,7 +210,7 @@ public:
                                    {"model", each.trained.options.model.name},
                                    {"optimizer", each.trained.options.optimizer.method},
                                    {"seed", each.trained.options.training.seed},
-                                   {"epoch", each.trained.epoch},
+                                   {"epoch", json_of_epoch(each.trained.epoch)},
                                    {"data", description_of(*each.data)},
                                    {"content", each.trained.content}});
         return {{"split", a_.split},
@@ -179,6 +221,8 @@ public:
                 {"share", a_.shares},
                 {"repeats", a_.repeats},
                 {"seed", a_.seed},
+                {"tables", a_.tables},
+                {"retrain", a_.retrains},
                 {"checkpoints", std::move(checkpoints)}};
     }
 
@@ -201,7 +245,7 @@ public:
                                                 trained.options.model.name,
                                                 trained.options.optimizer.method,
                                                 std::to_string(trained.options.training.seed),
-                                                std::to_string(trained.epoch),
+                                                csv_cell(json_of_epoch(trained.epoch)),
                                                 data->name,
                                                 a_.split,
                                                 series.test,
@@ -224,9 +268,8 @@ public:
                     auto full = row;
                     auto const [mean, deviation, n] = spread(values);
                     full.insert(full.end(),
-                                {std::to_string(n), name, fmt::format("{}", original[name]),
-                                 fmt::format("{}", mean), number(deviation),
-                                 number(decrease(original[name], mean))});
+                                {std::to_string(n), name, csv_cell(original[name]), csv_cell(mean),
+                                 csv_cell(deviation), csv_cell(decrease(original[name], mean))});
                     table.rows.push_back(full);
                 }
             }
@@ -235,10 +278,6 @@ public:
     }
 
 private:
-    static std::string number(double value) {
-        return std::isfinite(value) ? fmt::format("{}", value) : std::string();
-    }
-
     static double decrease(double original, double disturbed) {
         return 100 * (original - disturbed) / original;
     }
@@ -281,7 +320,7 @@ private:
             auto& data = known[key];
             if (!data) {
                 data = std::make_shared<Dataset const>(load_data_of(each.trained));
-                warn_of_dropped_rows(*data);
+                warn_of_data(*data);
                 if ((a_.split == "test" ? data->test : data->valid).empty())
                     throw std::runtime_error(
                         fmt::format("{}: has no rows of {}", data->name, a_.split));
@@ -327,7 +366,7 @@ private:
             };
             Series series;
             if (test.name == "embeddings") {
-                for (auto const& table : item_tables(model, parameters, data))
+                for (auto const& table : item_tables(model, parameters, data, a_.tables == "all"))
                     series.tables.push_back(table.name);
                 auto const substitute = substitute_for(model, parameters, data);
                 bool const has_tables = !series.tables.empty();
@@ -375,7 +414,7 @@ private:
             std::unique_ptr<AnyModel<float>> other;
             Substitute of;
             if (series.substitute.empty()) {
-                of.tables = item_tables(*model, parameters, data);
+                of.tables = item_tables(*model, parameters, data, a_.tables == "all");
                 for (auto const& table : of.tables)
                     of.sizes.push_back(root_mean_square(
                         std::span<float const>(table.of(std::as_const(parameters)))));
@@ -407,6 +446,26 @@ private:
         return true;
     }
 
+    // Metrics of the best epoch of the same training on other features; nothing where it was interrupted. Throws
+    // std::runtime_error where training fails.
+    std::optional<Metrics> retrained(TrainedModel const& trained, Dataset const& changed) const {
+        class Interruptible final : public TrainingObserver {
+            bool should_stop() override { return interrupt_signal() != 0; }
+        } observer;
+        auto options = trained.options;
+        options.training.threads = a_.threads;
+        Run run(changed, options);
+        run.warm_start();
+        auto const ending = run.trainer().run(observer);
+        if (ending == Ending::interrupted) return std::nullopt;
+        auto const& state = run.trainer().state();
+        if (ending == Ending::not_finite || state.best_epoch < 0)
+            throw std::runtime_error(fmt::format(
+                "{}, trained anew: {}", trained.checkpoint,
+                ending == Ending::not_finite ? run.trainer().message() : "no epoch was evaluated"));
+        return of_split(state.best);
+    }
+
     // Noise in features, or adjusted features, for all checkpoints of a group: the model is made once for them all.
     bool features(std::size_t group, Test const& test, std::function<void()> const& save) {
         std::vector<Series*> of_group;
@@ -430,9 +489,17 @@ private:
                         ? adjuster.adjust(find_adjustment(test.name), level.size, a_.seed, repeat)
                         : with_noise(data, level.size, level.is_relative, a_.seed, repeat);
                 auto const& first = checkpoints_[missing.front()->checkpoint];
-                auto const model = make_trained<float>(first.trained, changed, a_.threads);
+                std::unique_ptr<AnyModel<float>> model;
+                if (!a_.retrains) model = make_trained<float>(first.trained, changed, a_.threads);
                 for (std::size_t k = 0; k < missing.size(); ++k) {
                     auto const& checkpoint = checkpoints_[missing[k]->checkpoint];
+                    if (a_.retrains) {
+                        auto const metrics = retrained(checkpoint.trained, changed);
+                        if (!metrics) return false;
+                        all[k].push_back(*metrics);
+                        if (!step(checkpoint.trained.label() + ": " + test.name)) return false;
+                        continue;
+                    }
                     auto parameters = read_trained_parameters(checkpoint.trained, *model);
                     follow_features(parameters, data, changed);
                     all[k].push_back(measure(*model, parameters, checkpoint));
@@ -446,44 +513,10 @@ private:
         return true;
     }
 
-    Json results() const {
-        Json json = Json::array();
-        for (auto const& series : series_) {
-            auto const& checkpoint = checkpoints_[series.checkpoint];
-            auto const& test = test_of(series);
-            Json levels = Json::array();
-            for (std::size_t l = 0; l < series.metrics.size(); ++l) {
-                auto const& level = test.levels[l];
-                if (series.metrics[l].empty()) continue;
-                Json repeats = Json::array(), means = Json::object(), decreases = Json::object();
-                for (auto const& each : series.metrics[l]) repeats.push_back(json_of_metrics(each));
-                for (auto const& name : Metrics::names()) {
-                    means[name] = spread(values_of(series.metrics[l], name)).mean;
-                    decreases[name] =
-                        json_number(decrease(checkpoint.original[name], means[name].get<double>()));
-                }
-                levels.push_back({{"level", level.text(test.is_adjustment())},
-                                  {"size", level.size},
-                                  {"relative", level.is_relative},
-                                  {"mean", std::move(means)},
-                                  {"decrease", std::move(decreases)},
-                                  {"repeats", std::move(repeats)}});
-            }
-            auto const or_null = [](std::string const& text) {
-                return text.empty() ? Json(nullptr) : Json(text);
-            };
-            json.push_back({{"checkpoint", checkpoint.trained.checkpoint},
-                            {"test", series.test},
-                            {"mode", series.test == "embeddings" ? "inference"
-                                     : test.is_adjustment()      ? "inference, simulated"
-                                                                 : "inference"},
-                            {"not_applicable", or_null(series.not_applicable)},
-                            {"substitute", or_null(series.substitute)},
-                            {"tables", series.tables},
-                            {"original", json_of_metrics(checkpoint.original)},
-                            {"levels", std::move(levels)}});
-        }
-        return json;
+    // What happens to a model in the test.
+    std::string mode_of(Test const& test) const {
+        return std::string(a_.retrains && test.name != "embeddings" ? "retrain" : "inference") +
+               (test.is_adjustment() ? ", simulated" : "");
     }
 
     // Takes results of the same command, which was interrupted.
@@ -497,13 +530,8 @@ private:
                         levels[l].is_relative != each.at("relative").get<bool>())
                         continue;
                     series.metrics[l].clear();
-                    for (auto const& repeat : each.at("repeats")) {
-                        Metrics metrics;
-                        Metrics::visit(metrics, [&](std::string const& name, double& value) {
-                            value = repeat.at(name).get<double>();
-                        });
-                        series.metrics[l].push_back(metrics);
-                    }
+                    for (auto const& repeat : each.at("repeats"))
+                        series.metrics[l].push_back(metrics_of_json(repeat));
                 }
             }
     }
@@ -522,16 +550,15 @@ private:
             auto const& checkpoint = checkpoints_[series.checkpoint];
             auto const label = checkpoint.trained.label() +
                                (series.substitute.empty() ? "" : " (" + series.substitute + ")");
-            std::vector<std::string> row{label,
-                                         fmt::format("{:.4f}", checkpoint.original[a_.metric])};
+            std::vector<std::string> row{label, table_cell(checkpoint.original[a_.metric])};
             for (auto const l : shown) {
                 if (!series.not_applicable.empty() || series.metrics[l].empty()) {
-                    row.push_back(series.not_applicable.empty() ? "" : "n/a");
+                    row.push_back(series.not_applicable.empty() ? "-" : "n/a");
                     continue;
                 }
                 double const value = decrease(checkpoint.original[a_.metric],
                                               spread(values_of(series.metrics[l], a_.metric)).mean);
-                row.push_back(std::isfinite(value) ? fmt::format("{:.2f}", value + 0.0) : "n/a");
+                row.push_back(table_cell(value, "{:.2f}"));
             }
             if (!series.not_applicable.empty())
                 notes += fmt::format("n/a: {}: {}\n", label, series.not_applicable);
@@ -544,12 +571,15 @@ private:
         std::string const title =
             test.name == "embeddings" ? "Noise in embeddings of items"
             : test.name == "features"
-                ? "Noise in features, parameters as they are, graphs of features built anew"
-                : fmt::format("Adjusted information, simulated: {}", test.name);
+                ? std::string("Noise in features, ") +
+                      (a_.retrains ? "models trained anew"
+                                   : "parameters as they are, graphs of features built anew")
+                : fmt::format("Adjusted information, simulated{}: {}",
+                              a_.retrains ? ", models trained anew" : "", test.name);
         fmt::print("{}, by {}\n\n{}{}\n", title, unit, aligned(table), notes);
     }
 
-    Arguments const& a_;
+    RobustnessArguments const& a_;
     std::vector<Test> tests_;
     std::vector<Checkpoint> checkpoints_;
     std::map<Dataset const*, std::unique_ptr<FullSort>> full_sorts_;
@@ -559,35 +589,35 @@ private:
     Steps* steps_ = nullptr;
 };
 
-int robustness(Arguments const& a) {
+int robustness(RobustnessArguments& a) {
     if (a.checkpoints.empty())
         throw std::invalid_argument("--checkpoint is missing: files of train --checkpoint");
-    require_own(a.csv, csv_beginning);
+    a.files.expect("--json", a.json, Mark::json("robustness"));
+    a.files.expect("--csv", a.csv,
+                   Mark::csv("checkpoint,model,optimizer,seed,epoch,data,split,test,"));
     Robustness study(a);
-    ResultsFile file(a.json, "robustness", study.settings());
+    ResultsFile const file(a.files, a.json, "robustness", study.settings());
     catch_interrupts();
     bool const is_complete = study.run(file);
+    file.finish(study.results());
+    a.files.write_text(a.csv, csv(study.details()));
     study.print();
-    if (!a.csv.empty()) {
-        write_text_file(a.csv, csv(study.details()));
-        spdlog::info("wrote {}", a.csv);
-    }
-    if (!a.json.empty()) spdlog::info("wrote {}", a.json);
-    if (is_complete) return success;
+    if (is_complete) return a.files.exit_code(success);
     spdlog::warn("interrupted: the tables have what was measured{}",
                  a.json.empty() ? "" : "; the same command goes on from here");
-    return signal_base + interrupt_signal();
+    return a.files.exit_code(signal_base + interrupt_signal());
 }
 
 }  // namespace
 
 Command add_robustness(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<RobustnessArguments>();
     auto& a = *arguments;
     auto* const command = program.add_subcommand(
         "robustness", "Measure how much trained models lose when what they know is disturbed");
     command->footer(
-        "Parameters are those of the best epoch, and no model is trained again. Tests:\n"
+        "Parameters are those of the best epoch, and no model is trained again, unless --retrain. "
+        "Tests:\n"
         "  embeddings  sigma z, z ~ N(0, 1), is added to every entry of the learnable tables of "
         "items that scores\n"
         "              depend on. N(0, 1e-6), N(0, 1e-5), N(0, 1e-4) of BSAM and MG are variances: "
@@ -629,16 +659,27 @@ Command add_robustness(CLI::App& program) {
     add("--feature-sigma", a.feature_sigmas, "Standard deviations of the noise in features")
         ->type_name("NUMBERS");
     add("--relative", a.relative,
-        "Further standard deviations of both, over the root mean square of what is disturbed")
+        "Further standard deviations of both, over the root mean square of what is disturbed; or "
+        "none")
         ->type_name("NUMBERS");
     add("--share", a.shares, "Shares of the items whose information is adjusted")
         ->type_name("NUMBERS");
-    add("--repeats", a.repeats, "Draws of each level")->check(whole_number(1));
-    add("--seed", a.seed, "Seed of the draws")->check(whole_number(0));
+    add("--tables", a.tables,
+        "Which tables noise in embeddings disturbs: own, or all, also trained copies of features "
+        "(LATTICE)")
+        ->check(CLI::IsMember({"own", "all"}));
+    command
+        ->add_flag("--retrain", a.retrains,
+                   "Train every model anew on the changed features, with its settings and seed, "
+                   "in the place of measuring trained ones; for all tests but embeddings")
+        ->group("Tests");
+    add("--repeats", a.repeats, "Draws of each level")->check(whole_number<int>(1));
+    add("--seed", a.seed, "Seed of the draws")->check(whole_number<std::uint64_t>(0));
     add("--split", a.split, "Which rows are to be found: valid or test")
         ->check(CLI::IsMember({"valid", "test"}));
     add("--metric", a.metric, "The metric of the tables; files have all");
-    add("--threads", a.threads, "Threads; results do not depend on them")->check(whole_number(1));
+    add("--threads", a.threads, "Threads; results do not depend on them")
+        ->check(whole_number<int>(1, most_threads));
     auto const group = "Files";
     command
         ->add_option("--json", a.json,
@@ -652,6 +693,7 @@ Command add_robustness(CLI::App& program) {
                      "each")
         ->type_name("FILE")
         ->group(group);
+    a.files.add_option(*command);
     command->add_flag("--quiet", a.is_quiet, "No progress");
     return {command, [arguments] { return robustness(*arguments); }};
 }

@@ -5,7 +5,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/table.hpp"
@@ -18,21 +21,38 @@
 
 namespace polder::recsys::app {
 
+/// A warm start: from which checkpoint, and which of its tables (see read_tables).
+struct Start {
+    std::string checkpoint;           ///< a file, or empty
+    std::vector<std::string> tables;  ///< empty: all that both models have
+};
+
 /// Everything but the data that decides the course of a run.
 struct RunOptions {
     ModelChoice model;
     OptimizerOptions optimizer;
     TrainingOptions training;
     std::string device = "cpu";  ///< where the model and the optimizer run: cpu or cuda
+    Start start{};
 };
 
 /// Throws std::invalid_argument, which says how to get it, where the program was built without this device.
 void require_device(std::string_view device);
 
+/// Throws std::invalid_argument, which says why, where the way in which batches are to be computed means nothing: two at once
+/// where none of the runs has a method of two batches, parts of a batch with a model whose loss has none, either on a GPU.
+void require_ways_of_batches(std::vector<RunOptions> const& runs);
+
 /// Every hyper-parameter of model, optimizer and training, by name. An optimizer's that the model has as
 /// well is "optimizer.NAME"; limits that are not set are null. Throws std::invalid_argument for unknown names
 /// and values out of range of the optimizer.
 Json hyper_parameters(RunOptions const& options);
+
+/// Every option of the optimizer with its value: given, of the model, or by default. Throws as above.
+std::vector<OptimizerValue> optimizer_values_of(RunOptions const& options);
+
+/// "learning_rate=0.001:rho=0.1:...": hyper-parameters on one line, without those that are null.
+std::string settings_text(Json const& hyper_parameters);
 
 /// What must be the same for a run to be continued: all but how long it is and how it is spread over threads.
 /// Throws as above.
@@ -41,8 +61,8 @@ Json identity(RunOptions const& options, Dataset const& data);
 /// "all_epochs", "early_stopping", "interrupted" or "not_finite".
 std::string_view to_string(Ending ending);
 
-/// Prints what was left out of the data.
-void warn_of_dropped_rows(Dataset const& data);
+/// Warns of what is left out of the data: rows of users who are not in training, and of users who have all items.
+void warn_of_data(Dataset const& data);
 
 /// A model, an optimizer and the trainer that brings them together.
 class Run {
@@ -51,18 +71,32 @@ public:
     /// of range.
     Run(Dataset const& data, RunOptions options);
 
+    /// Before the first step of a run that does not go on from a checkpoint of its own: takes the tables of options().start,
+    /// where there is one. Throws as read_tables.
+    void warm_start();
+
     Trainer& trainer() { return trainer_; }
     Trainer const& trainer() const { return trainer_; }
     RunOptions const& options() const { return options_; }
 
-    /// The run as JSON; metrics are not rounded.
+    /// The run as JSON, but for "command"; metrics are not rounded.
     Json report(Ending ending) const;
+
+    /// {"train": ..., "valid": ..., "gap": ...}, see PairLoss, of the best epoch. For a run that has ended.
+    Json pair_loss();
 
     /// One row per epoch: loss, sharpness, cosine, distance, seconds, and all metrics of valid and test.
     Table curve() const;
 
+    /// What to do about a value that is not finite, at which the run ended.
+    std::string advice() const;
+
+    /// Settings that were changed when the run was continued: [{"epoch", "batch", "name", "from", "to"}, ...].
+    void set_changes(Json changes) { changes_ = std::move(changes); }
+
 private:
     Dataset const& data_;
+    Json changes_ = Json::array();
     RunOptions options_;
     std::unique_ptr<Learner> learner_;
     Trainer trainer_;

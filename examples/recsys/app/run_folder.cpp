@@ -10,6 +10,7 @@
 #include <exception>
 #include <fstream>
 #include <functional>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -26,10 +27,12 @@
 #include <polder/state/file.hpp>
 
 #include "recsys/app/ascent_watch.hpp"
+#include "recsys/app/cells.hpp"
 #include "recsys/app/claim.hpp"
 #include "recsys/app/comparison.hpp"
 #include "recsys/app/interrupt.hpp"
 #include "recsys/app/progress.hpp"
+#include "recsys/app/train_arguments.hpp"
 
 namespace polder::recsys::app {
 
@@ -41,12 +44,13 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds between_checkpoints{60}, between_looks{1};
 
 // Progress while batches go by, a checkpoint every minute, and reasons to stop.
-class Observer final : public TrainingObserver {
+class FolderObserver final : public TrainingObserver {
 public:
-    Observer(std::string const& label, OptimizerOptions const& optimizer, bool is_quiet,
-             Claim& claim, std::optional<int> until, std::function<void()> save)
-        : progress_(label, is_quiet), watch_(optimizer, label), claim_(claim), until_(until),
-          save_(std::move(save)) {}
+    FolderObserver(std::string const& label, OptimizerOptions const& optimizer, bool is_quiet,
+                   Claim& claim, Pause& pause, std::optional<int> until, Files& files,
+                   std::function<void()> save)
+        : progress_(label, is_quiet), watch_(optimizer, label), claim_(claim), pause_(pause),
+          until_(until), files_(files), save_(std::move(save)) {}
 
     void after_batch(Trainer const& trainer, Report const& report) override {
         progress_.after_batch(trainer, report);
@@ -56,26 +60,35 @@ public:
     void after_epoch(Trainer const&) override {
         if (!save_ || Clock::now() - saved_ < between_checkpoints) return;
         claim_.renew();
-        if (claim_.is_ours()) save_();
+        if (claim_.is_ours()) files_.save(save_);
         saved_ = Clock::now();
     }
     bool should_stop() override {
-        claim_.renew();
-        return interrupt_signal() != 0 || !claim_.is_ours() || is_there_;
+        pause_.wait([this] { return is_over(); });
+        return is_over();
     }
     void clear() { progress_.clear(); }
 
 private:
+    bool is_over() {
+        claim_.renew();
+        return interrupt_signal() != 0 || !claim_.is_ours() || is_there_;
+    }
+
     Progress progress_;
     AscentWatch watch_;
     Claim& claim_;
+    Pause& pause_;
     std::optional<int> until_;
+    Files& files_;
     std::function<void()> save_;
     Clock::time_point saved_ = Clock::now();
     bool is_there_ = false;
 };
 
-fs::path with_ending(fs::path file, char const* ending) { return file.replace_extension(ending); }
+fs::path with_ending(fs::path file, std::string_view ending) {
+    return file.replace_extension(ending);
+}
 
 Json read_run(fs::path const& file) {
     std::ifstream stream(file, std::ios::binary);
@@ -118,19 +131,48 @@ std::string PlannedRun::name() const {
     return fmt::format("{} {} seed {}", model, method, options.training.seed);
 }
 
-RunFolder::RunFolder(fs::path folder, Dataset const& data, int jobs, bool is_quiet)
-    : folder_(std::move(folder)), data_(data), jobs_(jobs), is_quiet_(is_quiet) {
-    if (folder_.empty()) return;
-    std::error_code error;
-    fs::create_directories(folder_, error);
-    if (error)
-        throw std::runtime_error(
-            fmt::format("{}: cannot be made: {}", folder_.string(), error.message()));
-    require_writable(folder_ / fmt::format("process-{}.json", getpid()));
+std::string kept_name(std::string const& model, std::string const& method, std::uint64_t seed) {
+    auto name = fmt::format("{} {} seed {}", model, method, seed);
+    for (char& c : name)
+        if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '.' || c == '=' ||
+              c == '-'))
+            c = '_';
+    return name;
+}
+
+RunFolder::RunFolder(fs::path folder, Dataset const& data, int jobs, bool is_quiet, Files& files,
+                     std::optional<DataSource> source)
+    : folder_(std::move(folder)), pause_(folder_), data_(data), jobs_(jobs), is_quiet_(is_quiet),
+      files_(files), source_(std::move(source)) {
+    if (!folder_.empty()) Files::expect_folder(folder_);
+}
+
+void RunFolder::check(std::vector<PlannedRun> const& runs) const {
+    std::vector<RunOptions> all;
+    for (auto const& run : runs) all.push_back(run.options);
+    require_ways_of_batches(all);
+    std::set<std::string> tried;
+    for (auto const& run : runs) {
+        if (!folder_.empty()) {
+            auto const file = file_of(run), checkpoint = with_ending(file, ".safetensors");
+            auto const what = identity_of(run);
+            if (fs::exists(file)) {
+                require_cell(read_report(file, what), file);
+                continue;
+            }
+            if (fs::exists(checkpoint)) require_run(SafetensorsFile(checkpoint), what);
+        }
+        if (tried.insert(run.model).second) static_cast<void>(Run(data_, run.options));
+    }
+}
+
+void RunFolder::open() const {
+    if (!folder_.empty()) Files::make_folder(folder_);
 }
 
 std::vector<std::optional<Json>> RunFolder::make(std::vector<PlannedRun> const& runs,
                                                  std::optional<int> until) {
+    open();
     std::vector<std::optional<Json>> reports(runs.size());
     auto const start = Clock::now();
     std::size_t n_known = 0, n_made = 0;
@@ -139,6 +181,8 @@ std::vector<std::optional<Json>> RunFolder::make(std::vector<PlannedRun> const& 
         auto const known_before = n_known;
         for (std::size_t k = 0; k < runs.size() && interrupt_signal() == 0; ++k) {
             if (reports[k]) continue;
+            pause_.wait([] { return interrupt_signal() != 0; });
+            if (interrupt_signal() != 0) break;
             auto const begin = Clock::now();
             auto outcome = make_one(runs[k], until);
             is_waiting = is_waiting || outcome.is_elsewhere;
@@ -162,14 +206,16 @@ void RunFolder::drop(PlannedRun const& run, Json const& report) const {
     if (folder_.empty()) return;
     auto const file = file_of(run);
     if (fs::exists(file)) return;
-    write_text_file(with_ending(file, ".dropped.json"), Json{{"model", run.model},
-                                                             {"method", run.method},
-                                                             {"identity", identity_of(run)},
-                                                             {"run", report}}
-                                                                .dump() +
-                                                            "\n");
+    bool const is_kept = files_.save([&] {
+        write_text_file(with_ending(file, ".dropped.json"),
+                        text_of_json({{"model", run.model},
+                                      {"method", run.method},
+                                      {"identity", identity_of(run)},
+                                      {"run", report}},
+                                     -1));
+    });
     std::error_code ignored;
-    fs::remove(with_ending(file, ".safetensors"), ignored);
+    if (is_kept) fs::remove(with_ending(file, ".safetensors"), ignored);
 }
 
 RunFolder::Outcome RunFolder::make_one(PlannedRun const& run, std::optional<int> until) {
@@ -177,7 +223,7 @@ RunFolder::Outcome RunFolder::make_one(PlannedRun const& run, std::optional<int>
     if (folder_.empty()) return train(run, what, {}, until);
     auto const file = file_of(run);
     auto const from_file = [&]() -> std::optional<Json> {
-        if (fs::exists(file)) {
+        if (has_ended(file)) {
             auto report = read_report(file, what);
             require_cell(report, file);
             return report;
@@ -197,7 +243,8 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
     Claim claim(file.empty() ? file : with_ending(file, ".claim"));
     if (!claim.is_ours()) return {{}, true};
     // It may have ended since its file was looked for.
-    if (!file.empty() && fs::exists(file)) return {read_report(file, what)};
+    if (!file.empty() && has_ended(file)) return {read_report(file, what)};
+    if (!file.empty()) remove_temporaries(file);
 
     auto const name = planned.name();
     Run run(data_, planned.options);
@@ -213,12 +260,13 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
     if (!file.empty()) save = [&] { save_run(checkpoint, trainer, what); };
     auto ending = Ending::interrupted;
     if (!until || trainer.state().epoch < *until) {
-        Observer observer(name + ": ", planned.options.optimizer, is_quiet_, claim, until, save);
+        FolderObserver observer(name + ": ", planned.options.optimizer, is_quiet_, claim, pause_,
+                                until, files_, save);
         ending = trainer.run(observer);
         observer.clear();
         if (ending == Ending::interrupted) {
             if (!claim.is_ours()) return {{}, true};
-            if (save) save();
+            if (save) files_.write(checkpoint, save, false);
         }
     }
     auto const& state = trainer.state();
@@ -228,20 +276,29 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
         return {std::move(report)};
     }
     if (ending == Ending::not_finite)
-        spdlog::warn("{}: epoch {}, batch {}: {}", name, state.epoch, state.batch,
-                     trainer.message());
+        spdlog::warn("{}: epoch {}, batch {}: {}; {}", name, state.epoch, state.batch,
+                     trainer.message(), run.advice());
     if (!is_quiet_)
-        fmt::print(stderr, "{}: {} epochs, best {}, valid {} {:.4f} ({})\n", name,
-                   state.epochs.size(), state.best_epoch, planned.options.training.valid_metric,
-                   state.best_value, to_string(ending));
+        fmt::print(stderr, "{}: {} epochs, {} {}, valid {} {} ({})\n", name, state.epochs.size(),
+                   planned.options.training.select,
+                   state.best_epoch < 0 ? "-" : std::to_string(state.best_epoch),
+                   planned.options.training.valid_metric,
+                   state.best_epoch < 0 ? "-" : table_cell(state.best_value), to_string(ending));
+    if (state.best_epoch >= 0) report["pair_loss"] = run.pair_loss();
     if (state.best_epoch >= 0) report["test_users"] = json_of_hits(trainer.best_test_hits());
     if (!file.empty()) {
-        write_text_file(file, Json{{"model", planned.model},
-                                   {"method", planned.method},
-                                   {"identity", what},
-                                   {"run", report}}
-                                      .dump() +
-                                  "\n");
+        auto const write = [&] {
+            if (source_)
+                save_run(with_ending(file, trained_checkpoint_ending), trainer,
+                         identity(planned.options, data_),
+                         {{"arguments", Json(course_arguments(*source_, planned.options)).dump()}});
+            write_text_file(file, text_of_json({{"model", planned.model},
+                                                {"method", planned.method},
+                                                {"identity", what},
+                                                {"run", report}},
+                                               -1));
+        };
+        if (!files_.write(file, write, false)) return {std::move(report)};
         std::error_code ignored;
         fs::remove(checkpoint, ignored);
         fs::remove(with_ending(file, ".dropped.json"), ignored);
@@ -249,13 +306,23 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
     return {std::move(report)};
 }
 
+// What a process that was killed has left of the files of a run. The run is claimed, so nobody writes them now.
+void RunFolder::remove_temporaries(fs::path const& file) const {
+    auto const beginning = file.stem().string() + ".";
+    std::error_code error;
+    for (auto const& entry : fs::directory_iterator(folder_, error)) {
+        auto const name = entry.path().filename().string();
+        if (name.starts_with(beginning) && name.ends_with(".part")) fs::remove(entry.path(), error);
+    }
+}
+
+bool RunFolder::has_ended(fs::path const& file) const {
+    return fs::exists(file) &&
+           (!source_ || fs::exists(with_ending(file, trained_checkpoint_ending)));
+}
+
 fs::path RunFolder::file_of(PlannedRun const& run) const {
-    auto name = run.name();
-    for (char& c : name)
-        if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '.' || c == '=' ||
-              c == '-'))
-            c = '_';
-    return folder_ / (name + ".json");
+    return folder_ / (kept_name(run.model, run.method, run.options.training.seed) + ".json");
 }
 
 Json RunFolder::identity_of(PlannedRun const& run) const {

@@ -1,18 +1,29 @@
 /// A folder that keeps every run of a comparison or a search, so that it can go on where it was.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
 
+#include "recsys/app/files.hpp"
+#include "recsys/app/pause.hpp"
 #include "recsys/app/run.hpp"
 #include "recsys/data/dataset.hpp"
+#include "recsys/data/source.hpp"
 #include "recsys/training/checkpoint.hpp"
 
 namespace polder::recsys::app {
+
+/// What the files of a run in a folder are called, without their endings.
+std::string kept_name(std::string const& model, std::string const& method, std::uint64_t seed);
+
+/// The ending of a checkpoint that is kept of a run that has ended.
+inline constexpr std::string_view trained_checkpoint_ending = ".trained.safetensors";
 
 /// A run to be made. `model` and `method` are what it is called on the command line, and its files in the folder.
 struct PlannedRun {
@@ -30,15 +41,25 @@ struct KeptRun {
 };
 
 /// Files of a run: NAME.json, once it has ended; NAME.safetensors, a checkpoint of one that goes on, written every
-/// minute and when it is interrupted; NAME.dropped.json, of a search that gave it up; NAME.claim, see Claim.
+/// minute and when it is interrupted; NAME.dropped.json, of a search that gave it up; NAME.claim, see Claim;
+/// NAME.trained.safetensors, a checkpoint like those of `train`, where they are to be kept. "paused": see Pause.
 ///
 /// Several processes, also on several machines, may work on the same runs in the same folder. Which of them makes a
 /// run changes nothing in its result.
 class RunFolder {
 public:
-    /// Without a folder nothing is kept. Throws std::runtime_error where the folder cannot be made or written to.
-    /// `jobs`: how many processes work on the runs, for the time that is left.
-    RunFolder(std::filesystem::path folder, Dataset const& data, int jobs, bool is_quiet);
+    /// Without a folder nothing is kept. It is not made yet. Throws FileError where it cannot be made or written to.
+    /// `jobs`: how many processes work on the runs, for the time that is left. `files` gets what cannot be written.
+    /// `source`: where the data comes from, if checkpoints are to be kept; a run without one is made again.
+    RunFolder(std::filesystem::path folder, Dataset const& data, int jobs, bool is_quiet,
+              Files& files, std::optional<DataSource> source = {});
+
+    /// Before anything is written: makes sure that what the folder has of these runs was made with the same settings,
+    /// and that each model can be trained on the data. Throws what make() would throw.
+    void check(std::vector<PlannedRun> const& runs) const;
+
+    /// Makes the folder.
+    void open() const;
 
     /// The reports of these runs, in their order: read, or trained, or waited for where another process trains.
     /// Nothing where this process was interrupted. `until`: epochs after which a run may pause, to be judged; the
@@ -58,13 +79,18 @@ private:
     Outcome make_one(PlannedRun const& run, std::optional<int> until);
     Outcome train(PlannedRun const& run, Json const& what, std::filesystem::path const& file,
                   std::optional<int> until);
+    bool has_ended(std::filesystem::path const& file) const;
     std::filesystem::path file_of(PlannedRun const& run) const;
     Json identity_of(PlannedRun const& run) const;
+    void remove_temporaries(std::filesystem::path const& file) const;
 
     std::filesystem::path folder_;
+    Pause pause_;
     Dataset const& data_;
     int jobs_;
     bool is_quiet_;
+    Files& files_;
+    std::optional<DataSource> source_;  // none: checkpoints are not kept
 };
 
 /// All runs in a folder that have ended, in the order of their files' names. Throws std::runtime_error for a folder

@@ -1,6 +1,8 @@
 // polder-recsys runs: a row for each run that a folder keeps.
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,13 +11,13 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
-
-#include <polder/state/file.hpp>
 
 #include "recsys/app/arguments.hpp"
+#include "recsys/app/cells.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/files.hpp"
+#include "recsys/app/pause.hpp"
 #include "recsys/app/run_folder.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/evaluation/metrics.hpp"
@@ -24,36 +26,22 @@ namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments {
+struct RunsArguments {
     std::string runs, csv, metric = "recall@20";
     int top = 0;
+    PauseRequest pause;
+    Files files;
 };
 
-// A number of JSON in a cell; null is an empty one.
-std::string cell(Json const& value) {
-    if (value.is_null()) return {};
-    return value.is_number_float() ? fmt::format("{:.6g}", value.get<double>()) : value.dump();
-}
-
-std::string text_of(Json const& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-// "learning_rate=0.001:rho=0.1:..."
-std::string settings_of(Json const& report) {
-    std::string text;
-    for (auto const& [name, value] : report.at("hyper_parameters").items())
-        if (!value.is_null())
-            text += fmt::format("{}{}={}", text.empty() ? "" : ":", name, text_of(value));
-    return text;
+// Over all epochs. Not-a-number where there was no epoch, or one does not have it.
+double sum_of(Json const& report, char const* name) {
+    double sum = report.at("epochs").empty() ? std::numeric_limits<double>::quiet_NaN() : 0;
+    for (auto const& epoch : report.at("epochs")) sum += number_of_json(epoch.value(name, Json()));
+    return sum;
 }
 
 double seconds_of(Json const& report) {
-    double seconds = 0;
-    for (auto const& epoch : report.at("epochs"))
-        seconds +=
-            epoch.at("train_seconds").get<double>() + epoch.at("evaluation_seconds").get<double>();
-    return seconds;
+    return sum_of(report, "train_seconds") + sum_of(report, "evaluation_seconds");
 }
 
 // What the best epoch measured; null without one.
@@ -74,7 +62,8 @@ Table rows_of(std::vector<KeptRun> const& runs) {
         {}};
     for (auto const* split : {"valid_", "test_"})
         for (auto const& name : Metrics::names()) table.header.push_back(split + name);
-    for (auto const* name : {"sharpness", "cosine", "distance", "settings"})
+    for (auto const* name : {"sharpness", "cosine", "distance", "train_seconds", "gradients",
+                             "memory_bytes", "gap", "settings"})
         table.header.emplace_back(name);
     for (auto const& run : runs) {
         auto const& r = run.report;
@@ -82,30 +71,32 @@ Table rows_of(std::vector<KeptRun> const& runs) {
                                      run.model,
                                      run.method,
                                      text_of(r.at("hyper_parameters").at("base")),
-                                     cell(r.at("seed")),
+                                     r.at("seed").dump(),
                                      text_of(r.at("ending")),
                                      std::to_string(r.at("epochs").size()),
-                                     cell(r.at("best_epoch")),
-                                     fmt::format("{:.1f}", seconds_of(r))};
+                                     csv_cell(r.at("best_epoch")),
+                                     csv_cell(seconds_of(r), "{:.1f}")};
         for (auto const* split : {"valid", "test"})
             for (auto const& name : Metrics::names())
-                row.push_back(cell(metric_of(r, split, name)));
+                row.push_back(csv_cell(metric_of(r, split, name), "{:.6g}"));
         for (auto const* name : {"sharpness", "cosine", "distance"})
-            row.push_back(cell(of_best_epoch(r, name)));
-        row.push_back(settings_of(r));
+            row.push_back(csv_cell(of_best_epoch(r, name), "{:.6g}"));
+        row.push_back(csv_cell(sum_of(r, "train_seconds"), "{:.1f}"));
+        row.push_back(csv_cell(sum_of(r, "gradients"), "{:.0f}"));
+        row.push_back(csv_cell(r.value("peak_memory_bytes", Json())));
+        row.push_back(csv_cell(r.value("pair_loss", Json::object()).value("gap", Json())));
+        row.push_back(settings_text(r.at("hyper_parameters")));
         table.rows.push_back(std::move(row));
     }
     return table;
 }
 
-int list_runs(Arguments const& a) {
-    if (!a.csv.empty()) require_writable(a.csv);
+int list_runs(RunsArguments& a) {
+    if (a.pause) return carry_out(a.pause, a.runs, a.files);
+    a.files.expect("--csv", a.csv, Mark::csv("data,model,optimizer,base,seed,ending,"));
     static_cast<void>(Metrics{}[a.metric]);
     auto runs = kept_runs(a.runs);
-    if (!a.csv.empty()) {
-        write_text_file(a.csv, csv(rows_of(runs)));
-        spdlog::info("wrote {}", a.csv);
-    }
+    a.files.write_text(a.csv, csv(rows_of(runs)));
     auto const valid = [&](KeptRun const& run) {
         auto const value = metric_of(run.report, "valid", a.metric);
         return value.is_null() ? -1 : value.get<double>();
@@ -120,23 +111,21 @@ int list_runs(Arguments const& a) {
                 2};
     for (auto const& run : runs) {
         auto const& r = run.report;
-        auto const number = [&](Json const& value) {
-            return value.is_null() ? std::string("-") : fmt::format("{:.4f}", value.get<double>());
-        };
-        table.rows.push_back(
-            {run.model, run.method, cell(r.at("seed")), number(metric_of(r, "valid", a.metric)),
-             number(metric_of(r, "test", a.metric)), cell(r.at("best_epoch")),
-             std::to_string(r.at("epochs").size()), fmt::format("{:.0f}", seconds_of(r)),
-             number(of_best_epoch(r, "cosine"))});
+        table.rows.push_back({run.model, run.method, r.at("seed").dump(),
+                              table_cell(metric_of(r, "valid", a.metric)),
+                              table_cell(metric_of(r, "test", a.metric)),
+                              table_cell(r.at("best_epoch")), std::to_string(r.at("epochs").size()),
+                              table_cell(seconds_of(r), "{:.0f}"),
+                              table_cell(of_best_epoch(r, "cosine"))});
     }
     fmt::print("{}", aligned(table));
-    return success;
+    return a.files.exit_code(success);
 }
 
 }  // namespace
 
 Command add_runs(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<RunsArguments>();
     auto& a = *arguments;
     auto* const command =
         program.add_subcommand("runs", "List the runs in a folder, the best in validation first");
@@ -147,13 +136,15 @@ Command add_runs(CLI::App& program) {
         ->capture_default_str()
         ->type_name("NAME");
     command->add_option("--top", a.top, "Show that many only; 0 is all")
-        ->check(whole_number(0))
+        ->check(whole_number<int>(0))
         ->capture_default_str();
     command
         ->add_option("--csv", a.csv,
                      "Write every run here, as CSV: all settings, seed, epochs, seconds, metrics "
                      "of valid and test, and what the best epoch measured")
         ->type_name("FILE");
+    add_pause_options(*command, a.pause);
+    a.files.add_option(*command);
     return {command, [arguments] { return list_runs(*arguments); }};
 }
 

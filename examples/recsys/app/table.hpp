@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace polder::recsys::app {
@@ -52,6 +53,20 @@ inline std::string line(Table const& table, std::vector<std::string> const& cell
     return result + "\n";
 }
 
+// The cells as they may stand in a line of Markdown.
+inline std::vector<std::string> for_markdown(std::vector<std::string> cells) {
+    for (auto& cell : cells) {
+        std::string text;
+        for (char const c : cell)
+            if (c == '|')
+                text += "\\|";
+            else
+                text += c == '\n' || c == '\r' ? ' ' : c;
+        cell = std::move(text);
+    }
+    return cells;
+}
+
 }  // namespace detail
 
 /// Columns under each other, two blanks apart.
@@ -66,7 +81,9 @@ inline std::string aligned(Table const& table) {
 }
 
 /// A table of GitHub's Markdown.
-inline std::string markdown(Table const& table) {
+inline std::string markdown(Table table) {
+    table.header = detail::for_markdown(std::move(table.header));
+    for (auto& row : table.rows) row = detail::for_markdown(std::move(row));
     auto const widths = detail::widths(table);
     auto text = detail::line(table, table.header, widths, "| ", " | ", " |");
     text += "|";
@@ -81,7 +98,7 @@ inline std::string markdown(Table const& table) {
 /// Comma-separated values after RFC 4180, with line feeds.
 inline std::string csv(Table const& table) {
     auto const cell = [](std::string const& text) {
-        if (text.find_first_of(",\"\n") == std::string::npos) return text;
+        if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
         std::string quoted = "\"";
         for (char const c : text) quoted.append(c == '"' ? 2 : 1, c);
         return quoted + "\"";

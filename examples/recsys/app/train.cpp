@@ -1,10 +1,12 @@
 // polder-recsys train: one model, one optimizer, one seed.
-#include <exception>
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -16,9 +18,11 @@
 #include <polder/state/file.hpp>
 
 #include "recsys/app/ascent_watch.hpp"
+#include "recsys/app/cells.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/config.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/files.hpp"
 #include "recsys/app/interrupt.hpp"
 #include "recsys/app/progress.hpp"
 #include "recsys/app/run.hpp"
@@ -32,12 +36,12 @@ namespace polder::recsys::app {
 namespace {
 
 // Progress, checkpoints every few epochs, and Ctrl-C.
-class Observer final : public TrainingObserver {
+class TrainObserver final : public TrainingObserver {
 public:
-    Observer(Progress& progress, OptimizerOptions const& optimizer,
-             std::function<void()> const& save, int checkpoint_every)
-        : progress_(progress), watch_(optimizer), save_(save), checkpoint_every_(checkpoint_every) {
-    }
+    TrainObserver(Progress& progress, OptimizerOptions const& optimizer, Files& files,
+                  std::function<void()> remember, std::function<void()> save, int checkpoint_every)
+        : progress_(progress), watch_(optimizer), files_(files), remember_(std::move(remember)),
+          save_(std::move(save)), checkpoint_every_(checkpoint_every) {}
 
     void after_batch(Trainer const& trainer, Report const& report) override {
         progress_.after_batch(trainer, report);
@@ -45,14 +49,18 @@ public:
     }
     void after_epoch(Trainer const& trainer) override {
         progress_.after_epoch(trainer);
-        if (save_ && trainer.state().epoch % checkpoint_every_ == 0) save_();
+        if (remember_) remember_();
+        if (!save_ || trainer.state().epoch % checkpoint_every_ != 0) return;
+        progress_.clear();
+        files_.save(save_);
     }
     bool should_stop() override { return interrupt_signal() != 0; }
 
 private:
     Progress& progress_;
     AscentWatch watch_;
-    std::function<void()> const& save_;
+    Files& files_;
+    std::function<void()> remember_, save_;
     int checkpoint_every_;
 };
 
@@ -63,7 +71,7 @@ Table metrics_table(FullSort::Result const& best) {
     auto const add = [&](std::string const& split, Metrics const& metrics) {
         auto const row = [&](std::string const& measure, auto const& values) {
             std::vector<std::string> cells{split + " " + measure};
-            for (double const value : values) cells.push_back(fmt::format("{:.4f}", value));
+            for (double const value : values) cells.push_back(table_cell(value));
             table.rows.push_back(std::move(cells));
         };
         row("recall", metrics.recall);
@@ -76,33 +84,159 @@ Table metrics_table(FullSort::Result const& best) {
     return table;
 }
 
+// What may be another when a run that diverged is continued.
+constexpr std::string_view changeable[] = {"learning_rate", "rho",          "clip_norm",
+                                           "clip_value",    "decay_factor", "decay_epochs"};
+
+// Makes of `what`, the run as it is asked for, the one in the checkpoint, and says in what it changes from here on:
+// [{"epoch", "batch", "name", "from", "to"}, ...], those of before first.
+Json take_changes(SafetensorsFile const& file, Json& what) {
+    auto const saved = saved_run(file);
+    auto changes = saved.value("changes", Json::array());
+    for (auto const& name : changeable) {
+        auto const key = std::string(name);
+        if (!what.contains(key) || !saved.contains(key) || what[key] == saved[key]) continue;
+        changes.push_back({{"name", key}, {"from", saved[key]}, {"to", what[key]}});
+        what[key] = saved[key];
+    }
+    return changes;
+}
+
+// An option that is given by itself and in the text of the method, with two values.
+void require_one_value(TrainArguments const& a) {
+    auto const own = parse_optimizer(a.method, {"none", a.optimizer.base, {}});
+    for (auto const& [name, value] : own.values)
+        for (auto const& [given, other] : a.optimizer.values)
+            if (given == name && other != value)
+                throw std::invalid_argument(
+                    fmt::format("{} is given twice: {} and, in --optimizer {}, {}", name, other,
+                                a.method, value));
+}
+
+// What was not given, so that the file of settings has everything: hyper-parameters of the model and options of the
+// optimizer.
+FurtherValues defaults_of(TrainArguments const& a, RunOptions const& options) {
+    FurtherValues result;
+    std::vector<std::string> settings;
+    for (auto const& each : find_model(options.model.name).hyper_parameters()) {
+        auto value = each.default_value;
+        for (auto const& [name, text] : options.model.settings)
+            if (name == each.name) value = text;
+        bool const is_given =
+            std::any_of(a.assignments.begin(), a.assignments.end(),
+                        [&](std::string const& text) { return text.starts_with(each.name + "="); });
+        if (!is_given) settings.push_back(each.name + "=" + value);
+    }
+    result.emplace_back("set", std::move(settings));
+    auto const own = parse_optimizer(a.method, {"none", a.optimizer.base, {}});
+    for (auto const& each : optimizer_values_of(options)) {
+        auto const text = to_text(each.value);
+        bool const is_in_method = std::any_of(own.values.begin(), own.values.end(),
+                                              [&](auto const& v) { return v.first == each.name; });
+        if (is_in_method || text.empty() || text == "inf" || text == "none" || text == "false")
+            continue;
+        auto name = each.name;
+        std::replace(name.begin(), name.end(), '_', '-');
+        result.emplace_back(std::move(name), std::vector<std::string>{text});
+    }
+    return result;
+}
+
+// "visual 4096 columns" or "no visual".
+std::string modality_text(std::string const& role, FeatureMatrix const& features) {
+    return features.empty() ? "no " + role : fmt::format("{} {} columns", role, features.columns);
+}
+
+// The absolute name of a file or folder; what is none stays.
+std::string path_of(std::string const& name) {
+    std::error_code error;
+    if (!std::filesystem::exists(name, error)) return name;
+    auto const full = std::filesystem::absolute(name, error).lexically_normal();
+    return error ? name : full.string();
+}
+
+// A checkpoint of another model, or of other data, is not replaced by accident.
+void require_same_model(TrainArguments const& a, Json const& what) {
+    std::error_code error;
+    if (a.checkpoint.empty() || a.files.overwrites() ||
+        !std::filesystem::is_regular_file(a.checkpoint, error) ||
+        std::filesystem::file_size(a.checkpoint, error) == 0)
+        return;
+    Json const there = saved_run(SafetensorsFile(a.checkpoint));
+    for (auto const* key : {"model", "data"})
+        if (there.contains(key) && there[key] != what[key])
+            throw FileError(a.checkpoint,
+                            fmt::format("is the checkpoint of a run with {} = {}, this run has {}; "
+                                        "expected a new name, or --overwrite",
+                                        key, text_of(there[key]), text_of(what[key])));
+}
+
 int train(CLI::App const& command, TrainArguments a) {
     if (a.checkpoint.empty()) a.checkpoint = a.resume;
-    for (auto const& file : {a.json, a.curve, a.checkpoint, a.config})
-        if (!file.empty()) require_writable(file);
+    auto& files = a.files;
+    files.expect("--json", a.json, Mark::json("train"));
+    files.expect("--curve", a.curve, Mark::csv("epoch,loss,sharpness,cosine,distance,"));
+    files.expect("--checkpoint", a.checkpoint, Mark::safetensors(checkpoint_format));
+    files.expect("--write-config", a.config, Mark::toml());
     a.training.validate();
+    require_one_value(a);
     auto const options = run_options(a);
+    require_ways_of_batches({options});
     auto const data = load_data(a.data, needs_features(find_model(options.model.name)));
-    warn_of_dropped_rows(data);
-    auto const what = identity(options, data);
+    warn_of_data(data);
+    auto what = identity(options, data);
+    if (a.resume.empty()) require_same_model(a, what);
+    if (a.checkpoint.empty() && !a.is_quiet)
+        spdlog::info("the trained model is not kept; --checkpoint FILE keeps it");
+    if (needs_features(find_model(options.model.name)) && !a.is_quiet)
+        spdlog::info("features: {}, {}", modality_text("visual", data.visual),
+                     modality_text("textual", data.textual));
     Run run(data, options);
     auto& trainer = run.trainer();
     if (!a.resume.empty()) {
         SafetensorsFile file(a.resume);
+        auto const wanted = what;
+        auto changes = take_changes(file, what);
         load_run(file, trainer, what);
-        spdlog::info("going on from {}: epoch {}, batch {}", a.resume, trainer.state().epoch,
-                     trainer.state().batch);
+        what = wanted;
+        auto const& state = trainer.state();
+        for (auto& change : changes) {
+            if (change.contains("epoch")) continue;
+            change["epoch"] = state.epoch;
+            change["batch"] = state.batch;
+            spdlog::info("from here on {} = {}, before it was {}",
+                         change["name"].get<std::string>(), change["to"].dump(),
+                         change["from"].dump());
+        }
+        if (!changes.empty()) what["changes"] = changes;
+        run.set_changes(std::move(changes));
+        spdlog::info("going on from {}: epoch {}, batch {}", a.resume, state.epoch, state.batch);
+    } else {
+        run.warm_start();
     }
-    if (auto const file = write_config(command, a.config, {a.json, a.checkpoint, a.curve});
-        !file.empty())
-        spdlog::info("wrote {}, which repeats this run", file);
+    write_config(command, files, a.config, {a.json, a.checkpoint, a.curve},
+                 defaults_of(a, options));
 
     Settings const notes{{"arguments", nlohmann::json(given_arguments(command)).dump()}};
-    std::function<void()> save;
-    if (!a.checkpoint.empty()) save = [&] { save_run(a.checkpoint, trainer, what, notes); };
+    // A run that diverges leaves the checkpoint of before the epoch in which it did: parameters that are already too
+    // large would not be worth going on from.
+    std::string before_epoch;
+    int epoch_before = 0;
+    std::function<void()> save, remember;
+    if (!a.checkpoint.empty()) {
+        save = [&] { save_run(a.checkpoint, trainer, what, notes); };
+        remember = [&] {
+            before_epoch = checkpoint_text(trainer, what, notes);
+            epoch_before = trainer.state().epoch;
+        };
+        remember();
+    }
+    // What cannot be replaced, a pipe, gets the last checkpoint alone.
+    bool const saves_often = save && is_replaced(a.checkpoint);
     Progress progress({}, a.is_quiet);
     catch_interrupts();
-    Observer observer(progress, options.optimizer, save, a.checkpoint_every);
+    TrainObserver observer(progress, options.optimizer, files, remember,
+                           saves_often ? save : std::function<void()>(), a.checkpoint_every);
     auto const ending = trainer.run(observer);
     progress.clear();
 
@@ -111,35 +245,39 @@ int train(CLI::App const& command, TrainArguments a) {
         spdlog::warn("interrupted after batch {} of {} of epoch {}", state.batch,
                      trainer.n_batches(), state.epoch);
     if (ending == Ending::not_finite)
-        spdlog::error("epoch {}, batch {}: {}; try a lower learning rate or radius", state.epoch,
-                      state.batch, trainer.message());
+        spdlog::error("epoch {}, batch {}: {}; {}", state.epoch, state.batch, trainer.message(),
+                      run.advice());
 
-    std::exception_ptr problem;
-    auto const write = [&](std::string const& file, auto const& content) {
-        if (file.empty()) return;
-        try {
-            content();
-            spdlog::info("wrote {}", file);
-        } catch (std::exception const& error) {
-            spdlog::error("{}", error.what());
-            problem = std::current_exception();
-        }
-    };
-    write(a.json, [&] { write_text_file(a.json, run.report(ending).dump(2) + "\n"); });
-    write(a.curve, [&] { write_text_file(a.curve, csv(run.curve())); });
-    write(a.checkpoint, save);
+    if (!a.json.empty()) {
+        Json json{{"command", "train"}};
+        json.update(run.report(ending));
+        json["data"]["path"] = path_of(a.data.name);
+        for (auto const& [role, features] : {std::pair("visual_columns", &data.visual),
+                                             std::pair("textual_columns", &data.textual)})
+            json["data"][role] = features->columns;
+        if (ending != Ending::interrupted && state.best_epoch >= 0)
+            json["pair_loss"] = run.pair_loss();
+        files.write_json(a.json, json);
+    }
+    files.write_text(a.curve, csv(run.curve()));
+    if (ending == Ending::not_finite && !a.checkpoint.empty()) {
+        files.write_text(a.checkpoint, before_epoch);
+        spdlog::info("{} is the run before epoch {}, in which it diverged", a.checkpoint,
+                     epoch_before);
+    } else {
+        files.write(a.checkpoint, save);
+    }
 
     auto const title = fmt::format("{} with {} on {}, seed {}", options.model.name,
                                    options.optimizer.method, data.name, a.training.seed);
     if (state.best_epoch >= 0) {
-        fmt::print("{}: best epoch {} of {} ({})\n\n{}", title, state.best_epoch,
+        fmt::print("{}: {} epoch {} of {} ({})\n\n{}", title, a.training.select, state.best_epoch,
                    state.epochs.size(), to_string(ending), aligned(metrics_table(state.best)));
     } else {
         fmt::print("{}: no epoch was evaluated ({})\n", title, to_string(ending));
     }
-    if (problem) return failure;
-    if (ending == Ending::interrupted) return signal_base + interrupt_signal();
-    return ending == Ending::not_finite ? not_finite : success;
+    if (ending == Ending::interrupted) return files.exit_code(signal_base + interrupt_signal());
+    return files.exit_code(ending == Ending::not_finite ? not_finite : success);
 }
 
 }  // namespace
@@ -167,17 +305,20 @@ Command add_train(CLI::App& program) {
     command
         ->add_option("--checkpoint-every", a.checkpoint_every,
                      "Epochs from one checkpoint to the next; there is always one at the end")
-        ->check(whole_number(1))
+        ->check(whole_number<int>(1))
         ->capture_default_str()
         ->group(group);
     command
         ->add_option(
             "--resume", a.resume,
             "Go on from this checkpoint, with its settings: only --epochs, --stopping-step, "
-            "--threads and --data (where the same data lies) can be given anew. The run goes on in "
-            "the same file unless --checkpoint names another")
+            "--threads, --data (where the same data lies) and, for a run that diverged, "
+            "--learning-rate, --rho, --clip-norm, --clip-value, --decay-factor and "
+            "--decay-epochs can be given anew. The run goes on in the same file unless "
+            "--checkpoint names another")
         ->type_name("FILE")
         ->group(group);
+    a.files.add_option(*command);
     command->add_flag("--quiet", a.is_quiet, "No progress");
     return {command, [command, arguments] { return train(*command, *arguments); }};
 }

@@ -15,6 +15,7 @@ namespace polder::recsys::app {
 struct TrainArguments : CourseArguments {
     std::string model = "lightgcn";
     std::string method = "none";
+    std::string start, start_tables;
     std::string json, curve, checkpoint, resume;
     int checkpoint_every = 10;
 };
@@ -22,9 +23,15 @@ struct TrainArguments : CourseArguments {
 /// Adds the options that decide the course of a run.
 void add_course_options(CLI::App& command, TrainArguments& a);
 
+/// What these arguments of `train` mean; of an option that is given twice the last counts. Throws CLI::Error.
+TrainArguments parse_course(std::vector<std::string> arguments);
+
 /// The run that these options mean. Throws std::invalid_argument for unknown names and values out of range of
 /// the optimizer.
 RunOptions run_options(TrainArguments const& a);
+
+/// Arguments of `train` that mean this run, as checkpoints have them.
+std::vector<std::string> course_arguments(DataSource const& source, RunOptions const& run);
 
 /// The arguments that the run in a checkpoint was given, and its distance, given or not. Throws FileError.
 std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint);

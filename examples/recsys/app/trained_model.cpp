@@ -1,12 +1,16 @@
 #include "recsys/app/trained_model.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include <polder/state/safetensors.hpp>
 #include <polder/state/state.hpp>
@@ -17,14 +21,6 @@
 namespace polder::recsys::app {
 
 namespace {
-
-Metrics metrics_of_json(Json const& json) {
-    Metrics metrics;
-    Metrics::visit(metrics, [&](std::string const& name, double& value) {
-        value = json.at(name).get<double>();
-    });
-    return metrics;
-}
 
 // "300 users, 200 items" of a description.
 std::string sizes(std::string const& description) {
@@ -41,6 +37,7 @@ std::string TrainedModel::label() const {
     auto text =
         options.model.name + " " + named(options.optimizer.method, options.optimizer.values);
     if (options.optimizer.base != "adam") text += ":base=" + options.optimizer.base;
+    if (!options.optimizer.rates.empty()) text += ":rates=" + to_text(options.optimizer.rates);
     return text + fmt::format(" seed {}", options.training.seed);
 }
 
@@ -100,6 +97,23 @@ Dataset load_data_of(TrainedModel const& trained) {
                                              "trained on",
                                              data.name, found, expected, trained.checkpoint));
     return data;
+}
+
+void warn_of_non_finite(Representations<float> const& r, std::string const& checkpoint) {
+    // The largest norm of a row, or not-a-number.
+    auto const largest_norm = [](MatrixView<float const> const& m) {
+        double largest = 0;
+        for (std::size_t row = 0; row < m.rows; ++row) {
+            double sum = 0;
+            for (std::size_t k = 0; k < m.cols; ++k) sum += double{m(row, k)} * double{m(row, k)};
+            if (!(sum <= largest)) largest = sum;
+        }
+        return std::sqrt(largest);
+    };
+    if (!(largest_norm(r.users) * largest_norm(r.items) <= std::numeric_limits<float>::max()))
+        spdlog::warn("{}: vectors of users or items are not finite, or so large that their scores "
+                     "are not: the training diverged",
+                     checkpoint);
 }
 
 void read_trained_parameters(TrainedModel const& trained, ParameterArena<float>& parameters) {

@@ -58,6 +58,9 @@ std::unique_ptr<AnyModel<T>> make_trained(TrainedModel const& trained, Dataset c
     return model;
 }
 
+/// Warns where vectors of users or items, or scores that they may have, are not finite, as after a run that diverged.
+void warn_of_non_finite(Representations<float> const& r, std::string const& checkpoint);
+
 /// Writes the parameters of the checkpoint to `parameters`, whose names and shapes are the model's. Throws FileError where
 /// they are not the checkpoint's.
 void read_trained_parameters(TrainedModel const& trained, ParameterArena<float>& parameters);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,14 +18,15 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
-#include <polder/state/file.hpp>
-
 #include "recsys/app/arguments.hpp"
+#include "recsys/app/cells.hpp"
 #include "recsys/app/commands.hpp"
 #include "recsys/app/comparison.hpp"
 #include "recsys/app/config.hpp"
 #include "recsys/app/exit_code.hpp"
+#include "recsys/app/heat_map.hpp"
 #include "recsys/app/interrupt.hpp"
+#include "recsys/app/pictures.hpp"
 #include "recsys/app/run.hpp"
 #include "recsys/app/run_folder.hpp"
 #include "recsys/app/search.hpp"
@@ -37,41 +39,45 @@ namespace polder::recsys::app {
 
 namespace {
 
-struct Arguments : CourseArguments {
+struct TuneArguments : CourseArguments {
     std::string models = "lightgcn", optimizers = "sam";
     std::vector<std::string> grids;
     std::size_t random = 0;
     int halving = 0, top = 1, n_seeds = 1;
     std::string metrics = "recall@20,ndcg@20";
-    std::string runs, csv, markdown, best;
+    std::string runs, csv, markdown, best, heat_map, axes;
     int jobs = 1;
+    PauseRequest pause;
 };
 
 // One point of the search, and how far it came.
 struct Point {
     Candidate candidate;
     Json report;
-    double value = -1;      // the best of validation so far
+    double value = -1;      // of validation so far; -1: none
     int dropped_after = 0;  // epochs; 0: trained to its end
 };
 
-PlannedRun planned_run(Arguments const& a, Candidate const& candidate, int seed = 0) {
+PlannedRun planned_run(TuneArguments const& a, Candidate const& candidate, int seed = 0) {
     RunOptions options{candidate.model, candidate.optimizer, a.training, a.device};
     options.training.seed += static_cast<std::uint64_t>(seed);
     return {std::move(options), candidate.model_text, candidate.optimizer_text};
 }
 
-// The best value of validation in the first `until` epochs; -1 before any evaluation.
-double best_value(Json const& report, std::string const& metric, int until) {
-    double best = -1;
+// The value of validation that a point is judged by, of the first `until` epochs: the best one, or the last where the last
+// epoch is selected; -1 before any evaluation.
+double judged_value(TuneArguments const& a, Json const& report, int until) {
+    double value = -1;
     for (auto const& epoch : report.at("epochs"))
-        if (epoch.at("epoch").get<int>() < until && !epoch.at("valid").is_null())
-            best = std::max(best, epoch.at("valid").at(metric).get<double>());
-    return best;
+        if (epoch.at("epoch").get<int>() < until && !epoch.at("valid").is_null()) {
+            auto const now = epoch.at("valid").at(a.training.valid_metric).get<double>();
+            value = a.training.select == "last" ? now : std::max(value, now);
+        }
+    return value;
 }
 
 // Trains those of `points` that are not dropped, to their end or until they are judged. False where interrupted.
-bool train(Arguments const& a, RunFolder& folder, std::vector<Point>& points,
+bool train(TuneArguments const& a, RunFolder& folder, std::vector<Point>& points,
            std::optional<int> until) {
     std::vector<PlannedRun> planned;
     std::vector<Point*> alive;
@@ -84,14 +90,14 @@ bool train(Arguments const& a, RunFolder& folder, std::vector<Point>& points,
     for (std::size_t k = 0; k < alive.size(); ++k) {
         if (!reports[k]) return false;
         alive[k]->report = std::move(*reports[k]);
-        alive[k]->value = best_value(alive[k]->report, a.training.valid_metric,
-                                     until.value_or(std::numeric_limits<int>::max()));
+        alive[k]->value =
+            judged_value(a, alive[k]->report, until.value_or(std::numeric_limits<int>::max()));
     }
     return true;
 }
 
 // The worse half goes, but for the best `top`; those with equal values go from the end.
-void halve(Arguments const& a, RunFolder const& folder, std::vector<Point>& points, int until) {
+void halve(TuneArguments const& a, RunFolder const& folder, std::vector<Point>& points, int until) {
     std::vector<Point*> alive;
     for (auto& point : points)
         if (point.dropped_after == 0) alive.push_back(&point);
@@ -119,16 +125,18 @@ void sort_by_value(std::vector<Point>& points) {
     });
 }
 
-Table table_of(Arguments const& a, std::vector<Point> const& points) {
+// `cell` writes a number.
+template <class Cell>
+Table table_of(TuneArguments const& a, std::vector<Point> const& points, Cell const& cell) {
     Table table{{"model", "optimizer", "valid " + a.training.valid_metric, "best epoch", "epochs",
                  "dropped after"},
                 {},
                 2};
     for (auto const& point : points) {
-        auto const& best = point.report.at("best_epoch");
+        bool const is_judged = point.value >= 0;
         table.rows.push_back(
             {point.candidate.model_text, point.candidate.optimizer_text,
-             fmt::format("{:.4f}", point.value), best.is_null() ? std::string("-") : best.dump(),
+             cell(is_judged ? Json(point.value) : Json()), cell(point.report.at("best_epoch")),
              std::to_string(point.report.at("epochs").size()),
              point.dropped_after == 0 ? std::string() : std::to_string(point.dropped_after)});
     }
@@ -148,7 +156,8 @@ std::string config_of(CLI::App const& tune, Candidate const& best) {
                                  text.starts_with("--set=");
         // What holds for all optimizers is said by the candidate, which has what it takes of it.
         if (option != nullptr && !is_replaced &&
-            (option->get_group() != "Optimizer" || text.starts_with("--base=")))
+            (option->get_group() != "Optimizer" || text.starts_with("--base=") ||
+             text.starts_with("--rates=")))
             arguments.push_back(text);
     }
     auto model = best.model.name, optimizer = best.optimizer.method;
@@ -167,7 +176,7 @@ struct Seeds {
     std::vector<ComparisonRow> rows;
     std::vector<PlannedRun> planned;
 };
-Seeds seeds_of(Arguments const& a, std::vector<Point> const& points) {
+Seeds seeds_of(TuneArguments const& a, std::vector<Point> const& points) {
     std::vector<Candidate> chosen;
     for (auto const& point : points) {
         if (chosen.size() == static_cast<std::size_t>(a.top)) break;
@@ -185,7 +194,10 @@ Seeds seeds_of(Arguments const& a, std::vector<Point> const& points) {
     };
     std::vector<Candidate> all;
     for (auto const& each : chosen) {
-        Candidate plain{each.model, {"none", each.optimizer.base, {}}, each.model_text, "none"};
+        Candidate plain{each.model,
+                        {"none", each.optimizer.base, {}, each.optimizer.rates},
+                        each.model_text,
+                        "none"};
         for (auto const& value : optimizer_values(plain.optimizer))
             for (auto const& given : a.optimizer.values)
                 if (given.first == value.name) plain.optimizer.values.push_back(given);
@@ -203,14 +215,59 @@ Seeds seeds_of(Arguments const& a, std::vector<Point> const& points) {
     return result;
 }
 
-int interrupted(Arguments const& a) {
-    spdlog::warn("interrupted{}", a.runs.empty() ? "" : "; the same command goes on from here");
-    return signal_base + interrupt_signal();
+constexpr std::string_view heat_map_begin =
+    "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<!-- polder-recsys tune -->\n";
+
+// The map of two options. `axes`: these two, or none, for those that fill it best. Throws std::invalid_argument where
+// there are no such.
+HeatMap heat_map_of(TuneArguments const& a, std::vector<Point> const& points,
+                    std::vector<std::string> const& axes) {
+    std::vector<SearchPoint> all;
+    for (auto const& point : points) {
+        auto const& candidate = point.candidate;
+        SearchPoint each{candidate.model_text, candidate.optimizer_text, {}, point.value};
+        auto const settings = hyper_parameters(planned_run(a, candidate).options);
+        for (auto const& [name, value] : settings.items())
+            if (!value.is_null())
+                each.settings[name] = value.is_string() ? value.get<std::string>() : value.dump();
+        all.push_back(std::move(each));
+    }
+    auto chosen = axes_of(all);
+    if (axes.empty() && !chosen)
+        throw std::invalid_argument(
+            "--heat-map: expected a search over two options, or over one for several optimizers");
+    if (!axes.empty()) chosen = {axes[0], axes[1]};
+    return heat_map(all, chosen->first, chosen->second, a.training.valid_metric + " in validation");
 }
 
-int tune(CLI::App const& command, Arguments a) {
-    for (auto const& file : {a.csv, a.markdown, a.best, a.config})
-        if (!file.empty()) require_writable(file);
+void write_heat_map(Files& files, std::string const& file, HeatMap const& map) {
+    auto const drawn = draw_svgs({heat_map_picture(map)});
+    if (drawn.outcome == Drawing::no_gnuplot) {
+        spdlog::warn("{}: not written: gnuplot is not found", file);
+        return;
+    }
+    if (drawn.outcome == Drawing::failed)
+        return files.note_error(file + ": not written: gnuplot failed");
+    auto const& svg = drawn.svgs.front();
+    files.write_text(file, std::string(heat_map_begin) + svg.substr(svg.find("<svg")));
+}
+
+int interrupted(TuneArguments const& a) {
+    spdlog::warn("interrupted{}", a.runs.empty() ? "" : "; the same command goes on from here");
+    return a.files.exit_code(signal_base + interrupt_signal());
+}
+
+int tune(CLI::App const& command, TuneArguments a) {
+    if (a.pause) return carry_out(a.pause, a.runs, a.files);
+    a.files.expect("--csv", a.csv, Mark::csv("model,optimizer,valid "));
+    a.files.expect("--markdown", a.markdown, Mark::markdown());
+    a.files.expect("--best", a.best, Mark::toml());
+    a.files.expect("--write-config", a.config, Mark::toml());
+    a.files.expect("--heat-map", a.heat_map, {std::string(heat_map_begin), {}});
+    auto const axes = a.axes.empty() ? std::vector<std::string>() : split_list(a.axes);
+    if (!axes.empty() && axes.size() != 2)
+        throw std::invalid_argument(fmt::format(
+            "--axes {}: expected two options with a comma between: rho,n_layers", a.axes));
     a.training.validate();
     require_device(a.device);
     if (a.halving > 0 && a.runs.empty())
@@ -233,24 +290,32 @@ int tune(CLI::App const& command, Arguments a) {
     auto chosen = candidates(begin, grids);
     if (a.random > 0) chosen = drawn(std::move(chosen), a.random, a.training.seed);
     a.training.threads = threads_of_job(command, a.training.threads, a.jobs, a.runs);
+    std::vector<Point> points;
+    for (auto& each : chosen) points.push_back({std::move(each), {}});
+    // What it cannot mean is said before the training.
+    if (!a.heat_map.empty()) static_cast<void>(heat_map_of(a, points, axes));
 
     Processes const processes(a.jobs);
     bool with_features = false;
     for (auto const& model : models)
         with_features = with_features || needs_features(find_model(model.name));
     auto const data = load_data(a.data, with_features);
+    if (data.valid.empty())
+        throw std::runtime_error(fmt::format(
+            "data set '{}' has no validation rows (x_label 1), by which settings are judged",
+            data.name));
     catch_interrupts();
-    RunFolder folder(a.runs, data, a.jobs, a.is_quiet || processes.is_copy());
+    RunFolder folder(a.runs, data, a.jobs, a.is_quiet || processes.is_copy(), a.files);
+    std::vector<PlannedRun> planned;
+    for (auto const& point : points) planned.push_back(planned_run(a, point.candidate));
+    folder.check(planned);
     if (!processes.is_copy()) {
-        warn_of_dropped_rows(data);
-        if (auto const file = write_config(
-                command, a.config, {a.runs.empty() ? "" : a.runs + "/tune", a.csv, a.markdown});
-            !file.empty())
-            spdlog::info("wrote {}, which repeats this search", file);
+        warn_of_data(data);
+        folder.open();
+        write_config(command, a.files, a.config,
+                     {a.runs.empty() ? "" : a.runs + "/tune", a.csv, a.markdown});
     }
 
-    std::vector<Point> points;
-    for (auto& each : chosen) points.push_back({std::move(each), {}});
     if (a.halving > 0)
         for (int until = a.halving;
              until < a.training.epochs && n_alive(points) > static_cast<std::size_t>(a.top);
@@ -268,7 +333,7 @@ int tune(CLI::App const& command, Arguments a) {
     }
     if (processes.is_copy()) return success;
 
-    auto const table = table_of(a, points);
+    auto const table = table_of(a, points, [](Json const& value) { return table_cell(value); });
     auto text = aligned(table), markdown_text = markdown(table);
     if (seeds) {
         auto& rows = seeds->rows;
@@ -277,11 +342,17 @@ int tune(CLI::App const& command, Arguments a) {
                 if (auto cell = cell_of_json(*reports[k]); cell.has_best)
                     rows[k % rows.size()].cells.push_back(std::move(cell));
         for (auto const& metric : metrics) {
-            auto const compared = comparison_table(rows, metric);
+            auto const compared =
+                comparison_table(rows, metric, split_list(std::string(default_columns)));
             text += "\n" + aligned(compared);
             markdown_text += "\n" + markdown(compared);
         }
     }
+    a.files.write_text(a.csv, csv(table_of(a, points, [](Json const& value) {
+                           return csv_cell(value, "{:.4f}");
+                       })));
+    a.files.write_text(a.markdown, "<!-- polder-recsys tune -->\n\n" + markdown_text);
+    if (!a.best.empty()) a.files.write_text(a.best, config_of(command, points.front().candidate));
     fmt::print(
         "{} ({} users, {} items), base optimizer {}: {} settings, judged by {} in validation{}"
         "\n\n{}",
@@ -290,21 +361,14 @@ int tune(CLI::App const& command, Arguments a) {
         seeds ? fmt::format("; then test metrics of the best {} over {} seeds", a.top, a.n_seeds)
               : std::string(),
         text);
-    auto const write = [](std::string const& file, std::string const& content) {
-        if (file.empty()) return;
-        write_text_file(file, content);
-        spdlog::info("wrote {}", file);
-    };
-    write(a.csv, csv(table));
-    write(a.markdown, markdown_text);
-    if (!a.best.empty()) write(a.best, config_of(command, points.front().candidate));
-    return interrupt_signal() == 0 ? static_cast<int>(success) : interrupted(a);
+    if (!a.heat_map.empty()) write_heat_map(a.files, a.heat_map, heat_map_of(a, points, axes));
+    return interrupt_signal() == 0 ? a.files.exit_code(success) : interrupted(a);
 }
 
 }  // namespace
 
 Command add_tune(CLI::App& program) {
-    auto const arguments = std::make_shared<Arguments>();
+    auto const arguments = std::make_shared<TuneArguments>();
     auto& a = *arguments;
     auto* const command =
         program.add_subcommand("tune", "Search for hyper-parameters, judged by validation");
@@ -339,25 +403,25 @@ Command add_tune(CLI::App& program) {
     command
         ->add_option("--random", a.random,
                      "Try that many combinations only, drawn from --seed; 0 is all")
-        ->check(whole_number(0))
+        ->check(whole_number<std::size_t>(0))
         ->capture_default_str()
         ->group("Training");
     command
         ->add_option("--halving", a.halving,
                      "Successive halving: after that many epochs the worse half is given up, after "
                      "twice as many the worse half of the others, and so on; 0 is none")
-        ->check(whole_number(0))
+        ->check(whole_number<int>(0))
         ->capture_default_str()
         ->group("Training");
     command->add_option("--top", a.top, "How many of the best --seeds is about, and halving leaves")
-        ->check(whole_number(1))
+        ->check(whole_number<int>(1))
         ->capture_default_str()
         ->group("Training");
     command
         ->add_option("--seeds", a.n_seeds,
                      "Then train the best and none with that many seeds: --seed and those that "
                      "follow it")
-        ->check(whole_number(1))
+        ->check(whole_number<int>(1))
         ->capture_default_str()
         ->group("Training");
     command
@@ -368,7 +432,7 @@ Command add_tune(CLI::App& program) {
         ->group("Table");
     auto const group = "Files";
     add_config_options(*command, a.config);
-    add_runs_options(*command, a.runs, a.jobs);
+    add_runs_options(*command, a.runs, a.jobs, a.pause);
     command->add_option("--csv", a.csv, "Write the table of the search here, as CSV")
         ->type_name("FILE")
         ->group(group);
@@ -379,6 +443,21 @@ Command add_tune(CLI::App& program) {
         ->add_option("--best", a.best, "Write the best settings here, as TOML for train --config")
         ->type_name("FILE")
         ->group(group);
+    command
+        ->add_option(
+            "--heat-map", a.heat_map,
+            "Draw a map of two options here, as SVG, by gnuplot: the best of validation for "
+            "each pair of their values")
+        ->type_name("FILE")
+        ->group(group);
+    command
+        ->add_option(
+            "--axes", a.axes,
+            "The two options of the map: names of --grid, optimizer, model. Default: those "
+            "with the most pairs")
+        ->type_name("NAME,NAME")
+        ->group(group);
+    a.files.add_option(*command);
     command->add_flag("--quiet", a.is_quiet, "No progress");
     return {command, [command, arguments] { return tune(*command, *arguments); }};
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "recsys/data/columns.hpp"
 #include "recsys/data/dataset.hpp"
 
 namespace polder::recsys {
@@ -40,7 +41,8 @@ inline std::string read_text_file(std::filesystem::path const& file) {
 /// One pass over the text of an `.inter` file, line by line.
 class InterParser {
 public:
-    InterParser(std::string file, std::string_view text) : file_(std::move(file)), rest_(text) {
+    InterParser(std::string file, std::string_view text)
+        : file_(std::move(file)), text_(text), rest_(text) {
         if (rest_.starts_with("\xEF\xBB\xBF"))  // UTF-8 byte order mark
             rest_.remove_prefix(3);
         auto const lines = std::count(rest_.begin(), rest_.end(), '\n');
@@ -55,7 +57,8 @@ public:
             auto const found = std::find(fields_.begin(), fields_.end(), names[column]);
             if (found == fields_.end())
                 fail(line_, "column '" + std::string(names[column]) + "' is missing, expected " +
-                                wanted_columns() + " separated by tabs, found: " + header());
+                                wanted_columns() + " separated by tabs, found: " + header() +
+                                remedy());
             if (std::find(found + 1, fields_.end(), names[column]) != fields_.end())
                 fail(line_, "column '" + std::string(names[column]) + "' occurs twice");
             position_[column] = static_cast<std::size_t>(found - fields_.begin());
@@ -81,6 +84,17 @@ private:
 
     [[noreturn]] void fail(std::size_t line, std::string const& message) const {
         throw std::runtime_error(file_ + ":" + std::to_string(line) + ": " + message);
+    }
+
+    // What the file looks like, and the command that makes an .inter file of it.
+    std::string remedy() const {
+        auto const layout = guess_layout(text_);
+        auto const is_inter = layout == "an .inter file";
+        if (layout.empty() || is_inter) return is_inter ? prepare_reads("") : "";
+        return prepare_reads("it looks like " + layout + ": ");
+    }
+    std::string prepare_reads(std::string const& what) const {
+        return "; " + what + "polder-recsys prepare " + file_ + " --output DIR makes data of it";
     }
 
     // The columns of the header, the first of them if there are many.
@@ -126,7 +140,8 @@ private:
         auto const found = [&] { return std::string(name) + " is " + shown(field); };
         bool const is_too_large = result.ec == std::errc::result_out_of_range;
         if (result.ec == std::errc::invalid_argument || result.ptr != end)
-            fail(line_, found() + ", expected an integer");
+            fail(line_, found() + ", expected an integer" +
+                            (is_label ? "" : prepare_reads("ids may be text where ")));
         if (is_label && (is_too_large || value < 0 || value > 2))
             fail(line_, found() + ", expected 0 (train), 1 (valid) or 2 (test)");
         if (field.front() == '-' && (is_too_large || value < 0))
@@ -138,7 +153,7 @@ private:
     }
 
     std::string file_;
-    std::string_view rest_;
+    std::string_view text_, rest_;
     std::size_t line_ = 0;
     std::size_t n_fields_ = 0;
     std::int64_t id_limit_;
@@ -204,7 +219,9 @@ inline std::filesystem::path find_inter_file(std::filesystem::path const& path) 
     if (error) throw std::runtime_error(path.string() + ": cannot be listed: " + error.message());
     if (found.size() == 1) return found.front();
     if (found.empty())
-        throw std::runtime_error(path.string() + ": no .inter file in this directory");
+        throw std::runtime_error(path.string() +
+                                 ": no .inter file in this directory; polder-recsys prepare FILE "
+                                 "--output DIR makes one of a table of interactions");
     std::sort(found.begin(), found.end());
     std::string message = path.string() + ": several .inter files, name one of them:";
     for (auto const& file : found) message.append(" ").append(file.filename().string());

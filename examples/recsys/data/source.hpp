@@ -1,11 +1,14 @@
 /// Data sets by what the command line calls them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/data/features.hpp"
@@ -37,6 +40,26 @@ inline std::filesystem::path feature_folder(DataSource const& source) {
     return path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
 }
 
+/// The folder where the ids of a data set of files lie, or none for synthetic data.
+inline std::filesystem::path id_folder(DataSource const& source) {
+    if (source.name == "synthetic" || source.name.starts_with("synthetic:")) return {};
+    return feature_folder(source);
+}
+
+namespace detail {
+
+/// How many ids a table of ids has (prepare/id_files.hpp); 0 where there is none.
+inline std::int32_t count_ids(std::filesystem::path const& file) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(file, error)) return 0;
+    auto const text = read_text_file(file);
+    if (!text.starts_with("number\tid")) return 0;
+    auto const lines = std::count(text.begin(), text.end(), '\n') + (text.ends_with('\n') ? 0 : 1);
+    return static_cast<std::int32_t>(lines) - 1;
+}
+
+}  // namespace detail
+
 /// Reads or generates the data. Features of files are read only where asked for: they are large, and not all
 /// models look at them. Throws std::runtime_error or std::invalid_argument.
 inline Dataset load_data(DataSource const& source, bool with_features = true) {
@@ -52,6 +75,9 @@ inline Dataset load_data(DataSource const& source, bool with_features = true) {
                 source.name + "'");
         auto data = read_inter(source.name);
         auto const folder = feature_folder(source);
+        // Users and items that have ids, but no rows any more, keep their numbers.
+        data.n_users = std::max(data.n_users, detail::count_ids(folder / "users.tsv"));
+        data.n_items = std::max(data.n_items, detail::count_ids(folder / "items.tsv"));
         auto const visual = feature_file(folder, source.visual, "image");
         auto const textual = feature_file(folder, source.textual, "text");
         auto const rows = static_cast<std::size_t>(data.n_items);
@@ -72,6 +98,8 @@ inline Dataset load_data(DataSource const& source, bool with_features = true) {
     options.n_items = source.n_items.value_or(options.n_items);
     options.n_interactions = source.n_interactions.value_or(options.n_interactions);
     options.seed = source.seed;
+    if (source.seed != DataSource{}.seed)
+        options.name += " (data seed " + std::to_string(source.seed) + ")";
     return generate_synthetic(options);
 }
 

@@ -20,6 +20,14 @@ struct Triples {
     std::uint64_t number = 0;
 
     [[nodiscard]] std::size_t size() const { return users.size(); }
+
+    /// Rows `first` to first + count - 1, as rows of this batch.
+    [[nodiscard]] Triples rows(std::size_t first, std::size_t count) const {
+        auto const part = [&](std::span<std::int32_t const> ids) {
+            return ids.empty() ? ids : ids.subspan(first, count);
+        };
+        return {part(users), part(positives), part(negatives), number};
+    }
 };
 
 /// Throws std::invalid_argument for lists of unequal length or none, and std::out_of_range for an id

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,7 +26,7 @@ inline constexpr std::size_t list_length = cutoffs.back();
 /// `value` rounded to 4 decimals, halves to even, as NumPy does it.
 inline double round_to_4_decimals(double value) { return std::nearbyint(value * 1e4) / 1e4; }
 
-/// All metrics at all cutoffs: of one user, or means over users.
+/// All metrics at all cutoffs: of one user, or means over users. Means over no users are not-a-number.
 struct Metrics {
     std::array<double, cutoffs.size()> recall{}, precision{}, ndcg{}, map{};
     std::size_t n_users = 0;  ///< how many users a mean is over
@@ -142,8 +143,18 @@ inline Metrics metrics_of_list(std::span<std::int32_t const> list,
     return metrics_of_hits(hits_of_list(0, list, relevant));
 }
 
-/// The mean of each metric over users, all 0 for no users.
+/// Metrics that were not measured: all not-a-number.
+inline Metrics not_measured() {
+    Metrics result;
+    Metrics::visit(result, [](std::string const&, double& value) {
+        value = std::numeric_limits<double>::quiet_NaN();
+    });
+    return result;
+}
+
+/// The mean of each metric over users; not measured for no users.
 inline Metrics mean(std::span<Metrics const> users) {
+    if (users.empty()) return not_measured();
     Metrics result;
     for (auto const& user : users)
         for (std::size_t k = 0; k < cutoffs.size(); ++k) {
@@ -153,10 +164,9 @@ inline Metrics mean(std::span<Metrics const> users) {
             result.map[k] += user.map[k];
         }
     result.n_users = users.size();
-    if (!users.empty())
-        Metrics::visit(result, [&](std::string const&, double& value) {
-            value /= static_cast<double>(users.size());
-        });
+    Metrics::visit(result, [&](std::string const&, double& value) {
+        value /= static_cast<double>(users.size());
+    });
     return result;
 }
 

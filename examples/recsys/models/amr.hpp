@@ -129,6 +129,18 @@ public:
     static constexpr std::string_view model_name = "amr";
     static constexpr std::string_view source = "Tang et al., TKDE 2020";
 
+    static InParts in_parts(HyperParameters const& values) {
+        if (values.adv)
+            return {.obstacle = "how the features of an item are moved follows from all rows of a "
+                                "batch; adv = false moves none"};
+        if (values.mode != "official") return InParts::with_norms(values.reg_weight);
+        if (values.regs.size() == 3 && values.regs[2] != 0)
+            return {.obstacle =
+                        "its losses are sums over the rows of a batch, and |phi|^2 is in it "
+                        "once; a third number of regs that is 0 leaves it out"};
+        return {.is_sum = true};
+    }
+
     AMR(Dataset const& data, HyperParameters const& values, int)
         : values_(values), is_official_(values.mode == "official"),
           features_(textual_and_visual<T>(data, model_name)) {

@@ -101,6 +101,8 @@ public:
         {"electronics", "n_layers=2:dropout=0.3:reg_weight=0.1"},
     };
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     BM3(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
           n_items_(static_cast<std::size_t>(data.n_items)),

@@ -63,6 +63,10 @@ public:
     static constexpr std::string_view model_name = "bpr";
     static constexpr std::string_view source = "Rendle et al., UAI 2009";
 
+    static InParts in_parts(HyperParameters const& values) {
+        return InParts::with_norms(values.reg_weight);
+    }
+
     BPR(Dataset const&, HyperParameters const& values, int) : values_(values) {}
 
     void parameters(ParameterList<T>& list) const {

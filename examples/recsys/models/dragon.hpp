@@ -121,6 +121,8 @@ public:
         {"clothing", "learning_rate=1e-4:reg_weight=1e-1"},
     };
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     DRAGON(Dataset const& data, HyperParameters const& values, int threads)
         : values_(values), branches_(feature_branches<B>(data, values.embedding_size, model_name,
                                                          values.item_embedding)),

@@ -108,6 +108,8 @@ public:
     static constexpr std::string_view model_name = "dualgnn";
     static constexpr std::string_view source = "Wang et al., IEEE TMM 2021";
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     DualGNN(Dataset const& data, HyperParameters const& values, int threads)
         : values_(values), convolution_(values.aggr_mode == "add" ? Convolution<T>::symmetric(data)
                                                                   : Convolution<T>::mean(data)),

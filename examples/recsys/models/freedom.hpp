@@ -99,6 +99,8 @@ public:
     static constexpr std::string_view model_name = "freedom";
     static constexpr std::string_view source = "Zhou, Shen, MM 2023";
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     FREEDOM(Dataset const& data, HyperParameters const& values, int threads)
         : values_(values), modalities_(modalities<T>(data, model_name)),
           item_graph_(frozen_item_graph<T>(data, values_.knn_k, values_.mm_image_weight, threads)),

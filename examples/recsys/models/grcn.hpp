@@ -118,6 +118,8 @@ public:
     static constexpr std::string_view model_name = "grcn";
     static constexpr std::string_view source = "Wei et al., MM 2020";
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     GRCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(data.n_users) {
         require_features(data, model_name);

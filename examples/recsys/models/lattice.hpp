@@ -124,6 +124,13 @@ public:
     static constexpr std::string_view model_name = "lattice";
     static constexpr std::string_view source = "Zhang et al., MM 2021";
 
+    static InParts in_parts(HyperParameters const& values) {
+        if (values.reg_weight == 0) return {};
+        return {.obstacle =
+                    "its ranking is a mean over the rows of a batch and its regulariser is a "
+                    "sum; reg_weight = 0 leaves it out"};
+    }
+
     LATTICE(Dataset const& data, HyperParameters const& values, int threads)
         : values_(values), n_users_(data.n_users), n_items_(data.n_items), threads_(threads),
           graph_(

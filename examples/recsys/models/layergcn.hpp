@@ -84,6 +84,8 @@ public:
         {"yelp", "dropout=0.2:reg_weight=1e-3"},
     };
 
+    static InParts in_parts(HyperParameters const&) { return {.is_sum = true}; }
+
     LayerGCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), pruning_(data), graph_(normalised_interactions<T>(data)),
           pruned_(graph_), rows_(data) {}

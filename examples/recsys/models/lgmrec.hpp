@@ -128,6 +128,12 @@ public:
         {"clothing", "n_hyper_layer=2:hyper_num=64:keep_rate=0.2:alpha=0.2"},
     };
 
+    static InParts in_parts(HyperParameters const& values) {
+        if (values.cl_weight == 0) return InParts::with_norms(values.reg_weight);
+        return {.obstacle = "its ranking is a mean over the rows of a batch and its contrast is a "
+                            "sum; cl_weight = 0 leaves it out"};
+    }
+
     LGMRec(Dataset const& data, HyperParameters const& values, int)
         : values_(values), interactions_(binary_interactions<T>(data)),
           transposed_(transpose(interactions_)), graph_(normalised_interactions<T>(data)),

@@ -73,6 +73,10 @@ public:
     static constexpr std::string_view model_name = "lightgcn";
     static constexpr std::string_view source = "He et al., SIGIR 2020";
 
+    static InParts in_parts(HyperParameters const& values) {
+        return InParts::with_norms(values.reg_weight);
+    }
+
     LightGCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), graph_(normalised_interactions<T>(data)), rows_(data) {}
 

@@ -149,6 +149,8 @@ public:
     static constexpr std::string_view model_name = "mentor";
     static constexpr std::string_view source = "Xu et al., AAAI 2025";
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     MENTOR(Dataset const& data, HyperParameters const& values, int threads)
         : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
           n_items_(static_cast<std::size_t>(data.n_items)),

@@ -104,6 +104,8 @@ public:
     static constexpr std::string_view model_name = "mmgcn";
     static constexpr std::string_view source = "Wei et al., MM 2019";
 
+    static InParts in_parts(HyperParameters const&) { return {}; }
+
     MMGCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
           convolution_(Convolution<T>::mean(data)), rows_(data) {

@@ -18,6 +18,9 @@
 
 namespace polder::recsys {
 
+template <class T>
+class FeatureAttack;  // models/feature_attack.hpp
+
 /// One named part of a loss, before its weight. Loss: double, or what points to one on a device.
 template <class Loss>
 struct TermOf {
@@ -31,6 +34,20 @@ template <class T>
 struct NamedGraph {
     std::string_view name;
     Csr<T> const* graph;
+};
+
+/// How the loss of a batch follows from those of its parts: as their mean, weighted by their rows, or as their sum. Where it
+/// does not, `obstacle` says why, after "NAME cannot train in micro-batches: ".
+struct InParts {
+    bool is_sum = false;
+    std::string_view obstacle{};
+
+    /// Of a mean over rows with a regulariser of norms, which are not squared and so not sums over rows.
+    static constexpr InParts with_norms(double weight) {
+        if (weight == 0) return {};
+        return {.obstacle = "its regulariser has norms of all rows of a batch together; "
+                            "reg_weight = 0 leaves it out"};
+    }
 };
 
 /// What the scores of all users and items follow from: score(u, i) = users.row(u) . items.row(i).
@@ -51,7 +68,7 @@ struct Representations {
 /// parameters it was given. Results do not depend on the number of threads.
 ///
 /// What is random in a model comes from `noise()`: it depends on seed, epoch and batch alone, so that
-/// the passes of a sharpness-aware step on one batch see the same masks, graphs and noise.
+/// the passes of a sharpness-aware step on one batch see the same masks, graphs and noise. A Pass that redraws sees others.
 template <class T, class System = HostMemory>
 class AnyModel {
 public:
@@ -92,6 +109,12 @@ public:
     virtual Loss loss(Arena const& parameters, Triples const& batch, Pass pass,
                       Arena& gradient) = 0;
 
+    /// Whether `loss` may be called for the first and for the second batch of a step at the same time.
+    [[nodiscard]] virtual bool is_concurrent() const { return false; }
+
+    /// Before the losses of a step.
+    virtual void begin_step() {}
+
     /// The parts of the loss that the last call of `loss` returned; on a device, which waits for them, until the
     /// next call for anything else.
     [[nodiscard]] virtual std::vector<LossTerm> terms() const = 0;
@@ -106,6 +129,10 @@ public:
     /// checkpoint within the epoch has it, too. It has rows and columns always, and offsets of all rows from
     /// when it is built. Null for a model without one.
     [[nodiscard]] virtual Csr<T>* carried_graph() { return nullptr; }
+
+    /// From now on the loss of a model on the host reads features through this; null: as they are. It has to outlive the
+    /// model's use.
+    virtual void watch_features(FeatureAttack<T>*) {}
 
     /// The random objects; what is fixed there is not drawn.
     [[nodiscard]] Noise<T, System>& noise() { return noise_; }

@@ -74,9 +74,9 @@ private:
 template <class T>
 Csr<T> nearest_neighbours(MatrixView<T const> x, int k, int threads) {
     if (k < 1 || static_cast<std::size_t>(k) > x.rows)
-        throw std::invalid_argument("nearest neighbours: k = " + std::to_string(k) +
-                                    ", expected 1 to " + std::to_string(x.rows) +
-                                    ", the number of items");
+        throw std::invalid_argument("knn_k = " + std::to_string(k) + ", expected 1 to " +
+                                    std::to_string(x.rows) +
+                                    ", the number of items, each of which has k nearest ones");
     using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     // A multiple of the rows that Eigen's kernels take at once (12, 24 or 48): a rest would be added up in
     // another order, and equal rows would have cosines that differ.

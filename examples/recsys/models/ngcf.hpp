@@ -95,6 +95,10 @@ public:
     static constexpr std::string_view model_name = "ngcf";
     static constexpr std::string_view source = "Wang et al., SIGIR 2019";
 
+    static InParts in_parts(HyperParameters const& values) {
+        return InParts::with_norms(values.reg_weight);
+    }
+
     NGCF(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(data.n_users),
           adjacency_(bipartite_adjacency(normalised_interactions<T>(data))) {

@@ -102,8 +102,8 @@ private:
 /// Matrices of random numbers that depend on seed, epoch, batch and their name alone.
 ///
 /// A matrix is drawn when it is first asked for in a batch; asked for again in the same batch (the
-/// second pass of a sharpness-aware step), it is still the same. Views stay valid until the next batch, and are
-/// of the memory of System.
+/// second pass of a sharpness-aware step), it is still the same, unless that pass redraws. Views stay
+/// valid until the next batch, and are of the memory of System.
 template <class T, class System = HostMemory>
 class Noise {
 public:
@@ -129,12 +129,16 @@ public:
     void begin_epoch(std::uint64_t seed, int epoch) {
         seed_ = seed;
         epoch_ = epoch;
-        batch_ = none;
+        begin_batch(none);
     }
     [[nodiscard]] std::uint64_t seed() const { return seed_; }
-    void begin_batch(std::uint64_t number) { batch_ = number; }
+    /// `redraws`: what is drawn is other than in a pass over the same batch that does not.
+    void begin_batch(std::uint64_t number, bool redraws = false) {
+        batch_ = number;
+        redraws_ = redraws;
+    }
     /// For models whose scores are random: what is drawn then is the same in the whole epoch.
-    void begin_inference() { batch_ = none; }
+    void begin_inference() { begin_batch(none); }
 
     /// The stream of random numbers of `name` in this epoch, whatever the batch.
     [[nodiscard]] Random of_epoch(std::string_view name) const {
@@ -142,7 +146,7 @@ public:
     }
     /// The same for this batch.
     [[nodiscard]] Random of_batch(std::string_view name) const {
-        return Random(seed_, "batch", name, epoch_, batch_);
+        return Random(seed_, redraws_ ? "batch again" : "batch", name, epoch_, batch_);
     }
 
     /// Inverted dropout: every entry is 0 with probability `rate`, else 1 / (1 - rate). A fixed mask
@@ -196,6 +200,7 @@ private:
         detail::Drawn<T, System> values;
         std::uint64_t seed = 0, batch = none;
         int epoch = -1;
+        bool redraws = false;
     };
 
     Object& object(std::string_view name) {
@@ -215,11 +220,13 @@ private:
                                Convert convert) {
         Object& object = this->object(name);
         const bool is_new = object.values.size() != rows * cols || object.seed != seed_ ||
-                            object.epoch != epoch_ || object.batch != batch_;
+                            object.epoch != epoch_ || object.batch != batch_ ||
+                            object.redraws != redraws_;
         if (is_new) {
             object.seed = seed_;
             object.epoch = epoch_;
             object.batch = batch_;
+            object.redraws = redraws_;
             if (auto const* values = fixed(name)) {
                 if (values->size() != rows * cols) refuse_size(name, values->size(), rows * cols);
                 std::vector<T> converted(values->size());
@@ -235,6 +242,7 @@ private:
 
     std::uint64_t seed_ = 0, batch_ = none;
     int epoch_ = 0;
+    bool redraws_ = false;
     Fixed fixed_;
     std::map<std::string, Object, std::less<>> objects_;
 };

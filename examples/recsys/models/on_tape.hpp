@@ -5,8 +5,11 @@
 #include <initializer_list>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
+#include "recsys/models/feature_attack.hpp"
+#include "recsys/models/features.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/tape/elementwise.hpp"
 #include "recsys/tape/tape.hpp"
@@ -18,20 +21,28 @@ namespace polder::recsys {
 template <class B>
 class OnTape {
     using T = typename B::Scalar;
+    static constexpr bool is_on_host = std::is_same_v<typename B::System, HostMemory>;
 
 public:
     using Matrix = Value<B>;
     using Arena = typename ModelOn<B>::Arena;
     using RandomObjects = Noise<T, typename B::System>;
 
-    /// Without a gradient parameters are constants.
-    OnTape(Tape<B>& tape, RandomObjects& noise, Arena const& parameters, Arena* gradient = nullptr)
-        : tape_(&tape), noise_(&noise), parameters_(&parameters), gradient_(gradient) {}
+    /// Without a gradient parameters are constants. `attack`: what features are read through, on the host.
+    OnTape(Tape<B>& tape, RandomObjects& noise, Arena const& parameters, Arena* gradient = nullptr,
+           FeatureAttack<T>* attack = nullptr)
+        : tape_(&tape), noise_(&noise), parameters_(&parameters), gradient_(gradient),
+          attack_(attack) {}
 
     /// The parameter `name`. To be taken once in a call.
     [[nodiscard]] Matrix operator[](std::string_view name) const {
         if (gradient_ == nullptr) return tape_->constant((*parameters_)[name]);
-        return tape_->parameter((*parameters_)[name], (*gradient_)[name]);
+        auto const parameter = tape_->parameter((*parameters_)[name], (*gradient_)[name]);
+        if constexpr (is_on_host)
+            if (attack_ != nullptr)
+                if (auto const shift = attack_->shift(name, parameter.value()))
+                    return parameter + tape_->constant(*shift);
+        return parameter;
     }
 
     /// The parameter `name` as a constant, whose gradient is 0.
@@ -52,6 +63,13 @@ public:
         return tape_->constant(matrix);
     }
 
+    [[nodiscard]] Matrix constant(Features<T> const& features) const {
+        if constexpr (is_on_host)
+            if (attack_ != nullptr && gradient_ != nullptr)
+                return attack_->constant(*tape_, features);
+        return tape_->constant(features);
+    }
+
     /// x with inverted dropout, the mask of which is the random object `name`.
     [[nodiscard]] Matrix dropout(std::string_view name, Matrix x, double rate) const {
         return hadamard(x, constant(noise_->dropout(name, x.rows(), x.cols(), rate)));
@@ -68,6 +86,7 @@ private:
     RandomObjects* noise_;
     Arena const* parameters_;
     Arena* gradient_;
+    FeatureAttack<T>* attack_;
 };
 
 /// The named parts of a loss, before their weights.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -21,24 +22,28 @@ struct ModelEntry {
     template <class T>
     using Make = std::unique_ptr<AnyModel<T>>(Dataset const&, Settings const&, int threads);
 
-    std::string_view name;
+    std::string name;
     std::string_view source;  ///< the paper
     double weight_decay;      ///< that the reference trains with, added to the gradient
     std::span<PublishedSettings const> published;
-    std::vector<HyperParameterDescription> (*hyper_parameters)();
-    Make<float>* make_float;
-    Make<double>* make_double;
+    std::function<std::vector<HyperParameterDescription>()> hyper_parameters;
+    std::function<InParts(Settings const&)>
+        in_parts;  ///< throws std::invalid_argument for values out of range
+    std::function<Make<float>> make_float;
+    std::function<Make<double>> make_double;
 };
 
 /// Every model of the suite, in the order of models.def.
 std::span<ModelEntry const> models();
 
-/// The entry of `name`. Throws std::invalid_argument with the nearest and all known names.
-inline ModelEntry const& find_model(std::string_view name) {
-    for (auto const& entry : models())
-        if (entry.name == name) return entry;
-    refuse_name("model", name, names_of(models()));
-}
+/// What comes after the name of a model with features for the same model under attack (models/attacked.hpp), on the host.
+inline constexpr std::string_view attacked_ending = "+a";
+
+/// The entry of `name`, with or without that ending. Throws std::invalid_argument with the nearest and all known names.
+ModelEntry const& find_model(std::string_view name);
+
+/// Whether a model cannot be made of data without features.
+bool needs_features(ModelEntry const& model);
 
 /// The model `name` for `data`, with its default hyper-parameters changed by `settings`. Keeps no
 /// reference to `data`. Throws std::invalid_argument for unknown names and values out of range.

@@ -90,6 +90,16 @@ public:
     static constexpr std::string_view model_name = "selfcf";
     static constexpr std::string_view source = "Zhou et al., TORS 2023";
 
+    static InParts in_parts(HyperParameters const& values) {
+        if (values.reg_weight != 0)
+            return {.obstacle =
+                        "its cosines are means over the rows of a batch and its regulariser "
+                        "is a sum; reg_weight = 0 leaves it out"};
+        if (values.dropout != 0)
+            return {.obstacle = "it draws a mask for every row of a batch; dropout = 0 draws none"};
+        return {};
+    }
+
     SelfCF(Dataset const& data, HyperParameters const& values, int)
         : values_(values), graph_(normalised_interactions<T>(data)),
           thinned_(graph_.interactions()), rows_(data) {}

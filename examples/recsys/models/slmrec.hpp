@@ -103,6 +103,10 @@ public:
     static constexpr std::string_view source = "Tao et al., IEEE TMM 2022";
     static constexpr double weight_decay = 1e-4;
 
+    static InParts in_parts(HyperParameters const&) {
+        return {.obstacle = "the other rows of a batch are the negatives of each of its rows"};
+    }
+
     SLMRec(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(data.n_users), visual_(data.visual), textual_(data.textual),
           graph_(adjacency(data, values.adj_type)) {

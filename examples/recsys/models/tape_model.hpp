@@ -32,6 +32,8 @@ namespace polder::recsys {
 /// and, where there is something to say,
 ///
 ///     weight_decay, published               of ModelEntry (models/registry.hpp)
+///     static InParts in_parts(HyperParameters const&)
+///         how losses of parts of a batch make that of the batch; without it there are no micro-batches
 ///     void prepare_epoch(Noise const&, int epoch), also called for epoch 0 when the model is made
 ///     frozen(), graphs(), carried_graph()   as AnyModel has them
 template <template <class> class M, class B>
@@ -75,17 +77,19 @@ public:
             return {};
     }
 
-    Loss loss(Arena const& parameters, Triples const& batch, Pass, Arena& gradient) override {
+    Loss loss(Arena const& parameters, Triples const& batch, Pass pass, Arena& gradient) override {
         check(batch, n_users_, n_items_);
-        this->noise_.begin_batch(batch.number);
+        this->noise_.begin_batch(batch.number, pass.redraws);
         tape_.reset();
-        OnTape<B> const on(tape_, this->noise_, parameters, &gradient);
+        OnTape<B> const on(tape_, this->noise_, parameters, &gradient, attack_);
         auto const total = model_.loss(on, batch, terms_);
         tape_.backward(total);
         return total.loss();
     }
 
     [[nodiscard]] std::vector<LossTerm> terms() const override { return terms_.read(); }
+
+    void watch_features(FeatureAttack<T>* attack) override { attack_ = attack; }
 
     [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
@@ -118,6 +122,7 @@ private:
     Model model_;
     Tape<B> tape_;
     LossTerms<B> terms_;
+    FeatureAttack<T>* attack_ = nullptr;
 };
 
 }  // namespace polder::recsys

@@ -69,6 +69,10 @@ public:
     static constexpr std::string_view model_name = "vbpr";
     static constexpr std::string_view source = "He and McAuley, AAAI 2016";
 
+    static InParts in_parts(HyperParameters const& values) {
+        return InParts::with_norms(values.reg_weight);
+    }
+
     VBPR(Dataset const& data, HyperParameters const& values, int)
         : values_(values), features_(textual_and_visual<T>(data, model_name)) {}
 

@@ -1,15 +1,12 @@
 /// A model on a device behind the interface of one on the host.
 #pragma once
 
-#include <memory>
-#include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include <polder/blocks/arena.hpp>
 
 #include "recsys/models/device_noise.hpp"
+#include "recsys/models/forwarding_model.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/tape/device_backend.hpp"
 
@@ -17,25 +14,16 @@ namespace polder::recsys {
 
 /// Copies parameters to the device and results from there, in every call. B: a DeviceBackend.
 template <class B>
-class VisitingModel final : public AnyModel<typename B::Scalar> {
+class VisitingModel final : public ForwardingModel<typename B::Scalar, ModelOn<B>> {
     using T = typename B::Scalar;
     using Model = ModelOn<B>;
+    using ForwardingModel<T, Model>::model_;
 
 public:
-    explicit VisitingModel(std::unique_ptr<Model> model) : model_(std::move(model)) {}
+    using ForwardingModel<T, Model>::ForwardingModel;
 
     /// The model on the device.
     [[nodiscard]] Model& there() { return *model_; }
-
-    [[nodiscard]] std::string_view name() const override { return model_->name(); }
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return model_->hyper_parameters();
-    }
-    void declare(ParameterArena<T>& parameters) const override { model_->declare(parameters); }
-    void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
-        model_->initialise(parameters, seed);
-    }
-    [[nodiscard]] std::vector<std::string> frozen() const override { return model_->frozen(); }
 
     double loss(ParameterArena<T> const& parameters, Triples const& batch, Pass pass,
                 ParameterArena<T>& gradient) override {
@@ -60,16 +48,7 @@ public:
         return {copy(result.users, users_), copy(result.items, items_)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override { return model_->graphs(); }
-    [[nodiscard]] Csr<T>* carried_graph() override { return model_->carried_graph(); }
-
 private:
-    void prepare_epoch(int epoch) override {
-        model_->noise().fix_as(this->noise_);
-        model_->begin_epoch(this->noise_.seed(), epoch);
-    }
-
-    std::unique_ptr<Model> model_;
     std::vector<LossTerm> terms_;
     std::vector<T> users_, items_;
 };

@@ -51,6 +51,13 @@ Eigen::MatrixXd leading_subspace(Eigen::MatrixXd const& x, Index n) {
     return q * solver.eigenvectors().rightCols(std::min(n, width));
 }
 
+// |own| unit((1 - weight) own / |own| + weight predicted / |predicted|).
+Eigen::RowVectorXd mixed_row(Eigen::RowVectorXd const& own, Eigen::RowVectorXd const& predicted,
+                             double weight) {
+    return own.norm() *
+           ((1 - weight) * own.normalized() + weight * predicted.normalized()).normalized();
+}
+
 }  // namespace
 
 Adjustment find_adjustment(std::string_view name) {
@@ -151,6 +158,40 @@ Eigen::MatrixXd FeatureAdjuster::predicted(bool is_image, Chosen const& chosen) 
     return result;
 }
 
+// To be adjusted: without caches and values of files that would not be those of its features.
+Dataset FeatureAdjuster::unadjusted() const {
+    auto result = data_;
+    result.cache_folder.clear();
+    result.visual.exact.clear();
+    result.textual.exact.clear();
+    return result;
+}
+
+Dataset FeatureAdjuster::mixed(double weight, bool with_images) {
+    if (!(weight >= 0 && weight <= 1))
+        throw std::invalid_argument("mixed features: weight = " + std::to_string(weight) +
+                                    ", expected 0 to 1");
+    if (auto const missing = missing_for(Adjustment::insert); !missing.empty())
+        throw std::invalid_argument("mixed features: " + missing);
+    std::vector<bool> const none(static_cast<std::size_t>(data_.n_items));
+    auto result = unadjusted();
+    for (bool const is_image : {false, true}) {
+        if (is_image && !with_images) continue;
+        auto const from = map(features(is_image));
+        auto& to = is_image ? result.visual : result.textual;
+        auto const prediction = predicted(is_image, {none, none});
+        bool const is_nonnegative = from.minCoeff() >= 0;
+        for (std::size_t item = 0; item < none.size(); ++item) {
+            auto const i = static_cast<Index>(item);
+            Eigen::RowVectorXd row =
+                mixed_row(from.row(i).cast<double>(), prediction.row(i), weight);
+            if (is_image && is_nonnegative) row = row.cwiseMax(0.0);
+            set_row(to, item, row);
+        }
+    }
+    return result;
+}
+
 Dataset FeatureAdjuster::adjust(Adjustment adjustment, double share, std::uint64_t seed,
                                 int repeat) {
     if (!(share >= 0 && share <= 1))
@@ -159,10 +200,7 @@ Dataset FeatureAdjuster::adjust(Adjustment adjustment, double share, std::uint64
     if (auto const missing = missing_for(adjustment); !missing.empty())
         throw std::invalid_argument("adjusted information: " + missing);
     auto const chosen = choose(adjustment, share, seed, repeat);
-    auto result = data_;
-    result.cache_folder.clear();
-    result.visual.exact.clear();
-    result.textual.exact.clear();
+    auto result = unadjusted();
 
     for (bool const is_image : {false, true}) {
         auto const& which = is_image ? chosen.images : chosen.texts;
@@ -200,11 +238,7 @@ Dataset FeatureAdjuster::adjust(Adjustment adjustment, double share, std::uint64
                 break;
             }
             case Adjustment::insert: {
-                double const norm = own.norm();
-                if (norm == 0) break;
-                Eigen::RowVectorXd const mixed =
-                    0.7 * own.normalized() + 0.3 * prediction.row(i).normalized();
-                set_row(to, item, norm * mixed.normalized());
+                set_row(to, item, mixed_row(own, prediction.row(i), 0.3));
                 break;
             }
             }

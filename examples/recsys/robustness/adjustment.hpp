@@ -61,6 +61,12 @@ public:
     /// The data with adjusted features. Throws std::invalid_argument unless 0 <= share <= 1 and nothing is missing.
     Dataset adjust(Adjustment adjustment, double share, std::uint64_t seed, int repeat);
 
+    /// The data with features of all items mixed with what the other modality predicts of them, the prediction being learned
+    /// from all items: t_i' = |t_i| unit((1 - weight) t_i / |t_i| + weight t^_i / |t^_i|), and the same of images if
+    /// `with_images`, negative values set to 0 where no image has any. Throws std::invalid_argument unless
+    /// 0 <= weight <= 1 and there are both modalities.
+    Dataset mixed(double weight, bool with_images);
+
     /// The at most 10 items with the highest cosine to the features of `item`, of equal ones the lower item first; neither
     /// the item itself nor items with the same features.
     std::vector<std::int32_t> const& nearest(bool by_image, std::int32_t item);
@@ -73,6 +79,7 @@ private:
     }
     Eigen::MatrixXd const& components(bool of_image);
     Eigen::MatrixXd predicted(bool is_image, Chosen const& chosen);
+    Dataset unadjusted() const;
 
     Dataset const& data_;
     // By modality, texts first. What is not needed is not made.

@@ -45,11 +45,13 @@ struct ItemTable {
 };
 
 /// The parameters with a row for each item that scores depend on, without those that the model holds frozen and without
-/// trained copies of features ("image_embedding", "text_embedding"), which belong to the noise in features.
+/// trained copies of features ("image_embedding", "text_embedding"), which belong to the noise in features, unless
+/// `with_copies`.
 ///
 /// Whether scores depend on a table is tried: its rows are changed, and users' and items' vectors are compared.
-inline std::vector<ItemTable>
-item_tables(AnyModel<float>& model, ParameterArena<float> const& parameters, Dataset const& data) {
+inline std::vector<ItemTable> item_tables(AnyModel<float>& model,
+                                          ParameterArena<float> const& parameters,
+                                          Dataset const& data, bool with_copies = false) {
     auto const n_items = static_cast<std::size_t>(data.n_items);
     auto const n_users = static_cast<std::size_t>(data.n_users);
     auto const frozen = model.frozen();
@@ -71,8 +73,8 @@ item_tables(AnyModel<float>& model, ParameterArena<float> const& parameters, Dat
                                entry.rows == data.textual.columns ||
                                entry.rows == data.visual.columns + data.textual.columns;
         bool const is_table = name.ends_with("embedding") || !is_weight;
-        if ((!is_of_items && !is_of_nodes) || !is_table || name == "image_embedding" ||
-            name == "text_embedding" ||
+        bool const is_copy = name == "image_embedding" || name == "text_embedding";
+        if ((!is_of_items && !is_of_nodes) || !is_table || (is_copy && !with_copies) ||
             std::find(frozen.begin(), frozen.end(), name) != frozen.end())
             continue;
         ItemTable const table{entry.name, entry.rows - n_items, n_items};

@@ -26,6 +26,7 @@
 #include "recsys/models/model.hpp"
 #include "recsys/names.hpp"
 #include "recsys/random.hpp"
+#include "recsys/training/sampler.hpp"
 
 namespace polder::recsys {
 
@@ -53,38 +54,36 @@ inline Settings without_dropout(std::vector<HyperParameterDescription> const& al
 }
 
 /// Batches that are always the same: the train rows in the order of the file, each with one negative, an item of train
-/// that the user does not have in train.
+/// that the user does not have in train. Rows of users who have them all are left out, as in training.
 class FixedBatches {
 public:
     /// Every batch, or `n_batches` of them at equal distances where that is not 0. Throws std::invalid_argument for a
-    /// batch size of 0, std::runtime_error for data without train rows or a user who has all items.
+    /// batch size of 0, and as Sampler. `draws_negatives`: whether the model looks at them.
     FixedBatches(Dataset const& data, std::size_t batch_size, std::uint64_t seed,
-                 std::size_t n_batches = 0) {
+                 std::size_t n_batches = 0, bool draws_negatives = true) {
         if (batch_size == 0) throw std::invalid_argument("batch size = 0, expected at least 1");
         if (data.train.empty())
             throw std::runtime_error("data set '" + data.name + "' has no training rows");
+        auto const rows = draws_negatives ? rows_with_negatives(data) : data.train;
         auto const history = UserItems::distinct(data.train, data.n_users);
         std::vector<std::int32_t> items;
         for (auto const& row : data.train) items.push_back(row.item);
         std::sort(items.begin(), items.end());
         items.erase(std::unique(items.begin(), items.end()), items.end());
-        auto const n = data.train.size(), all = (n + batch_size - 1) / batch_size;
+        auto const n = rows.size(), all = (n + batch_size - 1) / batch_size;
         auto const kept = n_batches == 0 ? all : std::min(n_batches, all);
         for (std::size_t k = 0; k < kept; ++k) {
             auto const number = k * all / kept, begin = number * batch_size;
             Random random(seed, "landscape negatives", number);
             auto& batch = batches_.emplace_back();
             for (std::size_t b = begin; b < std::min(begin + batch_size, n); ++b) {
-                auto const [user, item] = data.train[b];
-                if (history[user].size() == items.size())
-                    throw std::runtime_error("data set '" + data.name + "': user " +
-                                             std::to_string(user) +
-                                             " has all items, so there is no negative");
+                auto const [user, item] = rows[b];
+                bool const has_all = history[user].size() == items.size();
                 batch.users.push_back(user);
                 batch.positives.push_back(item);
                 std::int32_t negative = 0;
                 do negative = items[random.uniform_index(items.size())];
-                while (history.contains(user, negative));
+                while (!has_all && history.contains(user, negative));
                 batch.negatives.push_back(negative);
             }
         }

@@ -17,11 +17,11 @@ enum class Part {
 };
 inline constexpr std::size_t n_parts = 4;
 
-/// Seconds in each part, measured while `active` points here.
+/// Seconds in each part, measured while `active` points here: of the thread that has set it.
 struct Profile {
     std::array<double, n_parts> seconds{};
 
-    static inline Profile* active = nullptr;
+    static inline thread_local Profile* active = nullptr;
 };
 
 /// Adds the time from here to the end of the scope to a part. Parts inside parts count as the outer one.

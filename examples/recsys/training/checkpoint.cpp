@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,8 @@
 #include <nlohmann/json.hpp>
 
 #include <polder/state/state.hpp>
+
+#include "recsys/names.hpp"
 
 namespace polder::recsys {
 
@@ -25,8 +28,17 @@ double number_of_json(Json const& value) {
 
 Json json_of_metrics(Metrics const& metrics) {
     Json json = Json::object();
-    Metrics::visit(metrics, [&](std::string const& name, double value) { json[name] = value; });
+    Metrics::visit(metrics,
+                   [&](std::string const& name, double value) { json[name] = json_number(value); });
     return json;
+}
+
+Metrics metrics_of_json(Json const& json) {
+    Metrics metrics;
+    Metrics::visit(metrics, [&](std::string const& name, double& value) {
+        value = number_of_json(json.at(name));
+    });
+    return metrics;
 }
 
 std::uint64_t fingerprint(Dataset const& data) {
@@ -56,17 +68,12 @@ Json json_of_result(FullSort::Result const& result) {
 }
 
 FullSort::Result result_of_json(Json const& json) {
-    FullSort::Result result;
-    auto const read = [](Metrics& metrics, Json const& values) {
-        Metrics::visit(metrics, [&](std::string const& name, double& value) {
-            value = values.at(name).get<double>();
-        });
+    auto const read = [&](char const* split, char const* users) {
+        auto metrics = metrics_of_json(json.at(split));
+        metrics.n_users = json.at(users).get<std::size_t>();
+        return metrics.n_users == 0 ? not_measured() : metrics;
     };
-    read(result.valid, json.at("valid"));
-    read(result.test, json.at("test"));
-    result.valid.n_users = json.at("valid_users").get<std::size_t>();
-    result.test.n_users = json.at("test_users").get<std::size_t>();
-    return result;
+    return {read("valid", "valid_users"), read("test", "test_users")};
 }
 
 Json json_of_state(TrainingState const& state) {
@@ -77,6 +84,7 @@ Json json_of_state(TrainingState const& state) {
                           {"sharpness", json_number(record.sharpness)},
                           {"cosine", json_number(record.cosine)},
                           {"distance", json_number(record.distance)},
+                          {"gradients", record.gradients},
                           {"train_seconds", record.train_seconds},
                           {"evaluation_seconds", record.evaluation_seconds},
                           {"metrics", record.metrics ? json_of_result(*record.metrics) : Json()}});
@@ -90,10 +98,11 @@ Json json_of_state(TrainingState const& state) {
             {"distance_sum", json_number(state.distance.sum)},
             {"distance_batches", state.distance.steps},
             {"n_downhill", state.n_downhill},
+            {"gradients", state.gradients},
             {"seconds", state.seconds},
             {"epochs", std::move(epochs)},
             {"best_epoch", state.best_epoch},
-            {"best_value", state.best_value},
+            {"best_value", json_number(state.best_value)},
             {"n_without_gain", state.n_without_gain},
             {"best", json_of_result(state.best)}};
 }
@@ -113,6 +122,7 @@ TrainingState state_of_json(Json const& json) {
         state.distance = read_mean("distance");
         state.n_downhill = json.at("n_downhill").get<int>();
     }
+    state.gradients = json.value("gradients", std::size_t{0});
     state.seconds = json.at("seconds").get<double>();
     for (auto const& entry : json.at("epochs")) {
         EpochRecord record;
@@ -121,13 +131,14 @@ TrainingState state_of_json(Json const& json) {
         record.sharpness = number_of_json(entry.at("sharpness"));
         record.cosine = number_of_json(entry.value("cosine", Json()));
         record.distance = number_of_json(entry.value("distance", Json()));
+        record.gradients = entry.value("gradients", std::size_t{0});
         record.train_seconds = entry.at("train_seconds").get<double>();
         record.evaluation_seconds = entry.at("evaluation_seconds").get<double>();
         if (!entry.at("metrics").is_null()) record.metrics = result_of_json(entry.at("metrics"));
         state.epochs.push_back(std::move(record));
     }
     state.best_epoch = json.at("best_epoch").get<int>();
-    state.best_value = json.at("best_value").get<double>();
+    state.best_value = number_of_json(json.at("best_value"));
     state.n_without_gain = json.at("n_without_gain").get<int>();
     state.best = result_of_json(json.at("best"));
     return state;
@@ -159,10 +170,8 @@ Csr<float> read_carried(SafetensorsFile& file, Csr<float> const& like) {
     return graph;
 }
 
-}  // namespace
-
-void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& run,
-              Settings const& notes) {
+// A writer with views of the run as it is.
+SafetensorsWriter writer_of(Trainer& trainer, Json const& run, Settings const& notes) {
     SafetensorsWriter writer;
     add_parameters(writer, trainer.parameters());
     add_parameters(writer, trainer.best_parameters(), best_prefix);
@@ -177,25 +186,82 @@ void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& r
     writer.add_metadata("run", run.dump());
     writer.add_metadata("state", json_of_state(trainer.state()).dump());
     for (auto const& [key, text] : notes) writer.add_metadata(key, text);
-    writer.write(file);
+    return writer;
 }
 
-void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
+}  // namespace
+
+void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& run,
+              Settings const& notes) {
+    writer_of(trainer, run, notes).write(file);
+}
+
+std::string checkpoint_text(Trainer& trainer, Json const& run, Settings const& notes) {
+    std::ostringstream stream;
+    writer_of(trainer, run, notes).write(stream);
+    return stream.str();
+}
+
+Json saved_run(SafetensorsFile const& file) {
     if (file.metadata("format") != checkpoint_format ||
         file.metadata("version") != checkpoint_version)
         file.fail("is not a checkpoint of this version, expected " +
                   std::string(checkpoint_format) + " " + std::string(checkpoint_version));
-    auto const saved = Json::parse(file.metadata("run"), nullptr, false);
+    auto saved = Json::parse(file.metadata("run"), nullptr, false);
     if (!saved.is_object()) file.fail("'run' in the metadata is not a JSON object");
+    return saved;
+}
+
+void require_run(SafetensorsFile const& file, Json const& run) {
+    auto const saved = saved_run(file);
+    auto const is_compared = [](std::string const& key) { return key != "changes"; };
     for (auto const& [key, value] : run.items())
-        if (!saved.contains(key) || saved[key] != value)
+        if (is_compared(key) && (!saved.contains(key) || saved[key] != value))
             file.fail("was made with " + key + " = " +
                       (saved.contains(key) ? saved[key].dump() : std::string("nothing")) +
                       ", this run has " + value.dump());
     for (auto const& [key, value] : saved.items())
-        if (!run.contains(key))
+        if (is_compared(key) && !run.contains(key))
             file.fail("was made with " + key + " = " + value.dump() + ", this run has nothing");
+}
 
+void read_tables(SafetensorsFile& file, ParameterArena<float>& parameters,
+                 std::vector<std::string> const& names) {
+    auto const model = saved_run(file).value("model", std::string("a model"));
+    auto const& arrays = file.arrays();
+    bool const has_best = std::any_of(arrays.begin(), arrays.end(), [](auto const& each) {
+        return each.first.starts_with(best_prefix);
+    });
+    std::string const prefix = has_best ? best_prefix : "";
+    std::vector<std::string> known;
+    ParameterArena<float> tables;
+    for (auto const& entry : parameters.entries()) {
+        known.push_back(entry.name);
+        bool const is_asked_for = std::find(names.begin(), names.end(), entry.name) != names.end();
+        auto const found = arrays.find(prefix + entry.name);
+        if (found == arrays.end() && is_asked_for)
+            file.fail("table '" + entry.name + "': " + model + " has none of that name");
+        if (found == arrays.end() || !(is_asked_for || names.empty())) continue;
+        auto const& shape = found->second.shape;
+        auto const rows = shape.empty() ? 0 : shape[0], cols = shape.size() < 2 ? 1 : shape[1];
+        if (rows != entry.rows || cols != entry.cols)
+            file.fail("table '" + entry.name + "': is " + std::to_string(rows) + " x " +
+                      std::to_string(cols) + " in " + model + ", expected " +
+                      std::to_string(entry.rows) + " x " + std::to_string(entry.cols));
+        tables.add(entry.name, entry.rows, entry.cols);
+    }
+    for (auto const& name : names) require_known("table", name, known);
+    if (tables.size() == 0)
+        file.fail(model + " has no table of that name; expected one of " + listed(known));
+    read_parameters(file, tables, prefix);
+    for (auto const& entry : tables.entries()) {
+        auto const from = tables[entry.name], to = parameters[entry.name];
+        std::copy(from.data, from.data + from.size(), to.data);
+    }
+}
+
+void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run) {
+    require_run(file, run);
     TrainingState state;
     try {
         state = state_of_json(Json::parse(file.metadata("state")));

@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -34,8 +36,11 @@ Json json_number(double value);
 /// The other way round: null becomes not-a-number.
 double number_of_json(Json const& value);
 
-/// {"recall@5": 0.1, ..., "map@50": 0.2}, not rounded.
+/// {"recall@5": 0.1, ..., "map@50": 0.2}, not rounded; null where nothing was measured.
 Json json_of_metrics(Metrics const& metrics);
+
+/// The other way round. Throws nlohmann::json::exception where one is missing.
+Metrics metrics_of_json(Json const& json);
 
 /// A number that tells data sets apart: of all rows of all splits, in order, and of the features (FNV-1a
 /// over words).
@@ -47,9 +52,26 @@ std::uint64_t fingerprint(Dataset const& data);
 void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& run,
               Settings const& notes = {});
 
+/// The same as text, the content of such a file.
+std::string checkpoint_text(Trainer& trainer, Json const& run, Settings const& notes = {});
+
+/// Throws FileError unless `file` is a checkpoint of this version whose run is `run`; the message says in what they
+/// differ. `run` as in save_run, but for "changes".
+void require_run(SafetensorsFile const& file, Json const& run);
+
+/// What the run in `file` says of itself, an object; throws FileError where it is none.
+Json saved_run(SafetensorsFile const& file);
+
+/// Warm start: overwrites tables of `parameters` with those that a checkpoint, also of another model, has of its best epoch
+/// (of its last step, before the first evaluation). `names`: which; without any all that both have. Throws FileError where
+/// the file is no checkpoint, has none of them, or a table is missing on either side or has another shape there; then
+/// `parameters` are as they were.
+void read_tables(SafetensorsFile& file, ParameterArena<float>& parameters,
+                 std::vector<std::string> const& names);
+
 /// Continues the run in `file` with a trainer that was made with the same data, model, optimizer and
-/// options. Throws FileError where the file is no checkpoint, where it is damaged, and where its run
-/// differs from `run` (the message says in what). Then `trainer` is as it was.
+/// options. Throws FileError where the file is no checkpoint, where it is damaged, and as require_run. Then
+/// `trainer` is as it was.
 void load_run(SafetensorsFile& file, Trainer& trainer, Json const& run);
 
 }  // namespace polder::recsys

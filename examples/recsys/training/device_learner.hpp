@@ -74,9 +74,10 @@ class DeviceLearner final : public Learner {
 
 public:
     DeviceLearner(Dataset const& data, std::unique_ptr<ModelOn<B>> model,
-                  std::unique_ptr<AnyOptimizerOn<System>> optimizer, double learning_rate)
+                  std::unique_ptr<AnyOptimizerOn<System>> optimizer, double learning_rate,
+                  TableRates rates)
         : model_(std::move(model)), optimizer_(std::move(optimizer)), learning_rate_(learning_rate),
-          full_sort_(data) {
+          rates_(std::move(rates)), full_sort_(data) {
         forget_losses();
     }
 
@@ -84,11 +85,11 @@ public:
 
     void bind(ParameterArena<float>& parameters, int) override {
         x_.emplace(parameters);
-        freeze(*optimizer_, model_.frozen());
+        group_parameters(*optimizer_, model_.frozen(), rates_);
         optimizer_->bind(*x_);
     }
     void scale_learning_rate(double factor) override {
-        optimizer_->set_learning_rate(learning_rate_ * factor);
+        scale_learning_rates(*optimizer_, learning_rate_, rates_, factor);
     }
     void begin_epoch() override { optimizer_->begin_epoch(); }
 
@@ -142,6 +143,7 @@ private:
     VisitingModel<B> model_;
     std::unique_ptr<AnyOptimizerOn<System>> optimizer_;
     double learning_rate_;
+    TableRates rates_;
     std::optional<Placed> x_;
     DeviceFullSort<B> full_sort_;
     System system_;

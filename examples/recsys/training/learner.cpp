@@ -1,8 +1,10 @@
 #include "recsys/training/learner.hpp"
 
+#include <mutex>
 #include <utility>
 #include <variant>
 
+#include <polder/closure/concurrent.hpp>
 #include <polder/state/state.hpp>
 
 namespace polder::recsys {
@@ -16,22 +18,29 @@ double learning_rate_of(OptimizerOptions const& options) {
 
 HostLearner::HostLearner(std::unique_ptr<AnyModel<float>> model, OptimizerOptions const& optimizer)
     : model_(std::move(model)), optimizer_(make_optimizer(optimizer)),
-      learning_rate_(learning_rate_of(optimizer)) {}
+      learning_rate_(learning_rate_of(optimizer)), rates_(optimizer.rates) {}
 
 void HostLearner::bind(ParameterArena<float>& parameters, int threads) {
     optimizer_->set_threads(threads);
-    freeze(*optimizer_, model_->frozen());
+    group_parameters(*optimizer_, model_->frozen(), rates_);
     optimizer_->bind(parameters);
 }
 
 void HostLearner::scale_learning_rate(double factor) {
-    optimizer_->set_learning_rate(learning_rate_ * factor);
+    scale_learning_rates(*optimizer_, learning_rate_, rates_, factor);
 }
 
 Report HostLearner::step(ParameterArena<float>& parameters, RowsOf const& rows_of) {
-    return optimizer_->step(
-        parameters, [&](ParameterArena<float> const& x, ParameterArena<float>& gradient,
-                        Pass pass) { return model_->loss(x, rows_of(pass), pass, gradient); });
+    std::mutex one_at_a_time;
+    auto const rows = [&](Pass pass) {
+        std::lock_guard const lock(one_at_a_time);
+        return rows_of(pass);
+    };
+    auto const closure = [&](ParameterArena<float> const& x, ParameterArena<float>& gradient,
+                             Pass pass) { return model_->loss(x, rows(pass), pass, gradient); };
+    model_->begin_step();
+    if (model_->is_concurrent()) return optimizer_->step(parameters, concurrent(closure));
+    return optimizer_->step(parameters, closure);
 }
 
 FullSort::Result HostLearner::evaluate(FullSort const& full_sort,

@@ -52,7 +52,7 @@ public:
     /// Before the first step, with initial values. Takes out what the model has frozen.
     virtual void bind(ParameterArena<float>& parameters, int threads) = 0;
 
-    /// From now on the learning rate is that of the optimizer's options, times `factor`.
+    /// From now on learning rates are those of the optimizer's options, times `factor`.
     virtual void scale_learning_rate(double factor) = 0;
 
     /// Tells that the next step is the first of an epoch.
@@ -100,6 +100,7 @@ private:
     std::unique_ptr<AnyModel<float>> model_;
     std::unique_ptr<AnyOptimizer> optimizer_;
     double learning_rate_;
+    TableRates rates_;
 };
 
 /// On the GPU that is current: library polder_recsys_cuda. Throws polder::CudaError where there is none, and what

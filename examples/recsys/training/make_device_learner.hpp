@@ -21,7 +21,8 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, std::string_view mode
     auto optimizer = std::make_unique<AnyOptimizerOn<typename B::System>>(
         make_optimizer_on<typename B::System>(options, reader));
     return std::make_unique<DeviceLearner<B>>(data, make_model_on<B>(model, data, settings),
-                                              std::move(optimizer), learning_rate_of(options));
+                                              std::move(optimizer), learning_rate_of(options),
+                                              options.rates);
 }
 
 }  // namespace polder::recsys::detail

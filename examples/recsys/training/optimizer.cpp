@@ -1,8 +1,11 @@
 // Names, options and their defaults; the methods themselves are in methods_*.cpp.
 #include "recsys/training/optimizer.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -124,6 +127,35 @@ OptimizerOptions parse_optimizer(std::string_view text, OptimizerOptions const& 
             result.values.emplace_back(name, value);
     }
     return result;
+}
+
+TableRates parse_rates(std::string const& text) {
+    TableRates rates;
+    for (std::size_t begin = 0; begin < text.size();) {
+        auto const end = std::min(text.find(',', begin), text.size());
+        auto const part = text.substr(begin, end - begin);
+        auto const equals = part.find('=');
+        auto const rate = equals == std::string::npos
+                              ? std::optional<double>()
+                              : detail::value_of<double>(part.substr(equals + 1));
+        if (equals == 0 || !rate || !std::isfinite(*rate) || *rate < 0)
+            throw std::invalid_argument("rates: '" + part +
+                                        "', expected the name of a table = a rate >= 0");
+        auto name = part.substr(0, equals);
+        for (auto const& each : rates)
+            if (each.first == name)
+                throw std::invalid_argument("rates: '" + name + "' is there twice");
+        rates.emplace_back(std::move(name), *rate);
+        begin = end + 1;
+    }
+    return rates;
+}
+
+std::string to_text(TableRates const& rates) {
+    std::string text;
+    for (auto const& [name, rate] : rates)
+        text += (text.empty() ? "" : ",") + name + "=" + to_text(AnyValue(rate));
+    return text;
 }
 
 std::vector<OptimizerValue> optimizer_values(OptimizerOptions const& options) {

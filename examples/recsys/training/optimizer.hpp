@@ -1,10 +1,13 @@
 /// Optimizers chosen at run time, by the names that the command line uses.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,13 +25,31 @@ using AnyOptimizerOn = polder::AnyOptimizer<ArenaOf<float, System>>;
 using AnyOptimizer = AnyOptimizerOn<HostMemory>;
 using Closure = AnyOptimizer::Closure;
 
-/// Parameters of these names are never perturbed or changed, nor part of any norm. Before the first step.
+/// Learning rates of parameters by name, in place of the optimizer's.
+using TableRates = std::vector<std::pair<std::string, double>>;
+
+/// Before the first step: parameters `frozen` are never perturbed or changed, nor part of any norm, and those in `rates` have
+/// learning rates of their own. Throws std::invalid_argument for a name of the latter that is frozen or twice there.
 template <class Optimizer>
-void freeze(Optimizer& optimizer, std::vector<std::string> const& names) {
-    if (names.empty()) return;
+void group_parameters(Optimizer& optimizer, std::vector<std::string> const& frozen,
+                      TableRates const& rates) {
     auto groups = optimizer.settings().groups();
-    groups.push_back({.name = "frozen", .blocks = names, .frozen = true});
+    if (!frozen.empty()) groups.push_back({.name = "frozen", .blocks = frozen, .frozen = true});
+    for (auto const& [name, rate] : rates) {
+        if (std::find(frozen.begin(), frozen.end(), name) != frozen.end())
+            throw std::invalid_argument("rates: '" + name + "' is not trained");
+        groups.push_back({.name = "rate of " + name, .blocks = {name}, .learning_rate = rate});
+    }
     optimizer.settings().set_groups(std::move(groups));
+}
+
+/// From now on all learning rates are `factor` times what they were at first: `rate`, and those of tables.
+template <class Optimizer>
+void scale_learning_rates(Optimizer& optimizer, double rate, TableRates const& rates,
+                          double factor) {
+    optimizer.set_learning_rate(rate * factor);
+    for (auto const& [name, of_table] : rates)
+        optimizer.settings().group("rate of " + name).learning_rate = of_table * factor;
 }
 
 /// Which optimizer: a method on a base optimizer. Options that are not in `values` have the library's
@@ -38,7 +59,14 @@ struct OptimizerOptions {
     std::string base = "adam";
     Settings
         values{};  ///< for example {"rho", "0.1"}, {"distance", "cosine"}, {"nesterov", "true"}
+    TableRates rates{};  ///< of parameters with learning rates of their own
 };
+
+/// "user_embedding=0.01,item_embedding=1e-4" as rates. Throws std::invalid_argument for a part without '=', a rate that is
+/// not a finite number >= 0, and a name that is there twice.
+TableRates parse_rates(std::string const& text);
+/// The other way round.
+std::string to_text(TableRates const& rates);
 
 /// "sam", "bsam+:rho=0.1:distance=cosine" or "sam:base=sgd:momentum=0.9" as options. Throws
 /// std::invalid_argument for a part without '='.
@@ -56,7 +84,7 @@ std::string to_text(Value const& value) {
 /// was expected.
 std::vector<OptimizerValue> optimizer_values(OptimizerOptions const& options);
 
-/// The optimizer of these options. Throws as `optimizer_values`.
+/// The optimizer of these options, which knows nothing of rates yet. Throws as `optimizer_values`.
 std::unique_ptr<AnyOptimizer> make_optimizer(OptimizerOptions const& options);
 
 /// The option half_steps, for TrainingOptions; false for methods that do not have it. Throws as `optimizer_values`.

@@ -19,12 +19,42 @@
 
 namespace polder::recsys {
 
+/// The users who have every item of train, ascending: there is no negative for their rows.
+inline std::vector<std::int32_t> users_without_negatives(Dataset const& data) {
+    std::vector<bool> occurs(static_cast<std::size_t>(data.n_items));
+    for (auto const& row : data.train) occurs[static_cast<std::size_t>(row.item)] = true;
+    auto const n_items = static_cast<std::size_t>(std::count(occurs.begin(), occurs.end(), true));
+    auto const history = UserItems::distinct(data.train, data.n_users);
+    std::vector<std::int32_t> result;
+    for (std::int32_t user = 0; user < data.n_users; ++user)
+        if (n_items > 0 && history[user].size() == n_items) result.push_back(user);
+    return result;
+}
+
+/// The train rows that have a negative: all but those of users_without_negatives. Throws std::runtime_error for data
+/// without train rows, and where none is left.
+inline std::vector<Interaction> rows_with_negatives(Dataset const& data) {
+    if (data.train.empty())
+        throw std::runtime_error("data set '" + data.name + "' has no training rows");
+    auto const without = users_without_negatives(data);
+    auto rows = data.train;
+    std::erase_if(rows, [&](Interaction const& row) {
+        return std::binary_search(without.begin(), without.end(), row.user);
+    });
+    if (rows.empty())
+        throw std::runtime_error("data set '" + data.name +
+                                 "': every user has all items of the training rows, so there is "
+                                 "no negative");
+    return rows;
+}
+
 /// Batches of the train rows, as a function of (seed, epoch, number of the batch) alone.
 ///
 /// Every epoch takes all rows in a new uniform random order, cut into consecutive batches of
 /// `batch_size`; the last one may be shorter. Each row gets one negative: uniform over the distinct
 /// items of train, drawn again while it is in the user's train history. Items of valid and test are
-/// negatives like others.
+/// negatives like others. A user who has every item of train has no negative: those rows are left out, unless the
+/// model does not look at negatives; then any item stands in their place.
 ///
 /// Methods with a mixed loss ("+") take a second batch in each step. Theirs come from a second
 /// permutation of the same epoch, independent of the first, with negatives of their own: in an
@@ -33,26 +63,20 @@ namespace polder::recsys {
 /// the epoch's first. The BSAM paper leaves open which.
 class Sampler {
 public:
-    /// `data` must outlive the sampler. Throws std::runtime_error for an empty train split and for
-    /// a user who has all items of train, so that no negative exists; std::invalid_argument for a
-    /// batch size of 0.
+    /// Throws std::runtime_error for an empty train split and where there is no negative for any row;
+    /// std::invalid_argument for a batch size of 0. `draws_negatives`: whether the model looks at them.
     Sampler(Dataset const& data, std::size_t batch_size, std::uint64_t seed,
-            bool half_steps = false)
-        : rows_(data.train), batch_size_(batch_size), seed_(seed), half_steps_(half_steps),
+            bool half_steps = false, bool draws_negatives = true)
+        : rows_(draws_negatives ? rows_with_negatives(data) : data.train), batch_size_(batch_size),
+          seed_(seed), half_steps_(half_steps),
           history_(UserItems::distinct(data.train, data.n_users)) {
         if (rows_.empty())
             throw std::runtime_error("data set '" + data.name + "' has no training rows");
         if (batch_size == 0) throw std::invalid_argument("batch size = 0, expected at least 1");
         std::vector<bool> occurs(static_cast<std::size_t>(data.n_items));
-        for (auto const& row : rows_) occurs[static_cast<std::size_t>(row.item)] = true;
+        for (auto const& row : data.train) occurs[static_cast<std::size_t>(row.item)] = true;
         for (std::int32_t item = 0; item < data.n_items; ++item)
             if (occurs[static_cast<std::size_t>(item)]) items_.push_back(item);
-        for (std::int32_t user = 0; user < data.n_users; ++user)
-            if (history_[user].size() == items_.size())
-                throw std::runtime_error("data set '" + data.name + "': user " +
-                                         std::to_string(user) + " has all " +
-                                         std::to_string(items_.size()) +
-                                         " items of the training rows, so there is no negative");
     }
 
     /// Steps of an epoch, which are the batches of each role: ceil(train rows / batch size), or with half_steps half
@@ -102,13 +126,14 @@ private:
             auto const& row = rows_[stream.order[begin + b]];
             stream.users[b] = row.user;
             stream.positives[b] = row.item;
+            bool const has_all = history_[row.user].size() == items_.size();
             do {
                 stream.negatives[b] = items_[random.uniform_index(items_.size())];
-            } while (history_.contains(row.user, stream.negatives[b]));
+            } while (!has_all && history_.contains(row.user, stream.negatives[b]));
         }
     }
 
-    std::span<Interaction const> rows_;
+    std::vector<Interaction> rows_;
     std::size_t batch_size_;
     std::uint64_t seed_;
     bool half_steps_;

@@ -1,15 +1,21 @@
 #include "recsys/training/trainer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <polder/closure/non_finite.hpp>
 #include <polder/closure/pass.hpp>
+
+#include "recsys/models/negatives.hpp"
+#include "recsys/names.hpp"
 
 namespace polder::recsys {
 
@@ -17,13 +23,6 @@ namespace {
 
 // Nobody waits for a device after each batch.
 constexpr std::size_t batches_between_looks = 64;
-
-// The batch becomes one of its rows: methods that ask for single samples may ask for more than it has.
-void keep_row(Triples& batch, std::size_t sample) {
-    auto const row = sample % batch.users.size();
-    for (auto* ids : {&batch.users, &batch.positives, &batch.negatives})
-        if (!ids->empty()) *ids = ids->subspan(row, 1);
-}
 
 double now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
@@ -48,22 +47,32 @@ void TrainingOptions::validate() const {
     require(batch_size >= 1, "batch size", batch_size, "at least 1");
     require(eval_step >= 1, "evaluation step", eval_step, "at least 1");
     require(stopping_step >= 0, "stopping step", stopping_step, "at least 0");
+    require(eval_users >= 0, "users of an evaluation", eval_users, "at least 0");
     require(threads >= 1, "threads", threads, "at least 1");
+    require(micro_batches >= 1 && micro_batches <= batch_size, "micro-batches", micro_batches,
+            "1 to the batch size");
     require(std::isfinite(decay_factor) && decay_factor > 0, "learning rate decay", decay_factor,
             "a number > 0");
     require(std::isfinite(decay_epochs) && decay_epochs > 0, "epochs of learning rate decay",
             decay_epochs, "a number > 0");
     static_cast<void>(Metrics{}[valid_metric]);
+    static std::vector<std::string> const selections{"best", "last"};
+    require_known("selection of an epoch", select, selections);
+    if (stop != "valid" && stop != "loss")
+        throw std::invalid_argument("stop = '" + stop + "', expected valid or loss");
 }
 
 Trainer::Trainer(Dataset const& data, Learner& learner, TrainingOptions options)
-    : learner_(learner), options_(valid(std::move(options))),
+    : data_(data), learner_(learner), options_(valid(std::move(options))),
       sampler_(data, static_cast<std::size_t>(options_.batch_size), options_.seed,
-               options_.half_steps),
-      full_sort_(data) {
-    if (data.valid.empty())
+               options_.half_steps, draws_negatives(learner.model().name())),
+      full_sort_(data),
+      between_epochs_(
+          data, {.users = static_cast<std::size_t>(options_.eval_users), .seed = options_.seed}) {
+    if (data.valid.empty() && !selects_last())
         throw std::runtime_error("data set '" + data.name +
-                                 "' has no validation rows (x_label 1) to choose an epoch by");
+                                 "' has no validation rows (x_label 1) to choose an epoch by; "
+                                 "--select last takes the last epoch");
     learner_.model().declare(parameters_);
     learner_.model().initialise(parameters_, options_.seed);
     learner_.bind(parameters_, options_.threads);
@@ -71,9 +80,11 @@ Trainer::Trainer(Dataset const& data, Learner& learner, TrainingOptions options)
 
 Ending Trainer::run(TrainingObserver& observer) {
     Learner::RowsOf const rows_of = [this](Pass pass) {
-        auto batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
-        if (pass.sample >= 0) keep_row(batch, static_cast<std::size_t>(pass.sample));
-        return batch;
+        ++state_.gradients;
+        auto const batch = sampler_.batch(pass.batch, state_.epoch, state_.batch);
+        if (pass.sample < 0) return batch;
+        // Methods that ask for single samples may ask for more than there are.
+        return batch.rows(static_cast<std::size_t>(pass.sample) % batch.size(), 1);
     };
     while (state_.epoch < options_.epochs && !is_stopped_early()) {
         learner_.scale_learning_rate(decay(state_.epoch));
@@ -106,6 +117,7 @@ Ending Trainer::run(TrainingObserver& observer) {
         finish_epoch();
         observer.after_epoch(*this);
     }
+    evaluate_best_on_all();
     return is_stopped_early() ? Ending::early_stopping : Ending::all_epochs;
 }
 
@@ -124,6 +136,21 @@ Representations<float> Trainer::best_representations() {
 std::vector<UserHits> Trainer::best_test_hits() {
     return full_sort_.test_hits(best_representations(), options_.threads);
 }
+
+// Evaluations since the best.
+int Trainer::n_without_gain() const {
+    if (options_.stop == "valid") return state_.n_without_gain;
+    double lowest = std::numeric_limits<double>::infinity();
+    int n = 0;
+    for (auto const& epoch : state_.epochs) {
+        if (!epoch.metrics) continue;
+        n = epoch.loss < lowest ? 0 : n + 1;
+        lowest = std::min(lowest, epoch.loss);
+    }
+    return n;
+}
+
+PairLoss Trainer::best_pair_loss() { return pair_loss(data_, best_representations()); }
 
 double Trainer::decay(int epoch) const {
     return std::pow(options_.decay_factor, static_cast<double>(epoch) / options_.decay_epochs);
@@ -180,23 +207,30 @@ void Trainer::finish_epoch() {
     record.sharpness = state_.sharpness.value();
     record.cosine = state_.cosine.value();
     record.distance = state_.distance.value();
+    record.gradients = state_.gradients;
     record.train_seconds = state_.seconds;
-    if ((state_.epoch + 1) % options_.eval_step == 0) {
+    bool const is_result = selects_last() && state_.epoch + 1 == options_.epochs;
+    if ((state_.epoch + 1) % options_.eval_step == 0 || is_result) {
         auto const start = now();
-        record.metrics = learner_.evaluate(full_sort_, parameters_, options_.threads);
+        record.metrics = learner_.evaluate(between_epochs_, parameters_, options_.threads);
         record.evaluation_seconds = now() - start;
         compare_with_best(*record.metrics);
     }
     state_.epochs.push_back(std::move(record));
     ++state_.epoch;
-    state_.batch = 0;
+    state_.batch = state_.gradients = 0;
     state_.loss_sum = state_.seconds = 0;
     state_.sharpness = state_.cosine = state_.distance = {};
 }
 
+void Trainer::evaluate_best_on_all() {
+    if (options_.eval_users == 0 || state_.best_epoch < 0) return;
+    state_.best = full_sort_(best_representations(), options_.threads);
+}
+
 void Trainer::compare_with_best(FullSort::Result const& metrics) {
     double const value = round_to_4_decimals(metrics.valid[options_.valid_metric]);
-    if (value > state_.best_value) {
+    if (value > state_.best_value || selects_last()) {
         state_.best_value = value;
         state_.best_epoch = state_.epoch;
         state_.best = metrics;

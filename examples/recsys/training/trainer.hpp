@@ -16,6 +16,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/evaluation/full_sort.hpp"
 #include "recsys/evaluation/metrics.hpp"
+#include "recsys/evaluation/pair_loss.hpp"
 #include "recsys/models/model.hpp"
 #include "recsys/tape/csr.hpp"
 #include "recsys/training/learner.hpp"
@@ -31,12 +32,25 @@ struct TrainingOptions {
     int eval_step = 1;         ///< epochs from one evaluation to the next
     int stopping_step = 20;    ///< evaluations without a gain that are tolerated
     std::string valid_metric = "recall@20";
+    /// Which epoch is the result: "best" in validation, or the "last" one, which needs no validation rows and knows no
+    /// early stopping.
+    std::string select = "best";
+    /// What has to gain: "valid", the valid metric, or "loss", the training loss. The best epoch is that of the valid
+    /// metric in both cases.
+    std::string stop = "valid";
     /// In epoch e (from 0) the learning rate is the optimizer's, times decay_factor^(e / decay_epochs).
     double decay_factor = 1;
     double decay_epochs = 50;
+    /// Evaluations between epochs rank so many users, drawn by the seed; 0: all. The metrics of the best epoch are those of all
+    /// users.
+    int eval_users = 0;
     bool half_steps = false;  ///< a step takes two batches, see Sampler
     int threads =
         1;  ///< of everything but the model, which has its own; results do not depend on it
+    /// How the model is made (models/micro_batches.hpp, models/two_models.hpp): the parts that it computes a batch in, and
+    /// whether it answers for both batches of a step at once.
+    int micro_batches = 1;
+    bool parallel_batches = false;
 
     /// Throws std::invalid_argument with name, value and range of what is out of range.
     void validate() const;
@@ -52,6 +66,9 @@ struct EpochRecord {
     /// a device every 64th batch and the last of the epoch.
     double cosine = std::numeric_limits<double>::quiet_NaN();
     double distance = std::numeric_limits<double>::quiet_NaN();
+    /// Gradients of the loss of a batch, or of one row of it, that the epoch's steps took; 0 in checkpoints of before
+    /// they were counted.
+    std::size_t gradients = 0;
     double train_seconds = 0;  ///< batches and steps
     double evaluation_seconds = 0;
     std::optional<FullSort::Result> metrics;  ///< in epochs that were evaluated
@@ -80,12 +97,13 @@ struct TrainingState {
     std::size_t batch = 0;                 ///< the next batch
     double loss_sum = 0, seconds = 0;      ///< over this epoch's batches so far
     StepMean sharpness, cosine, distance;  ///< of this epoch's batches so far, see EpochRecord
+    std::size_t gradients = 0;             ///< of this epoch's batches so far, see EpochRecord
     int n_downhill = 0;                    ///< measured batches in a row with a cosine below 0
     std::vector<EpochRecord> epochs;       ///< finished epochs
-    int best_epoch = -1;                   ///< -1: none yet
-    double best_value = -1;                ///< of the valid metric, rounded
-    int n_without_gain = 0;                ///< evaluations since the best
-    FullSort::Result best;                 ///< metrics of the best epoch
+    int best_epoch = -1;                   ///< the result so far; -1: none yet
+    double best_value = -1;  ///< of the valid metric there, rounded; NaN: not measured
+    int n_without_gain = 0;  ///< evaluations since the best
+    FullSort::Result best;   ///< metrics of the best epoch; of eval_users until training has ended
 };
 
 /// Why training ended.
@@ -119,14 +137,15 @@ public:
 /// Early stopping looks at the valid metric rounded to 4 decimals. An evaluation is a gain if its
 /// value is higher than all before; after stopping_step + 1 evaluations in a row without a gain,
 /// training ends. The result is the metrics of the best epoch; its parameters are kept beside the
-/// current ones.
+/// current ones. With select = "last" every evaluation is the result until the next one, and the last epoch is always
+/// evaluated.
 ///
 /// The course of training depends on data, model, optimizer and options, but not on threads, nor on
 /// being interrupted and continued.
 class Trainer {
 public:
     /// `data` and `learner` must outlive the trainer. Sets initial values. Throws std::runtime_error for data
-    /// without validation rows.
+    /// without validation rows, unless the last epoch is selected.
     Trainer(Dataset const& data, Learner& learner, TrainingOptions options);
 
     Trainer(Trainer const&) = delete;
@@ -156,6 +175,9 @@ public:
     /// What the lists of these hit in test.
     std::vector<UserHits> best_test_hits();
 
+    /// The loss of these on fixed pairs of train and valid.
+    PairLoss best_pair_loss();
+
     /// What was not finite, after Ending::not_finite.
     std::string const& message() const { return message_; }
 
@@ -173,18 +195,22 @@ public:
                  TrainingState state, Csr<float> carried);
 
 private:
-    bool is_stopped_early() const { return state_.n_without_gain > options_.stopping_step; }
+    bool selects_last() const { return options_.select == "last"; }
+    int n_without_gain() const;
+    bool is_stopped_early() const { return n_without_gain() > options_.stopping_step; }
     double decay(int epoch) const;
     void enter_epoch(int epoch);
     void note_ascent(double cosine, double distance);
     bool take_losses();
     void finish_epoch();
     void compare_with_best(FullSort::Result const& metrics);
+    void evaluate_best_on_all();
 
+    Dataset const& data_;
     Learner& learner_;
     TrainingOptions options_;
     Sampler sampler_;
-    FullSort full_sort_;
+    FullSort full_sort_, between_epochs_;
     ParameterArena<float> parameters_, best_parameters_;
     TrainingState state_;
     int model_epoch_ = -1;  // the one that the model was told of last

@@ -22,6 +22,8 @@
 #include <polder/engine/sweep.hpp>
 #include <polder/error.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/message.hpp>
+#include <polder/moved_from.hpp>
 
 namespace polder {
 
@@ -39,7 +41,7 @@ struct WeightAverageOptions {
 ///     averaged.step(x, closure);
 ///     averaged.copy_to(y);  // y is like x
 template <class Optimizer>
-class WeightAverage {
+class POLDER_OPENMP_MARK WeightAverage {
 public:
     WeightAverage() requires std::default_initializable<Optimizer> : WeightAverage(Optimizer{}) {}
     /// Throws std::invalid_argument where the decay is out of range.
@@ -47,18 +49,26 @@ public:
         : optimizer_(std::move(optimizer)), options_(options) {
         require_decay("decay", options.decay);
     }
+    WeightAverage(WeightAverage const&) = default;
+    WeightAverage(WeightAverage&&) = default;
+    /// Where memory is missing, optimizer and average are as they were.
+    WeightAverage& operator=(WeightAverage const& other) { return *this = WeightAverage(other); }
+    WeightAverage& operator=(WeightAverage&&) = default;
+    ~WeightAverage() = default;
 
     /// A step of the optimizer, and then one of the average, unless the step was skipped.
     template <class C, class... Closures>
     Report step(C& x, Closures&&... closures) {
+        auto& memory = prepare(x);  // what may fail comes before x moves
         Report const report = optimizer_.step(x, std::forward<Closures>(closures)...);
-        if (!report.skipped) update(x);
+        if (!report.skipped) update(memory, x);
         return report;
     }
     template <class C, class Closure>
     Report step_in_place(C& x, C& gradient, Closure&& closure) {
+        auto& memory = prepare(x);
         Report const report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
-        if (!report.skipped) update(x);
+        if (!report.skipped) update(memory, x);
         return report;
     }
 
@@ -67,15 +77,15 @@ public:
     template <class C>
     void copy_to(C& y) {
         using T = scalar_t<C>;
-        of<T>().for_each_piece(y, 1,
-                               [](std::size_t length, T* a, T* at) { std::copy_n(a, length, at); });
+        begun<T>().for_each_piece(
+            y, 1, [](std::size_t length, T* a, T* at) { std::copy_n(a, length, at); });
     }
 
     /// Exchanges the average and x. Call it before evaluation, and again before training goes on.
     template <class C>
     void swap(C& x) {
         using T = scalar_t<C>;
-        of<T>().for_each_piece(
+        begun<T>().for_each_piece(
             x, 1, [](std::size_t length, T* a, T* at) { std::swap_ranges(a, a + length, at); });
     }
 
@@ -124,7 +134,7 @@ private:
         }
         // As detail::collect asks for them.
         Layout const& layout() const noexcept { return layout_; }
-        std::vector<T*>& table(ArrayId) { return blocks; }
+        std::span<T*> table(ArrayId) { return blocks; }
         void table_is_filled(ArrayId) {}
     };
     // a = decay a + gain x.
@@ -138,10 +148,14 @@ private:
     };
 
     template <class T>
-    Memory<T>& of() {
-        if (std::holds_alternative<std::monostate>(memory_)) {
+    Memory<T>& begun() {
+        if (calls_ == 0) {
             POLDER_THROW std::logic_error("polder: there is no average before the first step");
         }
+        return of<T>();
+    }
+    template <class T>
+    Memory<T>& of() {
         auto* memory = std::get_if<Memory<T>>(&memory_);
         if (memory == nullptr) {
             POLDER_THROW std::invalid_argument(
@@ -155,6 +169,8 @@ private:
         static_assert(std::is_same_v<memory_space_t<C>, HostMemory>,
                       "polder: WeightAverage takes parameters in the host's memory");
         using T = scalar_t<C>;
+        if (moved_from_.is())
+            detail::wrong_call("this optimizer has been moved from; assign one to it first");
         if (std::holds_alternative<std::monostate>(memory_)) {
             std::vector<std::size_t> sizes;
             for_each_block(x, [&](T*, std::size_t size) { sizes.push_back(size); });
@@ -169,10 +185,9 @@ private:
         return memory;
     }
 
-    template <class C>
-    void update(C& x) {
-        using T = scalar_t<C>;
-        auto& memory = prepare(x);
+    // memory: as prepare(x) has returned it.
+    template <class T, class C>
+    void update(Memory<T>& memory, C& x) {
         // As long as the average has not begun, it is x itself.
         double const decay = calls_++ < options_.start || averaged_steps_ == 0 ? 0 : options_.decay;
         if (calls_ > options_.start) ++averaged_steps_;
@@ -184,6 +199,7 @@ private:
 
     Optimizer optimizer_;
     WeightAverageOptions options_;
+    detail::MovedFrom moved_from_;
     std::variant<std::monostate, Memory<float>, Memory<double>> memory_;
     std::uint64_t averaged_steps_ = 0;
     std::uint64_t calls_ = 0;

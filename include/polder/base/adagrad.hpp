@@ -7,6 +7,7 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/pack.hpp>
 
 namespace polder {
 
@@ -44,13 +45,14 @@ struct Adagrad {
 
     template <class T>
     struct Rule {
+        static constexpr bool takes_packs = true;
         T rate, weight_decay, sign, eps;
         template <class V>
         POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
             auto& [s] = state;
             V const h = sign * u + weight_decay * x;
             s = s + h * h;
-            return x - rate * (h / (std::sqrt(s) + eps));
+            return x - rate * (h / (square_root(s) + eps));
         }
     };
     template <class T>

@@ -8,6 +8,7 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/pack.hpp>
 
 namespace polder {
 
@@ -44,26 +45,34 @@ struct Adam {
 
     /// Without amsgrad.
     static constexpr std::array<std::string_view, 2> state_names{"exp_avg", "exp_avg_sq"};
+    static constexpr int first_moment = 0;
     template <class T>
     struct Rule {
+        static constexpr bool takes_packs = true;
         T weight_decay, sign, beta1, gain1, beta2, gain2, rate, root_scale, eps;
 
         template <class V>
         POLDER_INLINE V operator()(V x, V u, std::array<V, 2>& state) const {
-            auto& [m, v] = state;
-            advance(x, u, m, v);
-            return move(x, m, v);
+            return plain()(x, decayed(x, u), state);
         }
         template <class V>
-        POLDER_INLINE void advance(V x, V u, V& m, V& v) const {
-            V const h = sign * u + weight_decay * x;
+        POLDER_INLINE V decayed(V x, V u) const {
+            return sign * u + weight_decay * x;
+        }
+        template <class V>
+        POLDER_INLINE void advance(V h, V& m, V& v) const {
             m = beta1 * m + gain1 * h;
             v = beta2 * v + gain2 * (h * h);
         }
         template <class V>
         POLDER_INLINE V move(V x, V m, V v) const {
-            return x - rate * m / (std::sqrt(v) * root_scale + eps);
+            return x - rate * m / (square_root(v) * root_scale + eps);
         }
+
+        /// The rule without weight decay, descending: h = u.
+        struct Plain;
+        bool is_plain() const { return weight_decay == 0 && sign == 1; }
+        POLDER_INLINE Plain plain() const { return {*this}; }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
@@ -80,17 +89,30 @@ struct Adam {
     POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const;
 };
 
+template <class T>
+struct Adam::Rule<T>::Plain {
+    static constexpr bool takes_packs = true;
+    Rule of;
+    template <class V>
+    POLDER_INLINE V operator()(V x, V h, std::array<V, 2>& state) const {
+        auto& [m, v] = state;
+        of.advance(h, m, v);
+        return of.move(x, m, v);
+    }
+};
+
 /// With amsgrad.
 struct Adam::Amsgrad : Adam {
     static constexpr std::array<std::string_view, 3> state_names{"exp_avg", "exp_avg_sq",
                                                                  "max_exp_avg_sq"};
     template <class T>
     struct Rule {
+        static constexpr bool takes_packs = true;
         Adam::Rule<T> adam;
         template <class V>
         POLDER_INLINE V operator()(V x, V u, std::array<V, 3>& state) const {
             auto& [m, v, w] = state;
-            adam.advance(x, u, m, v);
+            adam.advance(adam.decayed(x, u), m, v);
             w = w < v ? v : w;
             return adam.move(x, m, w);
         }

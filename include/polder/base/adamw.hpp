@@ -50,14 +50,31 @@ struct AdamW {
 template <class OfAdam>
 struct AdamW::Form : AdamW {
     static constexpr auto state_names = OfAdam::state_names;
+    static constexpr int first_moment = OfAdam::first_moment;
     template <class T>
     struct Rule {
+        static constexpr bool takes_packs = true;
         typename OfAdam::template Rule<T> adam;
         T decay;
         template <class V, std::size_t n>
         POLDER_INLINE V operator()(V x, V u, std::array<V, n>& state) const {
             return adam(decay * x, u, state);
         }
+
+        /// The rule where Adam's part is plain (base/adam.hpp).
+        template <class OfPlain>
+        struct Plain {
+            static constexpr bool takes_packs = true;
+            OfPlain adam;
+            T decay;
+            template <class V, std::size_t n>
+            POLDER_INLINE V operator()(V x, V h, std::array<V, n>& state) const {
+                return adam(decay * x, h, state);
+            }
+        };
+        bool is_plain() const { return adam.is_plain(); }
+        auto plain() const requires requires { adam.plain(); }
+        { return Plain<decltype(adam.plain())>{adam.plain(), decay}; }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {

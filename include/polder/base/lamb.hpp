@@ -9,6 +9,7 @@
 #include <polder/config.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/pack.hpp>
 #include <polder/run/descent.hpp>
 
 namespace polder {
@@ -63,7 +64,7 @@ struct LAMB {
         std::apply(
             [&](auto const&... more) {
                 Move<LAMB, decltype(d.bypass), decltype(d.extra.pass)> const move{
-                    *this, d.bypass, d.extra.pass, norms[0], norms[1], d.ahead};
+                    *this, d.bypass, d.extra.pass, norms[0], norms[1], d.ahead, d.rate};
                 if constexpr (stage == Stage::last || stage == Stage::again) {
                     run.map_last(move, Written{d.to}, d.from, next, d.bypass_gradients, more...);
                 } else {
@@ -86,7 +87,7 @@ struct LAMB {
         }
         template <class V>
         POLDER_INLINE V direction(V x, std::array<V, 2> const& state) const {
-            return state[0] / correction1 / (std::sqrt(state[1] / correction2) + eps) +
+            return state[0] / correction1 / (square_root(state[1] / correction2) + eps) +
                    weight_decay * x;
         }
     };
@@ -138,9 +139,10 @@ struct LAMB {
         BypassOf bypass;
         Extra extra;
         ValueId x2, r2;  // of this block
-        double ahead;
+        double ahead, factor;
         template <class T, class OfBypass, class OfExtra>
         struct At {
+            static constexpr bool takes_packs = detail::takes_packs<OfExtra>;
             Rule<T> rule;
             T rate;
             OfBypass bypass;
@@ -154,7 +156,7 @@ struct LAMB {
         };
         template <class T>
         POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
-            Base const own = here.own(base);
+            Base const own = detail::scaled(here.own(base), factor);
             double const xx = here[x2], rr = here[r2];
             double const ratio = here.adaptive() && xx > 0 && rr > 0 ? std::sqrt(xx / rr) : 1;
             auto const of_bypass = bypass.at(here, own);

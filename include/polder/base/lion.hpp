@@ -31,6 +31,7 @@ struct Lion {
     }
 
     static constexpr std::array<std::string_view, 1> state_names{"exp_avg"};
+    static constexpr int first_moment = 0;
     template <class T>
     struct Rule {
         T rate, weight_decay, sign, beta1, gain1, beta2, gain2;

@@ -8,6 +8,7 @@
 
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/pack.hpp>
 
 namespace polder {
 
@@ -60,9 +61,11 @@ struct RMSprop::Form : RMSprop {
         if (heavy) names[states - 1] = "momentum_buffer";
         return names;
     }();
+    static constexpr int first_moment = heavy ? static_cast<int>(states) - 1 : -1;
 
     template <class T>
     struct Rule {
+        static constexpr bool takes_packs = true;
         T rate, weight_decay, sign, alpha, gain, eps, momentum;
 
         template <class V>
@@ -75,9 +78,9 @@ struct RMSprop::Form : RMSprop {
                 V& a = state[1];
                 a = alpha * a + gain * h;
                 V const variance = v - a * a;  // rounding may make it negative
-                r = h / (std::sqrt(variance < 0 ? V(0) : variance) + eps);
+                r = h / (square_root(variance < 0 ? V{} : variance) + eps);
             } else {
-                r = h / (std::sqrt(v) + eps);
+                r = h / (square_root(v) + eps);
             }
             if constexpr (heavy) {
                 V& b = state[states - 1];

@@ -68,6 +68,7 @@ struct SGD {
 /// With momentum.
 struct SGD::HeavyBall : SGD {
     static constexpr std::array<std::string_view, 1> state_names{"momentum_buffer"};
+    static constexpr int first_moment = 0;
     template <class T>
     struct Rule {
         T learning_rate, weight_decay, sign, momentum, gain;
@@ -90,6 +91,7 @@ struct SGD::HeavyBall : SGD {
 /// With momentum, looking ahead.
 struct SGD::Nesterov : SGD {
     static constexpr std::array<std::string_view, 1> state_names{"momentum_buffer"};
+    static constexpr int first_moment = 0;
     template <class T>
     struct Rule {
         T learning_rate, weight_decay, sign, momentum;

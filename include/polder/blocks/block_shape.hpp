@@ -1,7 +1,12 @@
-/// How the coordinates of one block form a matrix.
+/// How the coordinates of one block form a matrix, and what is known of the blocks of a container.
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <polder/config.hpp>
 
 namespace polder {
 
@@ -15,5 +20,22 @@ struct BlockShape {
 
     friend constexpr bool operator==(BlockShape, BlockShape) = default;
 };
+
+namespace detail {
+
+// The blocks of the parameters, in order.
+struct Blocks {
+    std::vector<std::string> names;
+    std::vector<BlockShape> shapes;
+    std::vector<std::size_t> sizes;
+
+    POLDER_COLD void add(std::string name, std::size_t size, BlockShape const& shape) {
+        names.push_back(std::move(name));
+        shapes.push_back(shape);
+        sizes.push_back(size);
+    }
+};
+
+}  // namespace detail
 
 }  // namespace polder

@@ -35,6 +35,7 @@
 #include <polder/blocks/block.hpp>
 #include <polder/blocks/block_shape.hpp>
 #include <polder/blocks/memory_space.hpp>
+#include <polder/config.hpp>
 #include <polder/error.hpp>
 
 namespace polder {
@@ -304,7 +305,7 @@ void for_each_block(C& container, F&& f) {
 /// Calls f(std::string const& name, pointer, size, BlockShape) for each block, in the same order. The name
 /// is the way to the block, joined by dots: keys of maps, names of members and of an arena's matrices,
 /// indices of everything else ("layers.0.weight"); a container that is one block calls it "parameters".
-/// Throws std::invalid_argument unless Members<...>::names() has one name for each member.
+/// Throws std::invalid_argument unless `Members<...>::names()` has one name for each member.
 template <parameter_container C, class F>
 void for_each_named_block(C& container, F&& f) {
     detail::visit_leaves(
@@ -321,5 +322,19 @@ void for_each_named_block(C& container, F&& f) {
         },
         detail::Path{});
 }
+
+namespace detail {
+
+// The names, shapes and sizes of all blocks.
+template <class C>
+POLDER_COLD Blocks blocks_of(C& container) {
+    Blocks blocks;
+    for_each_named_block(container,
+                         [&](std::string const& name, auto*, std::size_t size,
+                             BlockShape const& shape) { blocks.add(name, size, shape); });
+    return blocks;
+}
+
+}  // namespace detail
 
 }  // namespace polder

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/Functions.h>
 #include <ATen/core/Tensor.h>
 #include <torch/ordered_dict.h>
 
@@ -19,7 +20,8 @@
 
 namespace polder {
 
-/// Dense, contiguous tensors of T (float or double) in the CPU's memory, each of them a named block.
+/// Dense tensors of T (float or double) in the CPU's memory, each of them a named block: contiguous, transposed, channels last,
+/// or with their dimensions in any other order, as long as there are no gaps between elements.
 ///
 ///     polder::TorchTensors<float> x(net->named_parameters());
 ///     auto gradient = x.gradients();
@@ -36,7 +38,8 @@ namespace polder {
 /// A copy has tensors of its own, and an assignment copies values into the tensors at hand.
 ///
 /// Every function that reads a tensor throws std::invalid_argument with its name where it is undefined,
-/// of another scalar type, on another device, sparse, or not contiguous.
+/// of another scalar type, on another device, sparse, or has gaps or elements that share memory. A gradient whose elements lie
+/// in another order than the tensor's is replaced by a copy in that order.
 template <std::floating_point T>
 class TorchTensors {
 public:
@@ -122,13 +125,12 @@ public:
         for (std::size_t k = 0; k < tensors_.size(); ++k) {
             if (are_gradients_ && !tensors_[k].grad().defined()) {
                 f(names_[k], static_cast<T*>(nullptr),
-                  static_cast<std::size_t>(tensors_[k].numel()),
-                  detail::shape_of_extents(tensors_[k].sizes(), true));
+                  static_cast<std::size_t>(tensors_[k].numel()), shape_of(tensors_[k]));
                 continue;
             }
-            at::Tensor const tensor = checked(k);
+            at::Tensor const tensor = are_gradients_ ? gradient_in_order(k) : checked(k);
             f(names_[k], tensor.template data_ptr<T>(), static_cast<std::size_t>(tensor.numel()),
-              detail::shape_of_extents(tensor.sizes(), true));
+              shape_of(tensor));
         }
     }
 
@@ -151,6 +153,29 @@ private:
     }
     void check_all() const {
         for (std::size_t k = 0; k < tensors_.size(); ++k) checked(k);
+    }
+
+    // The tensor as a matrix of its first extent by the others, where its elements lie in such an order.
+    static BlockShape shape_of(at::Tensor const& tensor) {
+        if (tensor.is_contiguous()) return detail::shape_of_extents(tensor.sizes(), true);
+        auto const size = static_cast<std::size_t>(tensor.numel());
+        auto const rows = static_cast<std::size_t>(tensor.size(0));
+        if (tensor.stride(0) * tensor.size(0) == tensor.numel()) return {rows, size / rows, true};
+        if (tensor.stride(0) == 1) return {rows, size / rows, false};
+        return {size, 1, true};
+    }
+    // The gradient, its elements in the order of the tensor's.
+    at::Tensor gradient_in_order(std::size_t k) {
+        at::Tensor const gradient = checked(k);
+        at::Tensor const& tensor = tensors_[k];
+        if (gradient.strides() == tensor.strides() ||
+            (gradient.is_contiguous() && tensor.is_contiguous()))
+            return gradient;
+        at::Tensor const copy =
+            at::empty_strided(tensor.sizes(), tensor.strides(), gradient.options());
+        copy.copy_(gradient.detach());
+        tensors_[k].mutable_grad() = copy;
+        return copy;
     }
 
     at::Tensor checked(std::size_t k) const {
@@ -180,8 +205,9 @@ private:
             refuse(k, std::string("its scalars are ") + c10::toString(tensor.scalar_type()) +
                           ", expected " + c10::toString(scalar));
         }
-        if (!tensor.is_contiguous()) {
-            refuse(k, "it is not contiguous; make the parameter of tensor.contiguous()");
+        if (!are_gradients_ && !tensor.is_non_overlapping_and_dense()) {
+            refuse(k, "there are gaps between its elements, or elements share memory; make the "
+                      "parameter of tensor.contiguous()");
         }
     }
 

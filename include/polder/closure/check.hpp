@@ -233,7 +233,7 @@ ClosureReport check_closure(C& x, Closure&& closure, CheckOptions const& options
             return closure(at, gradient);
         }
     };
-    detail::require_apart(detail::Called{"the parameters", x});
+    detail::require_apart({}, {"the parameters", x});
     Twin<C> at(x), gradient(x);
     constexpr bool float_loss =
         std::is_same_v<std::invoke_result_t<decltype(call), C const&, C&, Pass>, float>;

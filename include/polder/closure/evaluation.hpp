@@ -5,8 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include <polder/closure/non_finite.hpp>
 #include <polder/config.hpp>
+#include <polder/message.hpp>
 
 namespace polder {
 
@@ -42,7 +45,7 @@ POLDER_HOST_DEVICE Fault fault_of(std::array<double, n> const& sums, Fault gradi
     return static_cast<Fault>(static_cast<int>(gradient) | static_cast<int>(Fault::sum_of_squares));
 }
 
-inline std::string to_text(Fault fault) {
+POLDER_COLD inline std::string to_text(Fault fault) {
     constexpr char const* texts[] = {"",
                                      "norm of the gradient",
                                      "loss",
@@ -62,6 +65,12 @@ inline std::string to_text(Fault fault) {
     int const of = static_cast<int>(fault);
     return (of & squares) != 0 ? std::string(texts[of - squares]) + ", or the sum of its squares,"
                                : texts[of];
+}
+
+[[noreturn]] POLDER_COLD inline void not_finite(std::uint64_t step, Fault fault,
+                                                std::string_view where = {}) {
+    POLDER_THROW NonFiniteError(text_of({"polder: step ", std::to_string(step), ": the ",
+                                         to_text(fault), " is not finite", where}));
 }
 
 }  // namespace detail

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -14,9 +14,11 @@
 #include <polder/blocks/container.hpp>
 #include <polder/blocks/overlap.hpp>
 #include <polder/blocks/twin.hpp>
+#include <polder/closure/concurrent.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
 #include <polder/error.hpp>
+#include <polder/message.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
 
@@ -27,43 +29,43 @@ concept plain_closure = std::invocable<F&, P const&, P&>;
 template <class F, class P>
 concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
 
-[[noreturn]] inline void wrong_shape(std::string const& what, std::size_t block, std::size_t found,
-                                     std::size_t expected) {
-    POLDER_THROW std::invalid_argument("polder: " + what + ": block " + std::to_string(block) +
-                                       " has " + std::to_string(found) + " coordinates, expected " +
-                                       std::to_string(expected));
+[[noreturn]] POLDER_COLD inline void wrong_shape(char const* what, std::size_t block,
+                                                 std::size_t found, std::size_t expected) {
+    wrong_argument({what, ": block ", std::to_string(block), " has ", std::to_string(found),
+                    " coordinates, expected ", std::to_string(expected)});
+}
+[[noreturn]] POLDER_COLD inline void too_few_blocks(char const* what, std::size_t found,
+                                                    std::size_t expected) {
+    wrong_argument(
+        {what, ": ", std::to_string(found), " blocks, expected ", std::to_string(expected)});
 }
 
 // Makes the next collect() of an array see all its blocks as moved.
 template <class Engine>
 void forget(Engine& engine, ArrayId array) {
-    auto& table = engine.table(array);
+    auto const table = engine.table(array);
     std::fill(table.begin(), table.end(), nullptr);
 }
 
 // Tells an engine where the blocks of a container lie. They must have the shapes of the first step, and share no memory with
 // one another or with those of the others (overlap.hpp). That is looked at only if a block lies elsewhere than before.
 // Returns whether one does.
-template <class Engine, class C, class... Others>
+template <class Engine, class C>
 bool collect(Engine& engine, C& container, ArrayId array, char const* what,
-             Called<Others> const&... others) {
+             std::initializer_list<Called> others = {}) {
     std::size_t block = 0;
     bool moved = false;
     auto const& sizes = engine.layout().block_sizes();
-    auto& table = engine.table(array);
+    auto const table = engine.table(array);
     for_each_block(container, [&](auto* data, std::size_t size) {
         std::size_t const expected = block < sizes.size() ? sizes[block] : 0;
         if (block >= sizes.size() || size != expected) wrong_shape(what, block, size, expected);
         moved |= table[block] != data;
         table[block++] = data;
     });
-    if (block < sizes.size()) {
-        POLDER_THROW std::invalid_argument("polder: " + std::string(what) + ": " +
-                                           std::to_string(block) + " blocks, expected " +
-                                           std::to_string(sizes.size()));
-    }
+    if (block < sizes.size()) too_few_blocks(what, block, sizes.size());
     if (moved) {
-        POLDER_TRY { require_apart(others..., Called{what, container}); }
+        POLDER_TRY { require_apart(others, {what, container}); }
         POLDER_CATCH_ALL {
             forget(engine, array);  // so that the next call looks again
             POLDER_RETHROW;
@@ -78,95 +80,120 @@ class Twins {
 public:
     Twins() = default;
     Twins(Twins const&) {}
-    Twins& operator=(Twins const&) {
-        held_.reset();
-        return *this;
-    }
+    Twins& operator=(Twins const&) { return *this = Twins(); }
     Twins(Twins&&) noexcept = default;
     Twins& operator=(Twins&&) noexcept = default;
     ~Twins() = default;
 
-    // Made at the first call for a container of type C.
+    // Makes `count` of them at the first call for a container of type C.
     template <class C>
-    std::vector<std::unique_ptr<Twin<C>>>& of(C& original, std::size_t count) {
-        static char const tag = 0;
-        if (held_ == nullptr || held_->tag != &tag) {
-            auto made = std::make_unique<Holder<C>>();
-            made->tag = &tag;
-            for (std::size_t k = 0; k < count; ++k) {
-                auto& twin = made->twins.emplace_back(std::make_unique<Twin<C>>(original));
-                require_apart(Called{"the parameters", original},
-                              Called{"a copy of them", twin->get()});
-            }
-            held_ = std::move(made);
-        }
-        return static_cast<Holder<C>&>(*held_).twins;
+    void make(C& original, std::size_t count) {
+        if (tag_ != &tag<C>) replace(original, count);
+    }
+    template <class C>
+    C& get(std::size_t k) const {
+        return static_cast<Twin<C>*>(held_[k].get())->get();
     }
 
 private:
-    struct Base {
-        virtual ~Base() = default;
-        char const* tag = nullptr;
+    struct End {
+        void (*end)(void*) = nullptr;
+        void operator()(void* twin) const { end(twin); }
     };
+    using Held = std::unique_ptr<void, End>;
     template <class C>
-    struct Holder final : Base {
-        std::vector<std::unique_ptr<Twin<C>>> twins;
-    };
-    std::unique_ptr<Base> held_;
+    static constexpr char tag = 0;
+
+    template <class C>
+    static void end(void* twin) {
+        delete static_cast<Twin<C>*>(twin);
+    }
+    template <class C>
+    POLDER_COLD void replace(C& original, std::size_t count) {
+        std::vector<Held> made(count);
+        for (Held& held : made) {
+            auto* const twin = new Twin<C>(original);
+            held = Held(twin, End{&end<C>});
+            require_apart({Called("the parameters", original)},
+                          Called("a copy of them", twin->get()));
+        }
+        held_ = std::move(made);
+        tag_ = &tag<C>;
+    }
+
+    std::vector<Held> held_;
+    char const* tag_ = nullptr;  // of the type of containers that are held
 };
 
 // The closure is called on x, or on a twin that holds a point, and writes gradients to other twins. So x is not changed.
-template <class Engine, class C, class Closure, int batches_, bool samples_>
+// is_step_: false where only the way to x + eps is asked for, and eps alone is written.
+template <class Engine, class C, class Closure, int batches_, bool samples_, bool is_step_ = true>
 class OutOfPlace {
 public:
+    static constexpr bool is_step = is_step_;
     static constexpr int batches = batches_;
     static constexpr bool samples = samples_;
+    static constexpr bool concurrent = concurrent_closure<Closure>;
 
     OutOfPlace(Engine& engine, C& x, Closure& closure, Twins& twins)
         : engine_(engine), x_(x), closure_(closure), points_(engine.plan().points()),
-          twins_(twins.of<C>(x, points_.size() +
-                                    static_cast<std::size_t>(engine.plan().gradients()))) {
+          twins_(twins) {
+        twins.make(x, points_.size() + static_cast<std::size_t>(engine.plan().gradients()));
         for (std::size_t k = 0; k < points_.size(); ++k) {
-            collect(engine_, twins_[k]->get(), points_[k].array, "point");
+            collect(engine_, twins_.template get<C>(k), points_[k].array, "point");
         }
     }
 
-    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
-        C const& where = at.array.id == 0 ? x_ : twin_of(at).get();
+    bool at_once() const { return closure_.at_once(); }
+    // An evaluation in three parts, of which call() alone may run at the same time as another.
+    void before(PointId at) {
         if (at.array.id != 0) engine_.copy_frozen({0}, at.array);
-        C& into =
-            twins_[points_.size() + static_cast<std::size_t>(gradient.id - engine_.plan().arrays())]
-                ->get();
-        auto const loss = [&] {
-            if constexpr (pass_closure<Closure, C>) {
-                return closure_(where, into, pass);
-            } else {
-                return closure_(where, into);
-            }
-        }();
-        if (at.array.id == 0) {
-            collect(engine_, into, gradient, "the gradient", Called{"the parameters", x_});
+    }
+    auto call(PointId at, ArrayId gradient, Pass pass) {
+        C const& where = point_of(at);
+        C& into = gradient_of(gradient);
+        if constexpr (pass_closure<Closure, C>) {
+            return closure_(where, into, pass);
         } else {
-            collect(engine_, into, gradient, "the gradient", Called{"the parameters", x_},
-                    Called{"the perturbed parameters", twin_of(at).get()});
+            return closure_(where, into);
         }
+    }
+    void after(PointId at, ArrayId gradient) {
+        C& into = gradient_of(gradient);
+        if (at.array.id == 0) {
+            collect(engine_, into, gradient, "the gradient", {Called("the parameters", x_)});
+        } else {
+            collect(
+                engine_, into, gradient, "the gradient",
+                {Called("the parameters", x_), Called("the perturbed parameters", point_of(at))});
+        }
+    }
+    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
+        before(at);
+        auto const loss = call(at, gradient, pass);
+        after(at, gradient);
         return loss;
     }
     // Nothing to do: a point has memory of its own.
     void about_to_write(PointId) {}
 
 private:
-    Twin<C>& twin_of(PointId at) {
+    C& gradient_of(ArrayId gradient) {
+        return twins_.template get<C>(
+            points_.size() + static_cast<std::size_t>(gradient.id - engine_.plan().arrays()));
+    }
+    C& point_of(PointId at) { return at.array.id == 0 ? x_ : twin_of(at); }
+    C& twin_of(PointId at) {
         std::size_t k = 0;
         while (points_[k].array.id != at.array.id) ++k;
-        return *twins_[k];
+        return twins_.template get<C>(k);
     }
 
     Engine& engine_;
     C& x_;
     Closure& closure_;
     std::vector<PointId> const& points_;
-    std::vector<std::unique_ptr<Twin<C>>>& twins_;
+    Twins const& twins_;
 };
 
 // The model owns x and its gradient, and computes at what x holds. So a point is written into the model, while the values of x
@@ -175,10 +202,12 @@ private:
 template <class Engine, class C, class Closure, int batches_, bool samples_>
 class InPlace {
 public:
+    static constexpr bool is_step = true;
     static constexpr int batches = batches_;
     static constexpr bool samples = samples_;
+    static constexpr bool concurrent = false;
 
-    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, std::vector<ArrayId> const& free)
+    InPlace(Engine& engine, C& x, C& gradient, Closure& closure, GradientPool const& free)
         : engine_(engine), x_(x), gradient_(gradient), closure_(closure), free_(free) {
         for (auto const& point : engine_.plan().points()) engine_.own(point.array);
     }
@@ -203,9 +232,10 @@ public:
         collect(engine_, x_, shown_, "the parameters");
         // Where the gradient lies stays in the caller's array, also when a method moves the values to memory of their own.
         ArrayId const lies = engine_.callers_array();
-        collect(engine_, gradient_, lies, "the gradient", Called{"the parameters", x_});
+        collect(engine_, gradient_, lies, "the gradient", {Called("the parameters", x_)});
         leave_alone(lies);
-        engine_.table(gradient) = engine_.table(lies);
+        std::copy_n(engine_.table(lies).begin(), engine_.table(lies).size(),
+                    engine_.table(gradient).begin());
         engine_.table_is_filled(gradient);
         return loss;
     }
@@ -231,14 +261,14 @@ private:
     // Blocks without a gradient (TorchTensors) are frozen for this step.
     void leave_alone(ArrayId gradient) {
         auto& layout = engine_.layout();
-        auto const& table = engine_.table(gradient);
+        auto const table = engine_.table(gradient);
         for (std::size_t block = 0; block < table.size(); ++block) {
             if (table[block] != nullptr || layout.block_sizes()[block] == 0 || layout.frozen(block))
                 continue;
             if (!first_) {
-                POLDER_THROW std::invalid_argument(
-                    "polder: block '" + engine_.blocks().names[block] +
-                    "' had a gradient at the first evaluation of the step and has none now");
+                wrong_argument(
+                    {"block '", engine_.blocks().names[block],
+                     "' had a gradient at the first evaluation of the step and has none now"});
             }
             put_back();
             layout.set_frozen(block, true);
@@ -247,11 +277,8 @@ private:
     }
     // Copies the gradient in the model to memory of its own, if a method still holds it.
     void save_latest(ArrayId next) {
-        auto const same = [](ArrayId a) { return [a](ArrayId b) { return a.id == b.id; }; };
-        if (latest_.id >= 0 && latest_.id != next.id &&
-            std::none_of(free_.begin(), free_.end(), same(latest_))) {
+        if (latest_.id >= 0 && latest_.id != next.id && !free_.has(latest_))
             engine_.copy_to_own(latest_);
-        }
         latest_ = next;
     }
     void show(ArrayId at) {
@@ -271,16 +298,18 @@ private:
     C& x_;
     C& gradient_;
     Closure& closure_;
-    std::vector<ArrayId> const& free_;  // gradients that no method holds
-    ArrayId shown_{0};                  // the array whose values the model has
-    bool first_ = true;                 // no evaluation has ended
-    ArrayId latest_{};                  // the gradient whose values the model has
+    GradientPool const& free_;  // gradients that no method holds
+    ArrayId shown_{0};          // the array whose values the model has
+    bool first_ = true;         // no evaluation has ended
+    ArrayId latest_{};          // the gradient whose values the model has
 };
 
 // For passes that call no closure.
 struct NoClosure {
+    static constexpr bool is_step = false;
     static constexpr int batches = 1;
     static constexpr bool samples = false;
+    static constexpr bool concurrent = false;
     double evaluate(PointId, ArrayId, Pass) { return 0; }
     void about_to_write(PointId) {}
 };

@@ -21,6 +21,9 @@ struct Pass {
     bool perturbed = false;
     int sample =
         -1;  ///< -1: the whole batch. >= 0: one sample; methods with samples alone ask for it
+    int micro_batch =
+        0;  ///< the part of the batch, if it comes in parts (closure/micro_batches.hpp)
+    bool redraws = false;  ///< dropout masks and the like are to be drawn anew (Mirror::redraws)
 
     friend constexpr bool operator==(Pass, Pass) = default;
 };

@@ -18,9 +18,11 @@ struct Report {
     double perturbation_norm = none;  ///< ||eps||
     double update_norm = none;        ///< ||u|| before clipping, with Clipping::norm
     double distance = none;           ///< d = Distance(g, e)
-    double cosine = none;  ///< of the angle between v = g - d e and g; 1 without a distance
-    int evaluations = 0;   ///< calls of the closure
-    bool skipped = false;  ///< nothing was changed, see NonFinite::skip
+    double cosine = none;         ///< of the angle between v = g - d e and g; 1 without a distance
+    double learning_rate = none;  ///< of this step: the base optimizer's times its schedule
+    double rho = none;            ///< of this step: the method's times its schedule, before groups
+    int evaluations = 0;          ///< calls of the closure
+    bool skipped = false;         ///< nothing was changed, see NonFinite::skip
 
     /// The measured sharpness, L_B1(x + eps) - L_B1(x).
     double sharpness() const noexcept { return perturbed_loss - loss; }

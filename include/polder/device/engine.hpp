@@ -50,8 +50,7 @@ struct StepOnDevice final : DeviceReport::Source {
             Fault const raised = s.raised;
             s.raised = s.fault = Fault::none;
             System::write(step.data(), &s, sizeof s);
-            POLDER_THROW NonFiniteError("polder: step " + std::to_string(s.raised_step) + ": the " +
-                                        to_text(raised) + " is not finite");
+            not_finite(s.raised_step, raised);
         }
         double* const numbers[] = {&report.gradient_norm, &report.perturbation_norm,
                                    &report.update_norm, &report.distance, &report.cosine};
@@ -113,7 +112,8 @@ public:
     using StepReport = DeviceReport;
 
     DeviceEngine() = default;
-    DeviceEngine(detail::Blocks blocks, Plan const& plan) : Base(std::move(blocks), plan) {
+    DeviceEngine(detail::Blocks blocks, std::shared_ptr<Plan const> plan)
+        : Base(std::move(blocks), std::move(plan)) {
         auto const& sizes = layout_.block_sizes();
         std::vector<std::size_t> begins(sizes.size());
         for (std::size_t b = 1; b < sizes.size(); ++b) begins[b] = begins[b - 1] + sizes[b - 1];

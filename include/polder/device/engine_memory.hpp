@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -25,25 +26,26 @@ public:
     static constexpr std::size_t chunk_size = 2048;
 
     DeviceMemoryOf() = default;
-    DeviceMemoryOf(detail::Blocks blocks, Plan const& plan)
-        : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(plan),
-          arrays_(static_cast<std::size_t>(plan.arrays() + plan.gradients() + 1), blocks_.sizes),
-          masks_(static_cast<std::size_t>(plan.masks()), blocks_.sizes) {
+    DeviceMemoryOf(detail::Blocks blocks, std::shared_ptr<Plan const> of)
+        : layout_(blocks.sizes), blocks_(std::move(blocks)), plan_(std::move(of)),
+          arrays_(static_cast<std::size_t>(plan().arrays() + plan().gradients() + 1),
+                  blocks_.sizes),
+          masks_(static_cast<std::size_t>(plan().masks()), blocks_.sizes) {
         auto const& sizes = layout_.block_sizes();
         auto starts = detail::chunk_starts(sizes, layout_.size(), chunk_size);
         chunks_ = starts.size();
         starts_.assign(starts);
         sizes_.assign(sizes);
         ticket_.assign(1, 0);
-        for (auto const& lasting : plan.lasting()) {
+        for (auto const& lasting : plan().lasting()) {
             arrays_.own(lasting.now.id, static_cast<T>(lasting.initial));
             if (lasting.next.id < 0) continue;
             arrays_.own(lasting.next.id, static_cast<T>(lasting.initial));
             arrays_.pair(lasting.now.id, lasting.next.id);
         }
-        for (ArrayId a : plan.scratch_arrays()) arrays_.own(a.id, T(0));
-        for (MaskId m : plan.scratch_masks()) masks_.own(m.id, 1);
-        for (auto const& lasting : plan.lasting_masks()) {
+        for (ArrayId a : plan().scratch_arrays()) arrays_.own(a.id, T(0));
+        for (MaskId m : plan().scratch_masks()) masks_.own(m.id, 1);
+        for (auto const& lasting : plan().lasting_masks()) {
             masks_.own(lasting.mask.now.id, 1);
             if (lasting.mask.next.id < 0) continue;
             masks_.own(lasting.mask.next.id, 1);
@@ -54,13 +56,13 @@ public:
     Layout const& layout() const noexcept { return layout_; }
     Layout& layout() noexcept { return layout_; }
     detail::Blocks const& blocks() const noexcept { return blocks_; }
-    Plan const& plan() const noexcept { return plan_; }
-    ArrayId callers_array() const { return {plan_.arrays() + plan_.gradients()}; }
+    Plan const& plan() const noexcept { return *plan_; }
+    ArrayId callers_array() const { return {plan().arrays() + plan().gradients()}; }
 
     /// The stream of the passes, a cudaStream_t. The System decides on threads.
     void run_on(int, void* stream) { system_.set_stream(stream); }
 
-    std::vector<T*>& table(ArrayId a) { return arrays_.table(a.id).values; }
+    std::span<T*> table(ArrayId a) { return arrays_.table(a.id).values; }
     void table_is_filled(ArrayId a) { arrays_.table(a.id).refresh(system_); }
     void own(ArrayId a) {
         if (arrays_.owns(a.id)) return;
@@ -139,7 +141,7 @@ protected:
 
     Layout layout_;
     detail::Blocks blocks_;
-    Plan plan_;
+    std::shared_ptr<Plan const> plan_;
     System system_;
     typename detail::DeviceArrays<T, System>::Table spare_;
     detail::DeviceArrays<T, System> arrays_;

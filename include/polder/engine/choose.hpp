@@ -30,7 +30,7 @@ void choose_largest_on_host(Engine& engine, std::size_t count, Score const& scor
         auto const masks = engine.located(Written{chosen});
         engine.layout().for_each_piece(
             chunk, [&](auto block, auto within, auto coordinate, auto length) {
-                std::uint8_t* const mask = masks.at(block, within).to;
+                std::uint8_t* const mask = masks.at(block, within).at;
                 for (std::size_t i = 0; i < length; ++i) {
                     auto const key = [&, at = coordinate + i](auto... values) {
                         return key_of(static_cast<double>(score(at, values...)));

@@ -12,9 +12,37 @@
 #include <utility>
 
 #include <polder/config.hpp>
+#include <polder/pack.hpp>
 #include <polder/run/handles.hpp>
 
 namespace polder::detail {
+
+// The value at an address as a V: as a scalar, or as a pack of the scalars from there on.
+template <class V, class U>
+POLDER_INLINE V value_at(U const* from) {
+#if POLDER_PACKS
+    if constexpr (!std::is_arithmetic_v<V>) {
+        constexpr std::size_t count = sizeof(V) / sizeof(V{}[0]);
+        typedef U Raw __attribute__((vector_size(count * sizeof(U)), aligned(alignof(U))));
+        if constexpr (std::is_same_v<std::remove_cvref_t<decltype(V{}[0])>, U>) {
+            return *reinterpret_cast<Raw const*>(from);
+        } else {
+            return __builtin_convertvector(*reinterpret_cast<Raw const*>(from), V);
+        }
+    } else
+#endif
+        return static_cast<V>(*from);
+}
+template <class V, class U>
+POLDER_INLINE void set_at(U* to, V const& v) {
+#if POLDER_PACKS
+    if constexpr (!std::is_arithmetic_v<V>) {
+        typedef U Raw __attribute__((vector_size(sizeof(V)), aligned(alignof(U))));
+        *reinterpret_cast<Raw*>(to) = v;
+    } else
+#endif
+        *to = v;
+}
 
 /// The values of an array, from where a piece of it begins.
 template <class U>
@@ -23,7 +51,7 @@ struct Reads {
     U const* from;
     template <class V>
     POLDER_INLINE V get(std::size_t i) const {
-        return static_cast<V>(from[i]);
+        return value_at<V>(from + i);
     }
     template <class V>
     POLDER_INLINE void put(std::size_t, V const&) const {}
@@ -33,14 +61,14 @@ struct Reads {
 template <class U>
 struct Writes {
     static constexpr bool writes = true;
-    U* to;
+    U* at;
     template <class V>
     POLDER_INLINE V get(std::size_t) const {
         return V{};
     }
     template <class V>
     POLDER_INLINE void put(std::size_t i, V const& v) const {
-        to[i] = v;
+        set_at(at + i, v);
     }
 };
 
@@ -51,11 +79,28 @@ struct Changes {
     U* at;
     template <class V>
     POLDER_INLINE V get(std::size_t i) const {
-        return static_cast<V>(at[i]);
+        return value_at<V>(at + i);
     }
     template <class V>
     POLDER_INLINE void put(std::size_t i, V const& v) const {
-        at[i] = v;
+        set_at(at + i, v);
+    }
+};
+
+// Parameters x, whose old values are saved in `before`. The highest bit of `any` is set if a new value is not finite. X: the column.
+template <class X, class V>
+struct Saved {
+    X x;
+    scalar_of<V>* before;
+    Bits<V>& any;
+    template <class>
+    POLDER_INLINE V get(std::size_t i) const {
+        return x.template get<V>(i);
+    }
+    POLDER_INLINE void put(std::size_t i, V const& v) const {
+        set_at(before + i, value_at<V>(x.at + i));
+        x.put(i, v);
+        any |= not_finite(v);
     }
 };
 
@@ -85,7 +130,7 @@ struct Several {
 /// Calls f at coordinate i: reads all columns, calls f, writes the columns. Returns what f returns.
 template <class V, class F, class... Columns>
 POLDER_INLINE auto call_at(F const& f, std::size_t i, Columns const&... columns) {
-    return [&](auto... values) POLDER_INLINE_LAMBDA {
+    return [&](auto&&... values) POLDER_INLINE_LAMBDA {
         if constexpr (std::is_void_v<decltype(f(values...))>) {
             f(values...);
             (columns.put(i, values), ...);

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -34,12 +35,12 @@ namespace polder {
 /// Passes over the coordinates in blocks that are not frozen. The arrays of a pass must not overlap. After a fault the
 /// passes of the step do nothing. Sums are taken in double, in an order that depends only on the number of coordinates.
 template <class T>
-class CpuEngine : public CpuMemory<T> {
+class POLDER_OPENMP_MARK CpuEngine : public CpuMemory<T> {
     using Memory = CpuMemory<T>;
     using Memory::arrays_;
+    using Memory::begins;
     using Memory::blocks_;
     using Memory::chunks_worth_threads;
-    using Memory::for_each_piece;
     using Memory::layout_;
     using Memory::masks_;
     using Memory::threads_;
@@ -53,8 +54,8 @@ public:
     static constexpr std::size_t max_terms = 16;  ///< of one reduction
 
     CpuEngine() = default;
-    CpuEngine(detail::Blocks blocks, Plan const& plan)
-        : Memory(std::move(blocks), plan), partial_(this->layout().chunks() * max_terms),
+    CpuEngine(detail::Blocks blocks, std::shared_ptr<Plan const> plan)
+        : Memory(std::move(blocks), std::move(plan)), partial_(this->layout().chunks() * max_terms),
           values_(capacity(this->blocks().sizes.size())) {
         functions_.reserve(this->blocks().sizes.size(), 8);
     }
@@ -71,6 +72,7 @@ public:
         fault_ = detail::Fault::none;
     }
     bool alive() const noexcept { return fault_ == detail::Fault::none; }
+    detail::Fault fault() const noexcept { return fault_; }
     void fail(detail::Fault fault) {
         if (alive() && policy_ != NonFinite::propagate) fault_ = fault;
     }
@@ -97,12 +99,15 @@ public:
     /// How many values the reductions of a step may find, for a number of blocks.
     static std::size_t capacity(std::size_t blocks) { return 64 + 16 * blocks; }
 
+    /// A coefficient as it is in a block.
+    double number(Coefficient c, std::size_t block) { return site(block, 0)[c]; }
+
     /// Calls f.at(site)(values of the arguments...) for each coordinate.
     template <class F, class... Args>
     void map(F const& f, Args const&... args) {
         if (!alive()) return;
         auto const functions = functions_of(f);
-        for_each_piece([&, this](auto block, auto within, auto, auto length) {
+        this->for_each_piece([&, this](auto block, auto within, auto, auto length) {
             detail::sweep<T>(length, functions[block], located(args).at(block, within)...);
         });
     }
@@ -114,12 +119,14 @@ public:
     void map_last(detail::Ending const&, std::array<ArrayId, n> const& watched,
                   std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
                   Args const&... args) {
-        bool const in_runs = policy_ == NonFinite::raise && in_memory();
-        if (policy_ == NonFinite::propagate) return map(f, args...);
-        if (!in_runs) {
-            for (std::size_t k = 0; k < count; ++k) check(watched[k], faults[k]);
-        }
-        map_where_finite(watched, faults, in_runs ? count : 0, f, args...);
+        if (!alive()) return;
+        auto const functions = functions_of(f);
+        map_where_finite({watched.data(), count}, {faults.data(), count},
+                         [&, this](std::size_t block, std::size_t within, std::size_t length) {
+                             return detail::sweep_parameters<T>(policy_ != NonFinite::propagate,
+                                                                length, functions[block],
+                                                                located(args).at(block, within)...);
+                         });
     }
 
     /// Adds up the terms f.at(site)(values...) of all coordinates, and writes f.finish(sums, site) to the values from `to`
@@ -205,11 +212,10 @@ public:
     /// Checks a gradient. If a value is not finite, that is the fault `fault`.
     void check(ArrayId gradient, detail::Fault fault) {
         if (!alive() || policy_ == NonFinite::propagate) return;
-        auto const array = arrays_[gradient.id];
         for_each_chunk([&](std::size_t chunk) {
             bool finite = true;
             layout_.for_each_piece(chunk, [&](auto block, auto within, auto, auto length) {
-                finite &= detail::finite_piece(length, array[block] + within);
+                finite &= detail::finite_piece(length, begins(gradient)(block) + within);
             });
             partial_[chunk * max_terms] = finite ? 1 : 0;
         });
@@ -223,8 +229,7 @@ public:
         if (!alive()) return;
         for (std::size_t block = 0; block < layout_.blocks(); ++block) {
             auto const& shape = blocks_.shapes[block];
-            if (shape.cols >= 2 && !layout_.frozen(block))
-                centralise(arrays_[array.id][block], shape);
+            if (shape.cols >= 2 && !layout_.frozen(block)) centralise(begins(array)(block), shape);
         }
     }
 
@@ -239,8 +244,8 @@ public:
     void fill(MaskId m, F const& f) {
         if (!alive()) return;
         auto const functions = functions_of(f);
-        for_each_piece([&, this](auto block, auto within, auto coordinate, auto length) {
-            std::uint8_t* const mask = masks_[m.id][block] + within;
+        this->for_each_piece([&, this](auto block, auto within, auto coordinate, auto length) {
+            std::uint8_t* const mask = begins(m)(block) + within;
             for (std::size_t i = 0; i < length; ++i)
                 mask[i] = functions[block](coordinate + i) ? 1 : 0;
         });
@@ -297,7 +302,7 @@ private:
         if (alive() || fault_ == fault) return;
         for (std::size_t block = 0; block < layout_.blocks(); ++block) {
             if (!layout_.frozen(block) &&
-                !detail::finite_piece(blocks_.sizes[block], arrays_[gradient.id][block])) {
+                !detail::finite_piece(blocks_.sizes[block], begins(gradient)(block))) {
                 fault_ = fault;
             }
         }
@@ -313,31 +318,31 @@ private:
     // more.
     bool in_memory() const noexcept { return layout_.size() * sizeof(T) > (std::size_t{8} << 20); }
 
-    // map and the check of the first `count` watched gradients in one pass. Runs of at most 128 coordinates are checked, and
-    // then mapped while they are in the first-level cache. A run with a value that is not finite is not mapped.
-    template <std::size_t n, class F, class... Args>
-    void map_where_finite(std::array<ArrayId, n> const& watched,
-                          std::array<detail::Fault, n> const& faults, std::size_t count, F const& f,
-                          Args const&... args) {
+    // Checks the watched gradients, and calls update(block, within, length) for runs of coordinates, which says whether all new
+    // parameters are finite. Gradients in memory are checked in the same pass: runs of at most 128 coordinates are checked, and
+    // then updated while they are in the first-level cache. A run with a value that is not finite is not updated.
+    POLDER_APART void
+    map_where_finite(std::span<ArrayId const> watched, std::span<detail::Fault const> faults,
+                     detail::FunctionRef<bool(std::size_t, std::size_t, std::size_t)> update) {
+        bool const in_runs = policy_ == NonFinite::raise && in_memory();
+        if (!in_runs) {
+            for (std::size_t k = 0; k < watched.size(); ++k) check(watched[k], faults[k]);
+            watched = {};
+        }
         if (!alive()) return;
+        std::size_t const count = watched.size();
         std::size_t const run = count > 0 ? 128 : detail::longest_run;
-        auto const functions = functions_of(f);
         for_each_chunk([&, this](std::size_t chunk) {
             std::size_t first_bad = count + 1;
             layout_.for_each_piece(chunk, [&](auto block, auto within, auto, auto length) {
                 for (std::size_t done = 0; done < length; done += run) {
                     std::size_t const size = std::min<std::size_t>(run, length - done);
                     std::size_t bad = 0;
-                    while (bad < count &&
-                           detail::finite_piece(size,
-                                                arrays_[watched[bad].id][block] + within + done)) {
+                    while (bad < count && detail::finite_piece(size, begins(watched[bad])(block) +
+                                                                         within + done)) {
                         ++bad;
                     }
-                    if (bad == count &&
-                        detail::sweep_run(arrays_[0][block] + within + done, size, functions[block],
-                                          located(args).at(block, within + done)...)) {
-                        ++bad;
-                    }
+                    if (bad == count && update(block, within + done, size)) ++bad;
                     first_bad = std::min(first_bad, bad);
                 }
             });

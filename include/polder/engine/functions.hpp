@@ -1,13 +1,16 @@
 /// The functions of a coordinate of one pass, made once for each group, or for each block where they differ.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <new>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <polder/config.hpp>
+#include <polder/engine/function_ref.hpp>
 
 namespace polder::detail {
 
@@ -26,38 +29,21 @@ public:
     // block, and make is called for all other blocks of the group, too.
     template <class Make>
     auto fill(std::vector<std::uint32_t> const& group, std::size_t groups, Make const& make) {
-        bool by_block = false;
-        using F = decltype(make(std::size_t{0}, by_block));
+        using F = decltype(make(std::size_t{0}, std::declval<bool&>()));
         static_assert(std::is_trivially_copyable_v<F> && alignof(F) <= alignof(Line),
                       "polder: a policy's scalar functions hold numbers alone");
-        std::size_t const most = group.size() + 1;
-        index_.resize(group.size());
-        of_group_.assign(groups, none);
-        auto const lines = (most * sizeof(F) + sizeof(Line) - 1) / sizeof(Line);
-        if (lines_.size() < lines) lines_.resize(lines);
-        auto* const bytes = reinterpret_cast<std::byte*>(lines_.data());
-        std::uint32_t made = 0;
-        for (std::size_t block = 0; block < group.size(); ++block) {
-            auto& known = of_group_[group[block]];
-            if (known == none) {
-                by_block = false;
-                ::new (bytes + made * sizeof(F)) F(make(block, by_block));
-                index_[block] = made;
-                if (!by_block) known = made;
-                ++made;
-            } else {
-                index_[block] = known;
-            }
-        }
-        return Functions<F>{std::launder(reinterpret_cast<F const*>(bytes)), index_.data()};
+        fill(group, groups, sizeof(F), [&](void* to, std::size_t block, bool& depends) {
+            ::new (to) F(make(block, depends));
+        });
+        return Functions<F>{std::launder(reinterpret_cast<F const*>(lines_.data())), index_.data()};
     }
 
     // Reserves memory for functions of the usual size of all blocks, so that later steps allocate nothing.
     void reserve(std::size_t blocks, std::size_t groups) {
         constexpr std::size_t usual = 4;  // lines
-        if (lines_.size() < (blocks + 1) * usual) lines_.resize((blocks + 1) * usual);
-        index_.reserve(blocks);
-        of_group_.reserve(groups);
+        if (lines_.size() < (blocks + 1) * usual || index_.size() < blocks ||
+            of_group_.size() < groups)
+            grow((blocks + 1) * usual, blocks, groups);
     }
 
 private:
@@ -65,6 +51,40 @@ private:
     struct alignas(64) Line {
         std::byte bytes[64];
     };
+
+    // The same for functions of any type, of which make(to, block, by_block) writes one.
+    POLDER_APART void fill(std::vector<std::uint32_t> const& group, std::size_t groups,
+                           std::size_t size, FunctionRef<void(void*, std::size_t, bool&)> make) {
+        auto const lines = ((group.size() + 1) * size + sizeof(Line) - 1) / sizeof(Line);
+        if (lines_.size() < lines || index_.size() < group.size() || of_group_.size() < groups)
+            grow(lines, group.size(), groups);
+        auto* const bytes = reinterpret_cast<std::byte*>(lines_.data());
+        if (group.size() == 1) {  // the smallest models, whose passes take little longer than this
+            bool by_block = false;
+            index_[0] = 0;
+            return make(bytes, 0, by_block);
+        }
+        std::fill_n(of_group_.begin(), groups, none);
+        std::uint32_t made = 0;
+        for (std::size_t block = 0; block < group.size(); ++block) {
+            auto& known = of_group_[group[block]];
+            if (known == none) {
+                bool by_block = false;
+                make(bytes + made * size, block, by_block);
+                index_[block] = made;
+                if (!by_block) known = made;
+                ++made;
+            } else {
+                index_[block] = known;
+            }
+        }
+    }
+    POLDER_COLD void grow(std::size_t lines, std::size_t blocks, std::size_t groups) {
+        if (lines_.size() < lines) lines_ = std::vector<Line>(lines);
+        if (index_.size() < blocks) index_ = std::vector<std::uint32_t>(blocks);
+        if (of_group_.size() < groups) of_group_ = std::vector<std::uint32_t>(groups);
+    }
+
     std::vector<Line> lines_;
     std::vector<std::uint32_t> index_;     // of each block
     std::vector<std::uint32_t> of_group_;  // the function of a group that has one for all blocks

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <polder/config.hpp>
+#include <polder/engine/function_ref.hpp>
 
 namespace polder {
 
@@ -21,17 +22,20 @@ struct ChunkStart {
     std::size_t within;
 };
 
-inline std::vector<ChunkStart> chunk_starts(std::vector<std::size_t> const& block_sizes,
-                                            std::size_t size, std::size_t chunk_size) {
-    std::vector<ChunkStart> starts;
+POLDER_COLD inline std::vector<ChunkStart> chunk_starts(std::vector<std::size_t> const& block_sizes,
+                                                        std::size_t size, std::size_t chunk_size) {
+    std::vector<ChunkStart> starts((size + chunk_size - 1) / chunk_size);
     std::size_t block = 0;
     std::size_t begin = 0;  // of `block`
     for (std::size_t first = 0; first < size; first += chunk_size) {
         while (begin + block_sizes[block] <= first) begin += block_sizes[block++];
-        starts.push_back({block, first - begin});
+        starts[first / chunk_size] = {block, first - begin};
     }
     return starts;
 }
+
+// f(block, within, coordinate, length): see Layout::for_each_piece.
+using PieceFunction = FunctionRef<void(std::size_t, std::size_t, std::size_t, std::size_t)>;
 
 // A layout as passes see it.
 struct LayoutView {
@@ -70,7 +74,7 @@ public:
     Layout() = default;
 
     /// Blocks of the given numbers of coordinates.
-    explicit Layout(std::vector<std::size_t> block_sizes)
+    POLDER_COLD explicit Layout(std::vector<std::size_t> block_sizes)
         : sizes_(std::move(block_sizes)), frozen_(sizes_.size(), 0) {
         for (std::size_t size : sizes_) size_ += size;
         starts_ = detail::chunk_starts(sizes_, size_, chunk_size);
@@ -100,8 +104,8 @@ public:
     /// Calls f(block, within, coordinate, length) for each contiguous piece of a chunk that is not frozen
     /// (or, with of_frozen, for the others), in order: `length` coordinates from position `within` of
     /// `block`, the first of which is `coordinate`.
-    template <bool of_frozen = false, class F>
-    void for_each_piece(std::size_t chunk, F const& f) const {
+    template <bool of_frozen = false>
+    POLDER_APART void for_each_piece(std::size_t chunk, detail::PieceFunction f) const {
         detail::LayoutView const view{sizes_.data(), frozen_.data(), starts_.data(), size_,
                                       chunk_size};
         view.for_each_piece<of_frozen>(chunk, f);

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <exception>
 
+#include <polder/config.hpp>
+
 #if defined(_OPENMP)
 #include <omp.h>
 
@@ -61,7 +63,7 @@ struct ForkJoin {
 // checks the tasks.
 __attribute__((no_sanitize_thread, noinline))
 #endif
-inline void
+POLDER_OPENMP_MARK inline void
 run_shares(std::size_t tasks, [[maybe_unused]] int threads,
            void (*run)(void const*, std::size_t, std::size_t), void const* task) {
 #if defined(_OPENMP)
@@ -95,7 +97,7 @@ run_shares(std::size_t tasks, [[maybe_unused]] int threads,
 }  // namespace detail
 
 /// The number of threads used where none is asked for: OpenMP's maximum, or 1 without OpenMP.
-inline int default_threads() noexcept {
+POLDER_OPENMP_MARK inline int default_threads() noexcept {
 #if defined(_OPENMP)
     return omp_get_max_threads();
 #else
@@ -107,7 +109,7 @@ inline int default_threads() noexcept {
 /// contiguous share; the shares run in any order. Returns when all have ended. An exception ends the
 /// share of its thread, and the first one is thrown again here. No memory is allocated.
 template <class Task>
-void parallel_for(std::size_t tasks, int threads, Task const& task) {
+POLDER_OPENMP_MARK void parallel_for(std::size_t tasks, int threads, Task const& task) {
     detail::run_shares(
         tasks, threads,
         [](void const* at, std::size_t first, std::size_t last) {

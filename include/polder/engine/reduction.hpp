@@ -2,28 +2,31 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <tuple>
 
 #include <polder/config.hpp>
+#include <polder/pack.hpp>
 
 namespace polder {
 
-/// One coordinate's term of a sum. Folded in double: a, b -> a + b, starting from 0.
+/// One coordinate's term of a sum. Folded in double (V, or a pack of it): a, b -> a + b, starting from 0.
 struct Sum {
     double value = 0;
-    static POLDER_HOST_DEVICE constexpr double fold(double a, double b) { return a + b; }
+    template <class V>
+    POLDER_INLINE static constexpr V fold(V a, V b) {
+        return a + b;
+    }
 };
 
 /// One coordinate's term of a maximum of values >= 0. Folded: a, b -> max(a, b), starting from 0.
 struct Max {
     double value = 0;
-    static POLDER_HOST_DEVICE constexpr double fold(double a, double b) {
+    template <class V>
+    POLDER_INLINE static constexpr V fold(V a, V b) {
         // Values >= 0 are ordered as their bits, and compilers vectorise the maximum of integers.
-        auto const p = std::bit_cast<std::int64_t>(a), q = std::bit_cast<std::int64_t>(b);
-        return std::bit_cast<double>(p < q ? q : p);
+        return detail::bits_of(a) < detail::bits_of(b) ? b : a;
     }
 };
 

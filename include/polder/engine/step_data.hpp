@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <polder/blocks/block_shape.hpp>
@@ -40,13 +39,6 @@ struct Ending {
     unsigned descents = 0;  // steps of the base optimizer
     bool counts = true;     // false: it is no step, and changes nothing that lasts
     bool active = false;    // it is a step of the method
-};
-
-// The blocks of the parameters, in order.
-struct Blocks {
-    std::vector<std::string> names;
-    std::vector<BlockShape> shapes;
-    std::vector<std::size_t> sizes;
 };
 
 }  // namespace polder::detail

@@ -22,45 +22,84 @@ namespace polder::detail {
 inline constexpr std::size_t lanes = 8;
 
 POLDER_NO_PASS_WARNINGS
-// Not inlined, so that each loop is compiled by itself and may use all registers.
-template <class T, class F, class... Columns>
-POLDER_NOINLINE void sweep(std::size_t length, F const f, Columns const... columns) {
+// How many coordinates the inner loops go through at a time. GCC 12 vectorises with -O2 only loops with a known count.
+inline constexpr std::size_t strip = 64;
+
+// Calls f at all coordinates of a piece: at packs of them, if f takes packs, and at those that are left. first_of(V{}) is the
+// first column for values V. (By value, so that compilers know that no store changes the columns or f.)
+template <class T, class F, class First, class... Columns>
+POLDER_INLINE void call_along(std::size_t length, F const f, First const first_of,
+                              Columns const... columns) {
+    std::size_t i = 0;
+    if constexpr (takes_packs<F> && packed<T> != 1) {
+        for (; i + packed<T> <= length; i += packed<T>) {
+            call_at<Pack<T>>(f, i, first_of(Pack<T>{}), columns...);
+        }
+    } else {
+        for (; i + strip <= length; i += strip) {
+            POLDER_INDEPENDENT
+            for (std::size_t k = 0; k < strip; ++k) {
+                call_at<T>(f, i + k, first_of(T{}), columns...);
+            }
+        }
+    }
     POLDER_INDEPENDENT
-    for (std::size_t i = 0; i < length; ++i) call_at<T>(f, i, columns...);
+    for (; i < length; ++i) call_at<T>(f, i, first_of(T{}), columns...);
+}
+
+template <class T, class F, class X, class... Columns>
+POLDER_LOOP void sweep(std::size_t length, F const& f, X const& x, Columns const&... columns) {
+    call_along<T>(
+        length, f, [x](auto) POLDER_INLINE_LAMBDA { return x; }, columns...);
+}
+
+// As sweep, for a run of parameters, which is the first column. If `restores`, those whose new value is not finite get the old
+// one back. Returns whether there is none.
+inline constexpr std::size_t longest_run = 1024;
+template <class T, class F, class X, class... Columns>
+POLDER_LOOP bool sweep_parameters(bool restores, std::size_t length, F const& f, X const& x,
+                                  Columns const&... columns) {
+    T before[longest_run];
+    Bits<T> any = 0;
+    Bits<Pack<T>> of_packs{};
+    T* const saved = before;
+    auto const along = [&](auto const& function) POLDER_INLINE_LAMBDA {
+        call_along<T>(
+            length, function,
+            [&, x, saved]<class V>(V) POLDER_INLINE_LAMBDA {
+                if constexpr (std::is_same_v<V, T>)
+                    return Saved<X, V>{x, saved, any};
+                else
+                    return Saved<X, V>{x, saved, of_packs};
+            },
+            columns...);
+    };
+    if constexpr (requires { f.plain(); }) {
+        if (restores && f.is_plain())
+            along(f.plain());
+        else
+            along(f);
+    } else {
+        along(f);
+    }
+    if (!restores || (!highest_bit(any) && !highest_bit(of_packs))) return true;
+    for (std::size_t i = 0; i < length; ++i) {
+        if (highest_bit(not_finite(x.at[i]))) x.at[i] = before[i];
+    }
+    return false;
+}
+
+template <class T>
+POLDER_LOOP bool finite_piece(std::size_t length, T const* array) {
+    Bits<T> any = 0;
+    std::size_t i = 0;
+    for (; i + strip <= length; i += strip) {
+        for (std::size_t k = 0; k < strip; ++k) any |= not_finite(array[i + k]);
+    }
+    for (; i < length; ++i) any |= not_finite(array[i]);
+    return !highest_bit(any);
 }
 POLDER_PASS_WARNINGS
-
-// A value is finite unless all bits of its exponent are set. So the largest exponent is looked for, as an integer, because
-// compilers vectorise a maximum of integers.
-template <class T>
-bool finite_piece(std::size_t length, T const* array) {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
-    constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-    Bits largest = 0;
-    for (std::size_t i = 0; i < length; ++i) {
-        Bits const bits = std::bit_cast<Bits>(array[i]) & exponent;
-        largest = bits > largest ? bits : largest;
-    }
-    return largest != exponent;
-}
-
-// Sweeps a run of parameters x. Those whose new value is not finite get the old one back, unless that is not finite either.
-// Returns whether there is none.
-inline constexpr std::size_t longest_run = 1024;
-template <class T, class F, class... Columns>
-bool sweep_run(T* x, std::size_t length, F const& f, Columns const&... columns) {
-    std::array<T, longest_run> before;
-    std::copy_n(x, length, before.begin());
-    sweep<T>(length, f, columns...);
-    if (finite_piece(length, x)) return true;
-    bool all = true;
-    for (std::size_t i = 0; i < length; ++i) {
-        if (finite_piece(1, x + i) || !finite_piece(1, &before[i])) continue;
-        x[i] = before[i];
-        all = false;
-    }
-    return all;
-}
 
 template <class T>
 struct FoldOf : std::false_type {};
@@ -91,7 +130,7 @@ struct FoldOf<std::tuple<Folds...>> : std::true_type {
     // Adds up the lanes, in order.
     static Sums fold(Lanes const& total) {
         Sums sums{};
-        each([&]<std::size_t k, class Fold>() {
+        each([&]<std::size_t k, class Fold>() POLDER_INLINE_LAMBDA {
             double value = 0;
             for (double lane : total[k]) value = Fold::fold(value, lane);
             sums[k] = Fold::fold(sums[k], value);
@@ -99,12 +138,16 @@ struct FoldOf<std::tuple<Folds...>> : std::true_type {
         return sums;
     }
     static void add(Sums& sums, double const* more) {
-        each([&]<std::size_t k, class Fold>() { sums[k] = Fold::fold(sums[k], more[k]); });
+        each([&]<std::size_t k, class Fold>()
+                 POLDER_INLINE_LAMBDA { sums[k] = Fold::fold(sums[k], more[k]); });
     }
 
 private:
+    using Lane = Pack<double>;  // `width` lanes
+    static constexpr std::size_t width = packed<double>;
+
     static void add_one(Lanes& total, std::size_t to, std::tuple<Folds...> const& terms) {
-        each([&]<std::size_t k, class Fold>() {
+        each([&]<std::size_t k, class Fold>() POLDER_INLINE_LAMBDA {
             total[k][to] = Fold::fold(total[k][to], std::get<k>(terms).value);
         });
     }
@@ -113,10 +156,14 @@ private:
     // First the terms are written to an array that nothing else refers to, then they are added up. Otherwise GCC 12 does
     // not keep four or more sums in vector registers.
     template <class T, class F, class... Columns>
-    POLDER_NOINLINE static void add_groups(Lanes& total, std::size_t first, std::size_t groups,
-                                           F const f, Columns const... columns) {
-        double sums[count][lanes];
-        for (std::size_t k = 0; k < count; ++k) std::copy_n(total[k].begin(), lanes, sums[k]);
+    POLDER_LOOP static void add_groups(Lanes& total, std::size_t first, std::size_t groups,
+                                       F const f, Columns const... columns) {
+        Lane sums[count][lanes / width];
+        each([&]<std::size_t k, class Fold>() POLDER_INLINE_LAMBDA {
+            each_lane([&](std::size_t j) POLDER_INLINE_LAMBDA {
+                sums[k][j] = value_at<Lane>(&total[k][j * width]);
+            });
+        });
         constexpr std::size_t run = run_of<F, Columns...>;
         double values[count][run];
         for (std::size_t begin = 0; begin < groups * lanes; begin += run) {
@@ -127,14 +174,18 @@ private:
                       call_at<T>(f, first + begin + i, columns...));
             }
             for (std::size_t i = 0; i < length; i += lanes) {
-                each([&]<std::size_t k, class Fold>() {
-                    for (std::size_t to = 0; to < lanes; ++to) {
-                        sums[k][to] = Fold::fold(sums[k][to], values[k][i + to]);
-                    }
+                each([&]<std::size_t k, class Fold>() POLDER_INLINE_LAMBDA {
+                    each_lane([&](std::size_t j) POLDER_INLINE_LAMBDA {
+                        sums[k][j] =
+                            Fold::fold(sums[k][j], value_at<Lane>(&values[k][i + j * width]));
+                    });
                 });
             }
         }
-        for (std::size_t k = 0; k < count; ++k) std::copy_n(sums[k], lanes, total[k].begin());
+        each([&]<std::size_t k, class Fold>() POLDER_INLINE_LAMBDA {
+            each_lane([&](std::size_t j)
+                          POLDER_INLINE_LAMBDA { set_at(&total[k][j * width], sums[k][j]); });
+        });
     }
     POLDER_PASS_WARNINGS
 
@@ -151,8 +202,13 @@ private:
     }
 
     template <class F>
+    POLDER_INLINE static void each_lane(F const& f) {
+        [&]<std::size_t... j>(std::index_sequence<j...>) POLDER_INLINE_LAMBDA { (f(j), ...); }
+        (std::make_index_sequence<lanes / width>{});
+    }
+    template <class F>
     POLDER_INLINE static void each(F const& f) {
-        [&]<std::size_t... k>(std::index_sequence<k...>) {
+        [&]<std::size_t... k>(std::index_sequence<k...>) POLDER_INLINE_LAMBDA {
             (f.template operator()<k, Folds>(), ...);
         }
         (std::make_index_sequence<count>{});

@@ -1,17 +1,17 @@
 /// Parameter groups: blocks with hyper-parameters of their own.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <polder/config.hpp>
-#include <polder/error.hpp>
 #include <polder/hyper_parameter.hpp>
+#include <polder/message.hpp>
 
 namespace polder {
 
@@ -30,12 +30,17 @@ struct Group {
 
     /// Throws std::invalid_argument that names the group and what is out of range.
     void validate() const {
-        auto const check = [&](char const* what, std::optional<double> const& value) {
-            if (value) require_non_negative("group '" + name + "': " + what, *value);
+        auto const wrong = [](std::optional<double> const& value) {
+            return value && !(std::isfinite(*value) && *value >= 0);
         };
-        check("learning_rate", learning_rate);
-        check("weight_decay", weight_decay);
-        check("rho", rho);
+        if (wrong(learning_rate)) refuse("learning_rate", *learning_rate);
+        if (wrong(weight_decay)) refuse("weight_decay", *weight_decay);
+        if (wrong(rho)) refuse("rho", *rho);
+    }
+
+private:
+    [[noreturn]] POLDER_COLD void refuse(char const* what, double value) const {
+        detail::refuse("group '" + name + "': " + what, value, "a finite number >= 0");
     }
 };
 
@@ -79,23 +84,20 @@ std::string listed(Names const& names) {
     return text;
 }
 
-inline void validate_groups(std::vector<Group> const& groups) {
+POLDER_APART inline void validate_groups(std::vector<Group> const& groups) {
     for (std::size_t k = 0; k < groups.size(); ++k) {
-        if (groups[k].name.empty())
-            POLDER_THROW std::invalid_argument("polder: a group needs a name");
+        if (groups[k].name.empty()) wrong_argument({"a group needs a name"});
         groups[k].validate();
         for (std::size_t other = 0; other < k; ++other) {
-            if (groups[other].name == groups[k].name) {
-                POLDER_THROW std::invalid_argument("polder: two groups are named '" +
-                                                   groups[k].name + "'");
-            }
+            if (groups[other].name == groups[k].name)
+                wrong_argument({"two groups are named '", groups[k].name, "'"});
         }
     }
 }
 
 // The group of each block: 1, 2, ... in the order of `groups`, or 0.
-inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups,
-                                                std::vector<std::string> const& names) {
+POLDER_COLD inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups,
+                                                            std::vector<std::string> const& names) {
     std::vector<std::uint32_t> assigned(names.size(), 0);
     for (std::size_t k = 0; k < groups.size(); ++k) {
         for (std::string const& pattern : groups[k].blocks) {
@@ -105,16 +107,14 @@ inline std::vector<std::uint32_t> assign_groups(std::vector<Group> const& groups
                 found = true;
                 std::uint32_t const before = assigned[block];
                 if (before != 0 && before != k + 1) {
-                    POLDER_THROW std::invalid_argument(
-                        "polder: block '" + names[block] + "' is in the groups '" +
-                        groups[before - 1].name + "' and '" + groups[k].name + "'");
+                    wrong_argument({"block '", names[block], "' is in the groups '",
+                                    groups[before - 1].name, "' and '", groups[k].name, "'"});
                 }
                 assigned[block] = static_cast<std::uint32_t>(k + 1);
             }
             if (!found) {
-                POLDER_THROW std::invalid_argument("polder: group '" + groups[k].name +
-                                                   "': no block is named '" + pattern +
-                                                   "'; known: " + listed(names));
+                wrong_argument({"group '", groups[k].name, "': no block is named '", pattern,
+                                "'; known: ", listed(names)});
             }
         }
     }

@@ -55,11 +55,14 @@ template <class BaseOpt, class Measure = Cosine>
 struct BSAM : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt> {
     BSAM() requires std::default_initializable<BaseOpt> : BSAM(BaseOpt{}) {}
     BSAM(BaseOpt base, detail::NumberWithoutBraces) : BSAM(base) {}
+    BSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
     explicit BSAM(BaseOpt base, BSAMOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt>(
               {options.rho, options.norm_guard},
               detail::BatchFocus<Measure>::make(options.lambda, measure), {}, base) {}
 };
+template <class BaseOpt>
+BSAM(BaseOpt, ...) -> BSAM<BaseOpt>;
 
 /// Hyper-parameters of BSAM+; defaults: the paper's best on most data.
 struct BSAMPlusOptions {
@@ -76,10 +79,13 @@ struct BSAMPlus
     : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt> {
     BSAMPlus() requires std::default_initializable<BaseOpt> : BSAMPlus(BaseOpt{}) {}
     BSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : BSAMPlus(base) {}
+    BSAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
     explicit BSAMPlus(BaseOpt base, BSAMPlusOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard},
               detail::BatchFocus<Measure>::make(options.lambda, measure), {options.kappa}, base) {}
 };
+template <class BaseOpt>
+BSAMPlus(BaseOpt, ...) -> BSAMPlus<BaseOpt>;
 
 }  // namespace polder

@@ -34,10 +34,13 @@ template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAM : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt> {
     FSAM() requires std::default_initializable<BaseOpt> : FSAM(BaseOpt{}) {}
     FSAM(BaseOpt base, detail::NumberWithoutBraces) : FSAM(base) {}
+    FSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
     explicit FSAM(BaseOpt base, FSAMOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt>(
               {options.rho, options.norm_guard}, {{options.lambda}, {options.sigma}}, {}, base) {}
 };
+template <class BaseOpt>
+FSAM(BaseOpt, ...) -> FSAM<BaseOpt>;
 
 /// Hyper-parameters of FSAM+.
 struct FSAMPlusOptions {
@@ -54,10 +57,13 @@ template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAMPlus : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt> {
     FSAMPlus() requires std::default_initializable<BaseOpt> : FSAMPlus(BaseOpt{}) {}
     FSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FSAMPlus(base) {}
+    FSAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
     explicit FSAMPlus(BaseOpt base, FSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard}, {{options.lambda}, {options.sigma}},
               {options.kappa}, base) {}
 };
+template <class BaseOpt>
+FSAMPlus(BaseOpt, ...) -> FSAMPlus<BaseOpt>;
 
 }  // namespace polder

@@ -26,10 +26,13 @@ template <class BaseOpt>
 struct GNP : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt> {
     GNP() requires std::default_initializable<BaseOpt> : GNP(BaseOpt{}) {}
     GNP(BaseOpt base, detail::NumberWithoutBraces) : GNP(base) {}
+    GNP(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
     explicit GNP(BaseOpt base, GNPOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.alpha, options.normalise_clean},
               base) {}
 };
+template <class BaseOpt>
+GNP(BaseOpt, ...) -> GNP<BaseOpt>;
 
 }  // namespace polder

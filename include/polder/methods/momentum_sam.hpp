@@ -73,8 +73,11 @@ template <class BaseOpt>
 struct MomentumSAM : Optimizer<MomentumAscent, BaseOpt> {
     MomentumSAM() requires std::default_initializable<BaseOpt> : MomentumSAM(BaseOpt{}) {}
     MomentumSAM(BaseOpt base, detail::NumberWithoutBraces) : MomentumSAM(base) {}
+    MomentumSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
     explicit MomentumSAM(BaseOpt base, MomentumSAMOptions options = {})
         : Optimizer<MomentumAscent, BaseOpt>(options, base) {}
 };
+template <class BaseOpt>
+MomentumSAM(BaseOpt, ...) -> MomentumSAM<BaseOpt>;
 
 }  // namespace polder

@@ -131,6 +131,13 @@ void batch_focused(Options& o, Use const& use) {
         return use(family(euclidean));
     }
 }
+// The weights of a mirror.
+template <class Mirror, class Options, class Defaults>
+void weights(Mirror& mirror, Options& o, Defaults const& d) {
+    mirror.alpha1 = o.number("alpha1", d.alpha1);
+    mirror.alpha2 = o.number("alpha2", d.alpha2);
+    mirror.scales_rate = o.choice("alphas", {"gradient", "rate"}) == 1;
+}
 template <class Reuse, class Options, class Use>
 void looking(Options& o, Use const& use) {
     LookSAMOptions const d;
@@ -406,8 +413,11 @@ void for_each_mix(F&& f) {
       [](auto& o, auto const& use) {
           MirrorGradientOptions const d;
           Mirror<> mirror;
-          mirror.alpha1 = o.number("alpha1", d.alpha1);
-          mirror.alpha2 = o.number("alpha2", d.alpha2);
+          weights(mirror, o, d);
+          double const sign = o.number("sign", 1);
+          if (sign != 1 && sign != -1) polder::detail::refuse("sign", sign, "1 or -1");
+          mirror.alpha2 *= sign;
+          mirror.redraws = o.flag("redraw", d.redraws);
           use(mirror, Surroundings{.interval = Interval{.every = o.whole("beta", d.beta),
                                                         .phase = d.phase,
                                                         .restart_each_epoch = true}});
@@ -418,8 +428,9 @@ void for_each_mix(F&& f) {
       [](auto& o, auto const& use) {
           SGBDOptions const d;
           Mirror<EuclideanBall> mirror{ball<EuclideanBall>(o, d.rho, d.norm_guard)};
-          mirror.alpha1 = o.number("alpha1", d.alpha1);
-          mirror.alpha2 = o.number("alpha2", d.alpha2);
+          weights(mirror, o, d);
+          mirror.normalises = o.flag("normalised", d.normalises);
+          mirror.norm_guard = mirror.ball.norm_guard;
           mirror.between = o.flag("literal", d.literal) ? mirror.alpha2 : 1;
           use(mirror, Surroundings{.interval = Interval{.every = o.whole("beta", d.beta)}});
       });

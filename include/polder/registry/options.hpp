@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <initializer_list>
 #include <limits>
 #include <locale>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -98,8 +100,8 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
      "fsam, and distance constant: how much of the average is taken off"},
     {"theta", OptionDescription::Kind::number, "in [0, 1]",
      "vasso: weight of the new gradient in the average"},
-    {"lambda", OptionDescription::Kind::number, "in [0, 1)",
-     "fsam, bsam: decay of the average of gradients; sampa: weight of the next batch, in [0, 1]"},
+    {"lambda", OptionDescription::Kind::number, "sampa: in [0, 1]; in [0, 1)",
+     "fsam, bsam: decay of the average of gradients; sampa: weight of the next batch"},
     {"distance", OptionDescription::Kind::text,
      "cosine, manhattan, manhattan_mean, euclidean, chebyshev, projection, similarity, constant or "
      "none",
@@ -107,10 +109,12 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
     {"scale", OptionDescription::Kind::number, "finite",
      "bsam: what the distance is multiplied with"},
     {"sign", OptionDescription::Kind::number, "1 or -1",
-     "momentum_sam: -1 along the descent, 1 against it"},
+     "momentum_sam: -1 along the descent, 1 against it; mg: 1 the second step goes up, -1 down, as "
+     "the BSAM paper prints MG in its eq. (5)"},
     {"alpha", OptionDescription::Kind::number, "gnp: in [0, 1]; >= 0",
-     "gnp: weight of the perturbed gradient; gsam: of the part orthogonal to it; looksam: of what "
-     "is used again"},
+     "gnp: weight of the perturbed gradient; gsam: weight of the part of g that is orthogonal to "
+     "s; "
+     "looksam: weight of what is used again"},
     {"normalise_clean", OptionDescription::Kind::flag, "", "gnp: g / |g| in the place of g"},
     {"gamma", OptionDescription::Kind::number, "in [0, 1)",
      "wsam: a = gamma / (1 - gamma) weighs the sharpness"},
@@ -118,6 +122,12 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
      "mg, sgbd: weight of the gradient of the step down"},
     {"alpha2", OptionDescription::Kind::number, "finite",
      "mg, sgbd: weight of the gradient of the step up"},
+    {"alphas", OptionDescription::Kind::text, "gradient or rate",
+     "mg, sgbd: what alpha1 and alpha2 multiply, the gradient or the learning rate"},
+    {"redraw", OptionDescription::Kind::flag, "",
+     "mg: dropout masks are drawn anew for the gradient of the step up"},
+    {"normalised", OptionDescription::Kind::flag, "",
+     "sgbd: the step down is along g / |g| at x, as in eq. (3), and not along s"},
     {"literal", OptionDescription::Kind::flag, "",
      "sgbd: steps between have the length alpha2, as printed"},
     {"kappa", OptionDescription::Kind::number, "in [0, 1]",
@@ -127,6 +137,51 @@ inline constexpr std::array option_descriptions = std::to_array<OptionDescriptio
 
 /// Options by name, as text. A name may have - instead of _, and capital letters. If a name is there twice, the last counts.
 using Options = std::vector<std::pair<std::string, std::string>>;
+
+/// The value of an option as text. A number becomes the shortest text that is read as the same number: 0.1f becomes 0.1.
+class OptionText {
+public:
+    OptionText(std::string text) : text_(std::move(text)) {}     // NOLINT: conversion is meant
+    OptionText(std::string_view text) : text_(text) {}           // NOLINT
+    OptionText(char const* text) : text_(text) {}                // NOLINT
+    OptionText(bool value) : text_(value ? "true" : "false") {}  // NOLINT
+    template <class Number>
+    requires std::is_arithmetic_v<Number> OptionText(Number value)  // NOLINT
+        : text_(text_of(value)) {}
+
+    std::string const& text() const noexcept { return text_; }
+
+private:
+    template <class Number>
+    static std::string text_of(Number value) {
+        char text[64];
+        if constexpr (requires { std::to_chars(text, text, value); }) {
+            return {text, std::to_chars(text, text + sizeof text, value).ptr};
+        } else {
+            std::ostringstream stream;
+            stream.imbue(std::locale::classic());
+            stream.precision(std::numeric_limits<Number>::max_digits10);
+            stream << value;
+            return stream.str();
+        }
+    }
+    std::string text_;
+};
+
+/// Options as they are written in C++: {{"rho", 0.1}, {"distance", "cosine"}, {"nesterov", true}}.
+class NamedOptions {
+public:
+    NamedOptions() = default;
+    NamedOptions(std::initializer_list<std::pair<std::string, OptionText>> list) {
+        for (auto const& [name, value] : list) options_.emplace_back(name, value.text());
+    }
+    NamedOptions(Options options) : options_(std::move(options)) {}  // NOLINT: conversion is meant
+
+    Options const& options() const noexcept { return options_; }
+
+private:
+    Options options_;
+};
 
 /// A name in any spelling, as the registry has it.
 inline std::string canonical(std::string_view name) {

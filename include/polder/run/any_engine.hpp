@@ -5,21 +5,23 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include <polder/blocks/block_shape.hpp>
+#include <polder/config.hpp>
 #include <polder/engine/step_data.hpp>
 #include <polder/run/handles.hpp>
 
 namespace polder::detail {
 
 // One array of what lasts, in the host's memory.
+using StateValues = std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>>;
 struct StateArray {
     std::string_view name;
-    std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>> values;
+    StateValues values;
 };
 
 class AnyEngine {
@@ -35,11 +37,10 @@ public:
     void clear() noexcept { held_.reset(); }
 
     template <class Engine>
-    Engine& emplace(Engine engine) {
-        auto made = std::make_unique<Of<Engine>>(std::move(engine));
-        Engine& result = made->engine;
-        held_ = std::move(made);
-        return result;
+    Engine& emplace(Blocks blocks, std::shared_ptr<Plan const> plan) {
+        auto* const made = new Of<Engine>(std::move(blocks), std::move(plan));
+        held_.reset(made);
+        return made->engine;
     }
     // The engine, or nullptr if it is of another type.
     template <class Engine>
@@ -48,8 +49,15 @@ public:
         return &static_cast<Of<Engine>&>(*held_).engine;
     }
 
-    // All that lasts. It may be written to until the next step.
-    std::vector<StateArray> state() { return held_ ? held_->state() : std::vector<StateArray>{}; }
+    // All that lasts, by the plan of the engine. It may be written to until the next step.
+    std::vector<StateArray> state(Plan const& plan) {
+        std::vector<StateArray> list;
+        for (auto const& lasting : plan.lasting())
+            list.push_back({lasting.name, held_->values(lasting.now)});
+        for (auto const& lasting : plan.lasting_masks())
+            list.push_back({lasting.name, held_->values(lasting.mask.now)});
+        return list;
+    }
     // Writes the counts of the engine to `data`: a device counts its steps itself.
     void count(StepData& data) {
         if (held_) held_->count(data);
@@ -60,7 +68,8 @@ private:
         explicit Held(char const* own) : tag(own) {}
         virtual ~Held() = default;
         virtual std::unique_ptr<Held> clone() const = 0;
-        virtual std::vector<StateArray> state() = 0;
+        virtual StateValues values(ArrayId a) = 0;
+        virtual StateValues values(MaskId m) = 0;
         virtual void count(StepData& data) = 0;
         char const* tag;
     };
@@ -68,18 +77,13 @@ private:
     struct Of final : Held {
         static constexpr char own_tag = 0;
 
-        explicit Of(Engine e) : Held(&own_tag), engine(std::move(e)) {}
-        std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(engine); }
-        std::vector<StateArray> state() override {
-            std::vector<StateArray> list;
-            for (auto const& lasting : engine.plan().lasting()) {
-                list.push_back({lasting.name, engine.values(lasting.now)});
-            }
-            for (auto const& lasting : engine.plan().lasting_masks()) {
-                list.push_back({lasting.name, engine.values(lasting.mask.now)});
-            }
-            return list;
+        Of(Blocks blocks, std::shared_ptr<Plan const> plan)
+            : Held(&own_tag), engine(std::move(blocks), std::move(plan)) {}
+        POLDER_COLD std::unique_ptr<Held> clone() const override {
+            return std::unique_ptr<Held>(new Of(*this));
         }
+        StateValues values(ArrayId a) override { return engine.values(a); }
+        StateValues values(MaskId m) override { return engine.values(m); }
         void count(StepData& data) override { engine.count(data); }
         Engine engine;
     };

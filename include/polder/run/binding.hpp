@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
@@ -14,6 +14,7 @@
 
 #include <polder/blocks/container.hpp>
 #include <polder/closure/forms.hpp>
+#include <polder/config.hpp>
 #include <polder/engine/step_data.hpp>
 #include <polder/run/any_engine.hpp>
 #include <polder/run/descent.hpp>
@@ -23,11 +24,11 @@ namespace polder::detail {
 
 template <class Method, class BaseOpt>
 struct Binding {
-    Plan plan;
+    std::shared_ptr<Plan const> plan;
     std::optional<decltype(std::declval<Method const&>().init(std::declval<Plan&>()))> state;
     std::optional<typename BaseState<BaseOpt>::type> base_state;
     std::vector<std::uint64_t> counters;
-    std::vector<ArrayId> free_gradients;
+    GradientPool free_gradients;
     AnyEngine engine;
     Twins twins;
     std::size_t method_arrays =
@@ -35,37 +36,32 @@ struct Binding {
 
     // An engine for the blocks of x, with the first values of all state.
     template <class Engine, class C>
-    Engine& make(C& x, Method const& method, BaseOpt const& base) {
-        Blocks blocks;
-        for_each_named_block(
-            x, [&](std::string const& name, auto*, std::size_t size, BlockShape const& shape) {
-                blocks.names.push_back(name);
-                blocks.shapes.push_back(shape);
-                blocks.sizes.push_back(size);
-            });
-        plan = {};
-        state.emplace(method.init(plan));
-        method_arrays = plan.lasting().size();
-        base_state.emplace(BaseState<BaseOpt>::make(base, plan));
-        counters.assign(plan.counters().size(), 0);
-        free_gradients.reserve(static_cast<std::size_t>(plan.gradients()));
-        return engine.emplace(Engine(std::move(blocks), plan));
+    POLDER_COLD Engine& make(C& x, Method const& method, BaseOpt const& base) {
+        Blocks blocks = blocks_of(x);
+        return engine.emplace<Engine>(std::move(blocks), make_plan(method, base));
+    }
+    POLDER_COLD std::shared_ptr<Plan const> make_plan(Method const& method, BaseOpt const& base) {
+        auto made = std::make_shared<Plan>();
+        state.emplace(method.init(*made));
+        method_arrays = made->lasting().size();
+        base_state.emplace(BaseState<BaseOpt>::make(base, *made));
+        counters.assign(made->counters().size(), 0);
+        free_gradients.make(made->gradients());
+        plan = std::move(made);
+        return plan;
     }
 
-    void free_all_gradients() {
-        free_gradients.clear();
-        for (int k = plan.gradients(); k > 0; --k)
-            free_gradients.push_back({plan.arrays() + k - 1});
-    }
+    void free_all_gradients() { free_gradients.fill(plan->arrays()); }
 
     // f(name, values) for each array that lasts: those of the base optimizer, those of the method, and masks.
     template <class F>
     void visit_arrays(F&& f) {
-        auto arrays = engine.state();
+        if (engine.empty()) return;
+        auto arrays = engine.state(*plan);
         auto const end = [&](std::size_t k) {
             return arrays.begin() + static_cast<std::ptrdiff_t>(k);
         };
-        std::rotate(arrays.begin(), end(method_arrays), end(plan.lasting().size()));
+        std::rotate(arrays.begin(), end(method_arrays), end(plan->lasting().size()));
         for (StateArray const& array : arrays) {
             std::visit([&](auto values) { f(array.name, values); }, array.values);
         }

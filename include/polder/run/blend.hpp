@@ -53,6 +53,7 @@ struct Keep {
 };
 struct NoExtra {
     struct Nothing {
+        static constexpr bool takes_packs = true;
         template <class... A>
         POLDER_INLINE void operator()(A const&...) const {}
     };

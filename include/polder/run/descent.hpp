@@ -1,9 +1,13 @@
-/// Descents: how a method hands u to its base optimizer, and the passes that change x.
+/// Descents: how a method hands u to its base optimizer.
 ///
 /// A base optimizer is a rule of one coordinate:
 ///
 ///     static constexpr std::array<std::string_view, n> state_names{...};   // one for each array of its state
 ///     template <class T> auto rule(double k) const;                        // in its step k = 1, 2, ...
+///
+/// and, where one of these arrays is the first moment, an average of u, its place (methods may ascend along it):
+///
+///     static constexpr int first_moment = 0;                               // -1: none
 ///
 /// where rule<T>(k) returns a struct with  V operator()(V x, V u, std::array<V, n>& state) const,  which returns the new x.
 /// V is T, or a pack of T. Where options decide how much state there is, the base optimizer also has with_form(f): it calls
@@ -16,7 +20,6 @@
 #pragma once
 
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <string>
@@ -28,18 +31,10 @@
 #include <polder/closure/clipping.hpp>
 #include <polder/config.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/descent_passes.hpp>
 #include <polder/run/run.hpp>
-#include <polder/run/site.hpp>
 
 namespace polder {
-
-/// Where a descent starts, where it ends, and what becomes of the base optimizer's state.
-enum class Stage {
-    last,       ///< from x to x: ends the step
-    elsewhere,  ///< from x to a point; the new state is written to `next`
-    again,      ///< from that point to x, starting from the state in `next`: ends the step
-    trial       ///< from x to a point; the state stays as it is
-};
 
 namespace detail {
 
@@ -64,147 +59,6 @@ POLDER_HOST_DEVICE decltype(auto) with_form(Base const& base, F const& f) {
     }
 }
 
-// u, each coordinate clipped to [-limit, limit].
-template <std::size_t n>
-struct Update {
-    Coefficients<n> u;
-    double limit = std::numeric_limits<double>::infinity();
-
-    template <class T>
-    struct At {
-        Combined<T, n> combine;
-        T limit;
-        template <class V>
-        POLDER_INLINE V operator()(std::array<V, n> const& gradients) const {
-            // One comparison after the other, since GCC does not vectorise nested ones.
-            V const u = combine(gradients);
-            V const below = u > limit ? limit : u;
-            return below < -limit ? -limit : below;
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE At<T> at(Site<T> const& here) const {
-        return {u.at(here), static_cast<T>(limit)};
-    }
-};
-
-// What bypasses the moments: rate times a combination.
-template <std::size_t m>
-struct Bypass {
-    Coefficients<m> u;
-    double weight;
-    template <class T>
-    struct At {
-        Combined<T, m> combine;
-        T rate;
-        template <class V>
-        POLDER_INLINE V off(V x, std::array<V, m> const& gradients) const {
-            return x - rate * combine(gradients);
-        }
-    };
-    template <class T, class Base>
-    POLDER_HOST_DEVICE At<T> at(Site<T> const& here, Base const& own) const {
-        return {u.at(here), saturated<T>(own.learning_rate * weight)};
-    }
-};
-template <>
-struct Bypass<0> {
-    Coefficients<0> u;
-    double weight;
-    struct At {
-        template <class V>
-        POLDER_INLINE V off(V x, std::array<V, 0> const&) const {
-            return x;
-        }
-    };
-    template <class T, class Base>
-    POLDER_HOST_DEVICE At at(Site<T> const&, Base const&) const {
-        return {};
-    }
-};
-
-// The pass of a base optimizer that is a rule.
-template <class Form, std::size_t n, std::size_t m, class Extra, Stage stage>
-struct RuleDescent {
-    static constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
-    Form base;
-    Update<n> u;
-    Bypass<m> bypass;
-    Extra extra;
-    double ahead;  // descents of this step so far
-
-    template <class Rule, class U, class P, class R>
-    struct At {
-        Rule rule;
-        U u;
-        P bypass;
-        R extra;
-
-        template <class V, class... A>  // stage last
-        POLDER_INLINE void operator()(V& x, std::array<V, states>& state, std::array<V, n> const& g,
-                                      std::array<V, m> const& h, A&... more) const {
-            x = bypass.off(rule(x, u(g), state), h);
-            extra(more...);
-        }
-        template <class V, class... A>  // stage again
-        POLDER_INLINE void operator()(V& x, V from, std::array<V, states>& state,
-                                      std::array<V, n> const& g, std::array<V, m> const& h,
-                                      A&... more) const {
-            x = bypass.off(rule(from, u(g), state), h);
-            extra(more...);
-        }
-        template <class V>  // stages elsewhere and trial
-        POLDER_INLINE void operator()(V& to, V from, std::array<V, states>& next,
-                                      std::array<V, states> const& now, std::array<V, n> const& g,
-                                      std::array<V, m> const& h) const {
-            next = now;
-            to = bypass.off(rule(from, u(g), next), h);
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
-        Form const own = here.own(base);
-        auto const rule = own.template rule<T>(static_cast<double>(here.base_steps) + ahead + 1);
-        static_assert(std::is_invocable_r_v<T, decltype(rule) const&, T, T, std::array<T, states>&>,
-                      "polder: the rule of a base optimizer is called as rule(x, u, state), state "
-                      "being a std::array of as "
-                      "many values as state_names lists");
-        auto const of_u = u.at(here);
-        auto const of_bypass = bypass.at(here, own);
-        auto const of_extra = extra.at(here);
-        return At<std::remove_const_t<decltype(rule)>, std::remove_const_t<decltype(of_u)>,
-                  std::remove_const_t<decltype(of_bypass)>,
-                  std::remove_const_t<decltype(of_extra)>>{rule, of_u, of_bypass, of_extra};
-    }
-};
-
-// ||u||, and the factor that clips it.
-template <std::size_t n>
-struct UpdateNorm {
-    Coefficients<n> u;
-    Clipping clipping;
-    struct At {
-        Combined<double, n> combine;
-        template <class V>
-        POLDER_HOST_DEVICE Terms<Sum> operator()(std::array<V, n> const& gradients) const {
-            std::array<double, n> wide{};
-            for (std::size_t k = 0; k < n; ++k) wide[k] = static_cast<double>(gradients[k]);
-            double const sum = combine(wide);
-            return {Sum{sum * sum}};
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE At at(Site<T> const& here) const {
-        return {u.template in<double>(here)};
-    }
-    template <class T>
-    POLDER_HOST_DEVICE std::array<double, 2> finish(std::array<double, 1> const& sums,
-                                                    Site<T> const&) const {
-        double const norm = std::sqrt(sums[0]);
-        return {norm, std::isfinite(sums[0]) ? clipping.scale(norm) : sums[0]};
-    }
-};
-
 }  // namespace detail
 
 /// One descent, as a base optimizer with a step of its own gets it: from `from` to `to`, with a clipped u.
@@ -218,13 +72,23 @@ struct DescentOf {
     std::array<ArrayId, m> bypass_gradients;
     Extra const& extra;  ///< extra work of the last pass
     double ahead;        ///< descents of this step so far
+    double rate;         ///< what the learning rate is multiplied with
 };
 
 namespace detail {
 
-constexpr bool is_first_moment(std::string_view name) {
-    return name == "exp_avg" || name == "momentum_buffer";
-}
+// The place of the first moment in the state of a rule; -1: there is none.
+template <class Form>
+inline constexpr int first_moment_of = [] {
+    if constexpr (requires { Form::first_moment; }) {
+        static_assert(Form::first_moment <
+                          static_cast<int>(std::tuple_size_v<decltype(Form::state_names)>),
+                      "polder: first_moment is a place in state_names");
+        return Form::first_moment;
+    } else {
+        return -1;
+    }
+}();
 template <class Base>
 bool has_first_moment(Base const& base) {
     if constexpr (requires { base.has_first_moment(); }) {
@@ -233,10 +97,7 @@ bool has_first_moment(Base const& base) {
         return requires { base.init(std::declval<Plan&>()).first_moment(); };
     } else {
         return with_form(base, []<class Form>(Form const&) {
-            for (std::string_view name : Form::state_names) {
-                if (is_first_moment(name)) return true;
-            }
-            return false;
+            return first_moment_of<std::remove_cvref_t<Form>> >= 0;
         });
     }
 }
@@ -246,9 +107,9 @@ struct RuleState {
     static constexpr std::size_t most = 4;  // arrays
     std::array<Succession, most> arrays{};
     std::size_t count = 0;
-    std::size_t first = most;  // the one that is the first moment, if there is one
+    int first = -1;  // the place of the first moment, if there is one
 
-    ArrayId first_moment() const { return arrays.at(first).now; }
+    ArrayId first_moment() const { return arrays.at(static_cast<std::size_t>(first)).now; }
 
     template <class Base>
     RuleState(Base const& base, Plan& plan) {
@@ -258,12 +119,8 @@ struct RuleState {
                 "polder: a base optimizer that is a rule has at most four arrays of state");
             double initial = 0;
             if constexpr (requires { form.initial_state(); }) initial = form.initial_state();
-            for (std::string_view name : Form::state_names) {
-                if (is_first_moment(name)) first = count;
-                arrays[count++] = plan.elsewhere()
-                                      ? plan.succession(std::string(name), initial)
-                                      : Succession{plan.kept(std::string(name), initial), {}};
-            }
+            for (std::string_view name : Form::state_names) add(name, initial, plan);
+            first = first_moment_of<std::remove_cvref_t<Form>>;
         });
     }
 
@@ -271,8 +128,8 @@ struct RuleState {
     void step(R& run, Base const& base, DescentOf<stage, n, m, Keep<F, A...>> const& d) const {
         with_form(base, [&]<class Form>(Form const& form) {
             constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
-            RuleDescent<Form, n, m, F, stage> const pass{form, d.update, d.bypass, d.extra.pass,
-                                                         d.ahead};
+            RuleDescent<Form, n, m, F, stage> const pass{form,         d.update, d.bypass,
+                                                         d.extra.pass, d.ahead,  d.rate};
             std::array<ArrayId, states> now{}, next{};
             for (std::size_t k = 0; k != states; ++k) {
                 now[k] = arrays[k].now;
@@ -296,6 +153,10 @@ struct RuleState {
     }
 
 private:
+    POLDER_COLD void add(std::string_view name, double initial, Plan& plan) {
+        arrays[count++] = plan.elsewhere() ? plan.succession(std::string(name), initial)
+                                           : Succession{plan.kept(std::string(name), initial), {}};
+    }
     template <std::size_t n>
     static std::array<Changed<ArrayId>, n> changed(std::array<ArrayId, n> const& a) {
         std::array<Changed<ArrayId>, n> out{};
@@ -331,7 +192,8 @@ struct BaseState<Base> {
 
 }  // namespace detail
 
-/// What a method sees of its base optimizer: x <- BaseOpt(x, u).
+/// What a method sees of its base optimizer: x <- BaseOpt(x, u). `rate`: what the learning rate is multiplied with, for a
+/// base optimizer that has one.
 template <class Base>
 struct Descends {
     Base const& base;
@@ -339,8 +201,10 @@ struct Descends {
 
     /// x <- BaseOpt(x, u): ends the step.
     template <class R, std::size_t n, std::size_t m, class Extra>
-    void descend(R& run, Blend<n, m, Extra> b) const {
-        step<Stage::last>(run, run.x(), run.x(), b, clip(run, b));
+    void descend(R& run, Blend<n, m, Extra> b, double rate = 1) const {
+        run.share(b);
+        step<Stage::last>(run, run.x(), run.x(), b, clip(run, b), rate);
+        run.share_kept(b.extra);
     }
     template <class R>
     void descend(R& run, Gradient g) const {
@@ -348,21 +212,24 @@ struct Descends {
     }
     /// to = BaseOpt(x, u); the new state is written to its `next`. Not clipped.
     template <class R, std::size_t n>
-    void descend_elsewhere(R& run, PointId to, Blend<n> b) const {
+    void descend_elsewhere(R& run, PointId to, Blend<n> b, double rate = 1) const {
+        run.share(b);
         check(run, b);
         run.about_to_write(to);
-        step<Stage::elsewhere>(run, run.x(), to, b, {});
+        step<Stage::elsewhere>(run, run.x(), to, b, {}, rate);
     }
     /// x <- BaseOpt(from, u), `from` being the point that descend_elsewhere has written: ends the step.
     template <class R, std::size_t n, std::size_t m, class Extra>
-    void descend_again(R& run, PointId from, Blend<n, m, Extra> b) const {
-        step<Stage::again>(run, from, run.x(), b, clip(run, b));
+    void descend_again(R& run, PointId from, Blend<n, m, Extra> b, double rate = 1) const {
+        run.share(b);
+        step<Stage::again>(run, from, run.x(), b, clip(run, b), rate);
+        run.share_kept(b.extra);
     }
     /// to = BaseOpt(x, u), a step on trial, which does not change the state. Not clipped.
     template <class R, std::size_t n>
     void trial(R& run, PointId to, Blend<n> b) const {
         check(run, b);
-        step<Stage::trial>(run, run.x(), to, b, {});
+        step<Stage::trial>(run, run.x(), to, b, {}, 1);
     }
     /// The array of the state that is the first moment (SGD's momentum buffer, Adam's m), with its values before the step.
     ArrayId first_moment() const { return state.first_moment(); }
@@ -376,6 +243,10 @@ private:
     template <class R, class B>
     static Limits clip(R& run, B const& b) {
         Clipping const& clipping = run.clipping();
+        // Clipped, what is infinite would be finite. The last pass of a rule checks gradients itself.
+        if constexpr (detail::step_of_its_own<Base>) {
+            if (clipping.value < std::numeric_limits<double>::infinity()) check(run, b);
+        }
         if (!clipping.by_norm()) return {{}, clipping.value};
         auto const [norm, scale] = run.reduce(
             detail::UpdateNorm<std::tuple_size_v<decltype(b.u.by)>>{{b.u.by}, clipping}, b.u.of);
@@ -387,8 +258,8 @@ private:
         for (auto const& g : b.u.of) run.check(g);
     }
     template <Stage stage, class R, std::size_t n, std::size_t m, class Extra>
-    void step(R& run, ArrayId from, ArrayId to, Blend<n, m, Extra> const& b,
-              Limits const& limits) const {
+    void step(R& run, ArrayId from, ArrayId to, Blend<n, m, Extra> const& b, Limits const& limits,
+              double rate) const {
         unsigned const ahead = run.descents();
         if (stage != Stage::trial) ++run.descents();
         DescentOf<stage, n, m, Extra> const descent{from,
@@ -398,7 +269,8 @@ private:
                                                     {{b.bypass.by}, b.bypass_weight},
                                                     detail::arrays_of(b.bypass.of),
                                                     b.extra,
-                                                    static_cast<double>(ahead)};
+                                                    static_cast<double>(ahead),
+                                                    rate};
         if constexpr (detail::step_of_its_own<Base>) {
             base.step(run, state, descent);
         } else {

@@ -81,13 +81,39 @@ struct CounterId {
     int id = -1;
 };
 
+/// Arrays for gradients that no method holds.
+class GradientPool {
+public:
+    POLDER_COLD void make(int count) {
+        free_ = std::vector<ArrayId>(static_cast<std::size_t>(count));
+    }
+    /// All of them: the arrays from `first` on.
+    void fill(int first) {
+        for (count_ = 0; count_ < free_.size(); ++count_)
+            free_[count_] = {first + static_cast<int>(free_.size() - count_) - 1};
+    }
+    bool empty() const noexcept { return count_ == 0; }
+    ArrayId take() noexcept { return free_[--count_]; }
+    void give(ArrayId a) noexcept { free_[count_++] = a; }
+    bool has(ArrayId a) const noexcept {
+        for (std::size_t k = 0; k < count_; ++k) {
+            if (free_[k].id == a.id) return true;
+        }
+        return false;
+    }
+
+private:
+    std::vector<ArrayId> free_;
+    std::size_t count_ = 0;
+};
+
 /// A gradient that a closure has written. Its memory is not used for another gradient while a method holds this handle.
 /// So a handle of a gradient is moved, and cannot be copied.
 class Gradient {
 public:
     Gradient() = default;
     explicit Gradient(ArrayId borrowed) : array_(borrowed) {}
-    Gradient(ArrayId array, std::vector<ArrayId>& pool) : array_(array), pool_(&pool) {}
+    explicit Gradient(GradientPool& pool) : array_(pool.take()), pool_(&pool) {}
     Gradient(Gradient&& other) noexcept
         : array_(std::exchange(other.array_, {})), pool_(std::exchange(other.pool_, nullptr)) {}
     Gradient& operator=(Gradient&& other) noexcept {
@@ -96,13 +122,13 @@ public:
         return *this;
     }
     ~Gradient() {
-        if (pool_ != nullptr) pool_->push_back(array_);  // has room: see Run::gradient
+        if (pool_ != nullptr) pool_->give(array_);
     }
     operator ArrayId() const noexcept { return array_; }
 
 private:
     ArrayId array_;
-    std::vector<ArrayId>* pool_ = nullptr;
+    GradientPool* pool_ = nullptr;
 };
 
 /// The clean gradient, and the point that the method has led to.
@@ -116,38 +142,38 @@ struct Placed {
 class Plan {
 public:
     /// An array whose values last no longer than a step.
-    ArrayId scratch() {
+    POLDER_COLD ArrayId scratch() {
         scratch_.push_back({arrays_++});
         return scratch_.back();
     }
-    PointId point(Evaluation role = Evaluation::perturbed) {
+    POLDER_COLD PointId point(Evaluation role = Evaluation::perturbed) {
         points_.push_back({{arrays_++}, role});
         return points_.back();
     }
     /// An array that lasts and that the method writes before the last evaluation (see SuccessionOf). name: in files of
     /// state. initial: its first value.
-    Succession succession(std::string name, double initial = 0) {
+    POLDER_COLD Succession succession(std::string name, double initial = 0) {
         Succession const s{{arrays_}, {arrays_ + 1}};
         arrays_ += 2;
         lasting_.push_back({std::move(name), s.now, s.next, initial});
         return s;
     }
     /// An array that lasts and that only the pass of the descent writes (see Keep).
-    ArrayId kept(std::string name, double initial = 0) {
+    POLDER_COLD ArrayId kept(std::string name, double initial = 0) {
         ArrayId const a{arrays_++};
         lasting_.push_back({std::move(name), a, {}, initial});
         return a;
     }
-    MaskSuccession mask(std::string name, bool changes) {
+    POLDER_COLD MaskSuccession mask(std::string name, bool changes) {
         MaskSuccession const m{{masks_++}, changes ? MaskId{masks_++} : MaskId{}};
         lasting_masks_.push_back({std::move(name), m});
         return m;
     }
-    MaskId scratch_mask() {
+    POLDER_COLD MaskId scratch_mask() {
         scratch_masks_.push_back({masks_++});
         return scratch_masks_.back();
     }
-    CounterId counter(std::string name) {
+    POLDER_COLD CounterId counter(std::string name) {
         counters_.push_back(std::move(name));
         return {static_cast<int>(counters_.size()) - 1};
     }

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
+#include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -19,8 +19,11 @@
 #include <polder/config.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/engine/step_data.hpp>
-#include <polder/error.hpp>
+#include <polder/message.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/displacement.hpp>
+#include <polder/run/evaluations.hpp>
+#include <polder/run/exchange.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/site.hpp>
 #include <polder/run/sums.hpp>
@@ -76,62 +79,6 @@ constexpr std::size_t values_found() {
     return std::tuple_size_v<Found>;
 }
 
-// y = x + eps, or eps alone.
-template <class F, bool alone>
-struct Displaced {
-    F eps;
-    template <class Eps>
-    struct At {
-        Eps eps;
-        template <class V, class... A>
-        POLDER_INLINE V operator()(V& y, V x, A&... a) const {
-            V const e = eps(a...);
-            y = alone ? e : x + e;
-            return e;
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
-        return At<decltype(eps.at(here))>{eps.at(here)};
-    }
-};
-// An eps that an array holds already.
-struct ReadyEps {
-    struct At {
-        template <class V>
-        POLDER_INLINE V operator()(V eps) const {
-            return eps;
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE At at(Site<T> const&) const {
-        return {};
-    }
-};
-// The same, and the sum of eps^2.
-template <class F, bool alone, bool conditional>
-struct MeasuredDisplacement : RootOfSum {
-    Displaced<F, alone> displaced;
-    template <class Eps>
-    struct At {
-        Eps displaced;
-        template <class V, class... A>
-        POLDER_INLINE Terms<Sum> operator()(V& y, V x, A&... a) const {
-            double const eps = displaced(y, x, a...);
-            return {Sum{eps * eps}};
-        }
-    };
-    template <class T>
-    POLDER_HOST_DEVICE auto at(Site<T> const& here) const {
-        At<decltype(displaced.at(here))> const f{displaced.at(here)};
-        if constexpr (conditional) {
-            return Conditional{f};
-        } else {
-            return f;
-        }
-    }
-};
-
 // What a run has to know of its step.
 struct Circumstances {
     Clipping clipping;
@@ -139,8 +86,8 @@ struct Circumstances {
     std::uint64_t batch = 0;  // of the epoch
     std::uint64_t method_steps = 0;
     bool one_radius = true;  // all groups have the radius of the ball
-    bool is_step = true;  // false: perturbation(), or the passes for the first values of the state
-    bool active = true;   // a step of the method, and not of its base optimizer alone
+    bool active = true;      // a step of the method, and not of its base optimizer alone
+    Ranks* ranks = nullptr;  // that make the step together
 };
 
 }  // namespace detail
@@ -155,12 +102,13 @@ class Run {
 public:
     using T = typename Engine::Scalar;
 
-    Run(Engine& engine, Form& form, std::vector<ArrayId>& free_gradients,
+    Run(Engine& engine, Form& form, GradientPool& free_gradients,
         std::vector<std::uint64_t>& counters, detail::Circumstances const& circumstances,
         Report& report)
-        : engine_(engine), form_(form), free_(free_gradients), counters_(counters),
-          step_(circumstances), report_(report) {
-        ending_.counts = step_.is_step;
+        : engine_(engine), form_(form), evaluations_(form), free_(free_gradients),
+          counters_(counters), step_(circumstances), exchange_(engine, circumstances.ranks),
+          report_(report) {
+        ending_.counts = Form::is_step;
         ending_.active = step_.active;
     }
     Run(Run const&) = delete;
@@ -179,14 +127,15 @@ public:
     std::size_t size() const noexcept { return engine_.layout().size(); }
 
     /// The gradient of a batch's loss at a point. `spent`: a gradient that is no longer needed, whose memory it may use.
+    /// `redraws`: see Pass.
     template <Batch batch>
-    Gradient gradient(BatchTag<batch>, PointId at, Gradient spent = {}) {
+    Gradient gradient(BatchTag<batch>, PointId at, Gradient spent = {}, bool redraws = false) {
         static_assert(
             static_cast<int>(batch) < Form::batches,
             "polder: a method that asks for several batches says how many: static constexpr int "
             "batches = 2");
         constexpr Evaluation of[] = {Evaluation::perturbed, Evaluation::second, Evaluation::third};
-        return evaluate(std::move(spent), at, {batch, at.array.id != 0},
+        return evaluate(std::move(spent), at, {batch, at.array.id != 0, -1, 0, redraws},
                         batch == Batch::first ? at.role : of[static_cast<int>(batch)]);
     }
     /// The gradient of the loss of sample k of the first batch, at x.
@@ -201,6 +150,7 @@ public:
     /// A pass over all coordinates. It writes the arrays that are given as Written or Changed.
     template <class F, class... A>
     void map(F const& f, A const&... a) {
+        settle();
         engine_.map(f, handle(a)...);
     }
     /// Adds up what f's function returns, polder::Terms<...>, over all coordinates. Returns the values that f.finish(sums,
@@ -208,6 +158,7 @@ public:
     /// reported as not finite.
     template <class F, class... A>
     auto reduce(F const& f, A const&... a) {
+        settle();
         auto const found =
             new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(false);
         engine_.reduce(found[0], blamed(handle(a)...), f, handle(a)...);
@@ -216,6 +167,7 @@ public:
     /// The same in each block by itself: values of blocks.
     template <class F, class... A>
     auto reduce_blocks(F const& f, A const&... a) {
+        settle();
         auto const found =
             new_values<detail::values_found<T, F, std::decay_t<decltype(handle(a))>...>()>(true);
         engine_.reduce_blocks(found[0], blamed(handle(a)...), f, handle(a)...);
@@ -224,6 +176,7 @@ public:
     /// Repeats a reduction if `flag` is not 0. Its values overwrite those from `out` on.
     template <class F, class... A>
     void reduce_where(ValueId flag, ValueId out, F const& f, A const&... a) {
+        settle();
         engine_.where(flag, [&] { engine_.reduce(out, detail::Fault::none, f, handle(a)...); });
     }
     /// The root of the sum over all blocks of a value of single blocks.
@@ -241,26 +194,24 @@ public:
     /// y = from + eps, eps being what f's function returns for the arguments.
     template <class F, class... A>
     void displace(PointId y, ArrayId from, F const& f, A const&... a) {
-        if (eps_alone()) return map(detail::Displaced<F, true>{f}, Written{y.array}, from, a...);
-        form_.about_to_write(y);
-        map(detail::Displaced<F, false>{f}, Written{y.array}, from, a...);
+        if (!eps_alone()) about_to_write(y);
+        map(detail::Displaced<F, eps_alone()>{f}, Written{y.array}, from, a...);
     }
     /// The same, and returns ||eps||. conditional: f's function has conditions (see engine/reduction.hpp).
     template <bool conditional, class F, class... A>
     ValueId displace_measured(PointId y, ArrayId from, F const& f, A const&... a) {
-        if (eps_alone()) {
-            return reduce(detail::MeasuredDisplacement<F, true, conditional>{{}, {f}},
-                          Written{y.array}, from, a...)[0];
-        }
-        form_.about_to_write(y);
-        return reduce(detail::MeasuredDisplacement<F, false, conditional>{{}, {f}},
+        if (!eps_alone()) about_to_write(y);
+        return reduce(detail::MeasuredDisplacement<F, eps_alone(), conditional>{{}, {f}},
                       Written{y.array}, from, a...)[0];
     }
     /// Has to be called before a pass other than displace() writes the point y. (In place, y is then written into the
     /// model.)
-    void about_to_write(PointId y) { form_.about_to_write(y); }
+    void about_to_write(PointId y) {
+        settle();
+        form_.about_to_write(y);
+    }
     /// Whether only eps is asked for (Optimizer::perturbation). Then displace() writes eps, and not x + eps.
-    bool eps_alone() const noexcept { return !step_.is_step; }
+    static constexpr bool eps_alone() noexcept { return !Form::is_step; }
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
@@ -279,6 +230,7 @@ public:
     /// elsewhere. Of equal scores the lower coordinate is chosen. A negative score is never chosen.
     template <class Score, class... A>
     void choose_largest(std::size_t count, Score const& score, MaskId mask, A const&... a) {
+        settle();
         engine_.choose_largest(count, score, mask, handle(a)...);
     }
     void clear(MaskId mask) { engine_.set(mask, 0); }
@@ -288,11 +240,15 @@ public:
         engine_.fill(mask, f);
     }
     /// Subtracts from each row of a matrix the mean of that row.
-    void centralise(ArrayId a) { engine_.centralise(a); }
+    void centralise(ArrayId a) {
+        settle();
+        engine_.centralise(a);
+    }
 
     /// Checks whether a gradient is finite, unless a reduction has read it and so has checked it. For passes before the
     /// descent.
     void check(ArrayId gradient) {
+        settle();
         auto& fault = unchecked(gradient);
         if (fault != detail::Fault::none) engine_.check(gradient, fault);
         fault = detail::Fault::none;
@@ -306,6 +262,7 @@ public:
     /// The last pass of a step, which changes x. Gradients among its arguments that no reduction has read are checked.
     template <class F, class... A>
     void map_last(F const& f, A const&... a) {
+        settle();
         constexpr std::size_t most = 4;
         std::array<ArrayId, most> watched{};
         std::array<detail::Fault, most> faults{};
@@ -322,6 +279,26 @@ public:
         engine_.map_last(ending_, watched, faults, count, f, handle(a)...);
     }
 
+    /// Before a descent of ranks that average nothing else: u and what bypasses the base optimizer become their means, and so
+    /// does what the method has written for the next step.
+    template <std::size_t n, std::size_t m, class Extra>
+    void share([[maybe_unused]] Blend<n, m, Extra>& b) {
+        if constexpr (detail::takes_ranks<Engine>) {
+            if (!exchange_.of_descents()) return;
+            settle();
+            auto const look = [&](ArrayId a) { check(a); };
+            each_array(std::tuple(handle(b.u.of), handle(b.bypass.of)), look);
+            std::apply([&](auto const&... more) { (each_array(handle(more), look), ...); },
+                       b.extra.arguments);
+            exchange_.share(b, ending_, losses());
+        }
+    }
+    /// After it: the mean of what the method keeps.
+    template <class Extra>
+    void share_kept([[maybe_unused]] Extra const& extra) {
+        if constexpr (detail::takes_ranks<Engine>) exchange_.share_kept(extra);
+    }
+
     // For the optimizer.
     bool active() const noexcept { return step_.active; }
     detail::Ending& ending() noexcept { return ending_; }
@@ -335,32 +312,50 @@ public:
 private:
     Gradient evaluate(Gradient spent, PointId at, Pass pass, Evaluation what) {
         { Gradient const released = std::move(spent); }
-        if (free_.empty()) {
-            POLDER_THROW std::logic_error(
-                "polder: a method holds more gradients at a time than its plan says");
-        }
-        Gradient g(free_.back(), free_);
-        free_.pop_back();
+        if (free_.empty())
+            detail::wrong_call("a method holds more gradients at a time than its plan says");
+        Gradient g(free_);
         if (!engine_.alive()) return g;
+        if constexpr (detail::takes_ranks<Engine>) {
+            if (what == Evaluation::sample && !exchange_.takes_sample(pass.sample)) {
+                settle();
+                engine_.zero(g);
+                store({at, g, pass, what}, 0.0);
+                return g;
+            }
+        }
+        evaluations_.ask({at, g, pass, what}, storing());
+        return g;
+    }
+    std::array<double*, 4> losses() {
+        return {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
+                &report_.second_loss};
+    }
+    // Before a pass, which may read the gradients that have been asked for.
+    void settle() { evaluations_.settle(storing()); }
+    auto storing() {
+        return [this](detail::Asked const& asked, auto const& loss) {
+            return this->store(asked, loss);
+        };
+    }
+    template <class Loss>
+    bool store(detail::Asked const& asked, Loss const& loss) {
         ++report_.evaluations;
-        auto const loss = form_.evaluate(at, g, pass);
-        if constexpr (std::is_same_v<decltype(loss), DeviceLoss const>) {
+        if constexpr (std::is_same_v<Loss, DeviceLoss>) {
             if (loss.is_number()) {
-                store_loss(loss.number(), what);
+                store_loss(loss.number(), asked.what);
             } else {
-                engine_.store_loss(loss, what);
+                engine_.store_loss(loss, asked.what);
             }
         } else {
-            store_loss(static_cast<double>(loss), what);
+            store_loss(exchange_.averaged(asked, static_cast<double>(loss)), asked.what);
         }
-        unchecked(g) = detail::gradient_fault(what);
-        return g;
+        unchecked(asked.gradient) = detail::gradient_fault(asked.what);
+        return engine_.alive();
     }
 
     void store_loss(double loss, Evaluation what) {
-        double* const reported[] = {&report_.loss, &report_.perturbed_loss, &report_.mirrored_loss,
-                                    &report_.second_loss};
-        if (what <= Evaluation::second) *reported[static_cast<int>(what)] = loss;
+        if (what <= Evaluation::second) *losses()[static_cast<std::size_t>(what)] = loss;
         if (!std::isfinite(loss)) engine_.fail(detail::loss_fault(what));
     }
 
@@ -372,10 +367,8 @@ private:
             found[k] = {static_cast<int>(used_ + k), per_block ? static_cast<int>(n) : 0};
         }
         used_ += n * (blocks == 0 ? 1 : blocks);
-        if (used_ > Engine::capacity(engine_.layout().blocks())) {
-            POLDER_THROW std::logic_error(
-                "polder: a step finds more values than there is room for");
-        }
+        if (used_ > Engine::capacity(engine_.layout().blocks()))
+            detail::wrong_call("a step finds more values than there is room for");
         return found;
     }
 
@@ -419,9 +412,11 @@ private:
 
     Engine& engine_;
     Form& form_;
-    std::vector<ArrayId>& free_;
+    detail::Evaluations<Form> evaluations_;
+    GradientPool& free_;
     std::vector<std::uint64_t>& counters_;
     detail::Circumstances const& step_;
+    detail::Exchange<Engine> exchange_;
     Report& report_;
     std::size_t used_ = 0;
     detail::Ending ending_;

@@ -295,8 +295,9 @@ public:
         read_at(data_begin_ + array.begin, bytes);
     }
 
-    /// Reads all arrays and compares them with the checksum in the metadata, where there is one.
+    /// Reads all arrays, the first time, and compares them with the checksum in the metadata, where there is one.
     void verify() {
+        if (is_verified_) return;
         auto const expected = metadata_.find(detail::checksum_key);
         if (expected == metadata_.end()) return;
         std::vector<Array const*> in_order;
@@ -315,6 +316,7 @@ public:
         if (checksum.text() != expected->second)
             fail("is damaged: the checksum of its arrays is " + checksum.text() + ", expected " +
                  detail::in_quotes(expected->second));
+        is_verified_ = true;
     }
 
     /// Throws FileError with this file's name.
@@ -414,6 +416,7 @@ private:
     std::size_t data_begin_ = 0, data_size_ = 0;
     std::map<std::string, Array> arrays_;
     Metadata metadata_;
+    bool is_verified_ = false;
 };
 
 }  // namespace polder

@@ -301,10 +301,11 @@ Optimizer read_state(SafetensorsFile& file, Optimizer const& optimizer, C& x) {
     return result;
 }
 
-/// Reads what add_parameters wrote. Throws FileError where an array is missing or of another type or
+/// Reads what add_parameters wrote. Throws FileError where the file is damaged, or an array is missing or of another type or
 /// shape; then x is as it was.
 template <parameter_container C>
 void read_parameters(SafetensorsFile& file, C& x, std::string const& prefix = {}) {
+    file.verify();
     auto const blocks = detail::named_blocks(x);
     std::vector<std::vector<std::byte>> values;
     for (auto const& block : blocks) {

@@ -6,7 +6,7 @@ expect 0 "Exit codes:" train --help
 expect 0 "synthetic:NAME=synthetic:small" compare --help
 expect 0 "polder " --version
 expect 2 "A subcommand is required"
-expect 2 "unknown command 'trian'; nearest: train; known: train, compare, tune, runs, evaluate, robustness, landscape, recommend" trian
+expect 2 "unknown command 'trian'; nearest: train; known: train, compare, tune, runs, report, evaluate, rivals, robustness, landscape, reproduce, recommend, similar, export, prepare, augment, data, models, optimizers" trian
 expect 2 "not expected: --frob" train --frob
 
 expect 2 "unknown model 'lightgnc'; nearest: lightgcn; known:" train --model lightgnc
@@ -17,6 +17,13 @@ expect 2 "--set n_layers: expected name=value" train --set n_layers
 expect 2 "n_layers = -1, expected an integer in" train --set n_layers=-1
 expect 2 "unknown data set with published settings of bm3 'sport'; nearest: sports; known: baby, " \
     train --model bm3 --published sport
+expect 2 "--published tiktok: no settings of lightgcn were published for any data set; models with such settings: " \
+    train --published tiktok
+expect 2 "nearest to --lr: --learning-rate" train --lr 0.1
+expect 2 "nearest to --epoch: --epochs" train --epoch=3
+"$program" train --help | tr -s ' \n' ' ' >help
+for default in "--learning-rate NUMBER Learning rate" "Default: 0.001 (adam"; do has help "$default"; done
+grep -qE -- "--rho NUMBER [^[]*Default: [0-9.]+" help || fail "--help does not say the default of --rho"
 expect 2 "unknown optimizer 'sham'; nearest: sam, asam, fsam; known: none, sam" \
     train --optimizer sham
 expect 2 "unknown base optimizer 'adan'; nearest: adam, adamw; known: adam, adamw, sgd" \
@@ -28,7 +35,27 @@ expect 2 "unknown option of optimizer 'none' on 'adam' 'rho'; known: learning_ra
     train --rho 0.1
 expect 2 "rho = -1" train --optimizer sam --rho -1
 expect 2 "rho = 'wide', expected a number" train --optimizer sam --rho wide
-expect 2 "--epochs: '0', expected a whole number of at least 1" train --epochs 0
+expect 2 "--epochs: '0', expected a whole number from 1 to 2147483647" train --epochs 0
+# A method that needs a first moment takes a base that has one by its options.
+for command in "train --optimizer momentum_sam" "compare --seeds 1 --optimizers none,momentum_sam"; do
+    expect 0 "momentum_sam" $command --base sgd --momentum 0.9 --data synthetic:tiny --model bpr --epochs 1 --quiet
+    expect 2 "momentum" $command --base sgd --data synthetic:tiny --model bpr --epochs 1 --quiet
+done
+# Every option that takes a number says its name and its range where a text is too large a number, or none.
+for command in train compare tune robustness landscape recommend runs evaluate; do
+    "$program" $command --help | grep -oE '^ +--[a-z-]+(,--[a-z-]+)? (UINT|INT|FLOAT)' | grep -oE -- '--[a-z-]+' |
+        sort -u >options
+    [ -s options ] || fail "$command --help shows no number"
+    while read -r option; do
+        "$program" $command "$option" 1e999 >out 2>err && fail "$command $option 1e999 is taken"
+        grep -qE -- "error: $option: '1e999', expected a (whole number from|finite number)" err ||
+            fail "$command $option 1e999: no range"
+    done <options
+done
+expect 2 "--decay-factor: 'nan', expected a finite number > 0" train --decay-factor nan
+expect 0 "rows in train" data --data synthetic:tiny --data-seed 18446744073709551615
+expect 2 "'18446744073709551616', expected a whole number from 0 to 18446744073709551615" \
+    data --data synthetic:tiny --data-seed 18446744073709551616
 expect 2 "--batch-size: '-5', expected a whole number" train --batch-size -5
 expect 2 "--seed: '1.5', expected a whole number" train --seed 1.5
 expect 2 "unknown metric 'auc'; known: recall@5" train --valid-metric auc
@@ -41,9 +68,17 @@ expect 2 "interactions = 10, expected at least 30" \
 printf 'userID\titemID\tx_label\n0\t0\t0\n0\tx\t0\n' >bad.inter
 expect 1 "bad.inter:3: itemID is 'x', expected an integer" train --data bad.inter
 printf 'userID\titemID\tx_label\n0\t0\t0\n1\t1\t0\n0\t1\t2\n' >no_valid.inter
-expect 1 "'no_valid' has no validation rows" train --data no_valid.inter
+expect 1 "'no_valid' has no validation rows (x_label 1) to choose an epoch by; --select last" \
+    train --data no_valid.inter
 printf 'userID\titemID\tx_label\n0\t0\t0\n0\t1\t1\n' >full.inter
-expect 1 "user 0 has all 1 items of the training rows" train --data full.inter
+expect 1 "every user has all items of the training rows" train --data full.inter
+
+# Numbers that begin at 1 make a user and an item without rows.
+printf 'userID\titemID\tx_label\n1\t1\t0\n1\t2\t2\n2\t2\t0\n2\t3\t0\n' >from_1.inter
+expect 0 "the numbers of users begin at 1, so that user 0 has no row" data --data from_1.inter
+has err "the numbers of items begin at 1"
+mkdir -p none
+expect 1 "no .inter file in this directory; polder-recsys prepare FILE --output DIR makes one" data --data none
 
 # Lists of what there is.
 expect 0 "lightgcn: " models

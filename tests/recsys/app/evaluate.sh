@@ -18,6 +18,50 @@ has test.json '"data_is_that_of_training": true'
 has test.csv "checkpoint,model,optimizer,seed,epoch,data,split,users,recall@5"
 [ "$(wc -l <test.csv)" -eq 2 ] || fail "test.csv does not have a header and a row"
 
+# The last epoch, where that is the result; also of a comparison.
+expect 0 "epoch" compare $tiny --models lightgcn --optimizers none --seeds 1 --epochs 3 --select last --runs runs --checkpoints
+last=$(find runs -name '*.safetensors' | head -n 1)
+expect 0 "lightgcn none seed 999, epoch 2" evaluate --checkpoint "$last"
+
+# Further measures of the lists, and users and items apart by their training rows.
+expect 0 "The lists, whatever they hit" evaluate --checkpoint run.safetensors --at 1,5,20,100 --auc --groups 5,20 \
+    --per-user users.csv --json lists.json
+for name in '"recall@5"' '"hr@1"' '"mrr@100"' '"coverage@5"' '"gini@100"' '"auc"' '"user_groups"' '"21 and more"'; do
+    has lists.json "$name"
+done
+has users.csv "user,training_rows,rows,recall@1,precision@1,f1@1,ndcg@1,map@1,hr@1,mrr@1"
+value() { grep -oE "\"recall@5\": [0-9.e-]+" "$1" | head -n 1; }
+[ "$(value lists.json)" = "$(value test.json)" ] || fail "recall@5 is another one among further measures"
+# The mean over users of their file.
+awk -F, -v expected="$(value test.json | sed 's/.*: //')" 'NR == 1 { for (k = 1; k <= NF; ++k) if ($k == "recall@5") c = k; next }
+    { sum += $c; ++n } END { d = sum / n - expected; exit !(n > 0 && d * d < 1e-18) }' users.csv || fail "users.csv has another mean"
+expect 0 "" evaluate --checkpoint run.safetensors --mask-valid --json masked.json
+cmp -s <(grep '@' masked.json) <(grep '@' test.json) && fail "--mask-valid has no effect"
+expect 2 "--at 5,3: expected whole numbers above 0, ascending" evaluate --checkpoint run.safetensors --at 5,3
+expect 2 "expected at most the number of items, " evaluate --checkpoint run.safetensors --at 100000
+expect 2 "--mask-valid: expected --split test" evaluate --checkpoint run.safetensors --split valid --mask-valid
+
+# Sampled and listed negatives.
+expect 0 "The lists, whatever" evaluate --checkpoint run.safetensors --negatives 20 --json sampled.json
+recall() { sed -n '/^  "lists"/,$p' "$1" | grep -oE '"recall@20": [0-9.]+' | head -n 1 | sed 's/.* //'; }
+awk -v all="$(recall lists.json)" -v few="$(recall sampled.json)" 'BEGIN { exit !(all > 0 && few > all) }' ||
+    fail "among few negatives recall is no higher"
+expect 0 "" evaluate --checkpoint run.safetensors --negatives 20 --json again.json
+cmp -s <(sed -n '/"lists"/,$p' sampled.json) <(sed -n '/"lists"/,$p' again.json) || fail "the same seed draws other negatives"
+for user in $(awk -F, 'NR > 1 { print $1 }' users.csv); do echo "$user 1 2 3"; done >listed
+expect 0 "The lists, whatever" evaluate --checkpoint run.safetensors --negatives listed
+echo "0 1 x" >bad
+expect 1 "bad:1: expected the number of a user, and those of items" evaluate --checkpoint run.safetensors --negatives bad
+echo "0 1" >short
+expect 1 "short: has no line of user" evaluate --checkpoint run.safetensors --negatives short
+expect 1 "absent: cannot be read" evaluate --checkpoint run.safetensors --negatives absent
+
+# Recommenders without parameters.
+expect 0 "popularity, test of synthetic:tiny" rivals --data synthetic:tiny --at 10 --neighbours 5,20 --json rivals.json
+has rivals.json '"name": "item-knn"'
+expect 2 "--neighbours 0 --shrink 0,10,100: expected whole numbers above 0" rivals --data synthetic:tiny --neighbours 0
+expect 2 "unknown metric 'recal@20'; nearest: recall@20" rivals --data synthetic:tiny --valid-metric recal@20
+
 # Other features: what the model builds of them is built again.
 mkdir data
 {
@@ -51,6 +95,11 @@ expect 1 "was made with data" recommend --checkpoint freedom.safetensors --data 
 
 expect 0 "Where the data is not that of training" evaluate --help
 expect 2 "--checkpoint is missing" evaluate
+# One bit at the end, in the optimizer's state, which nobody here reads: the file is damaged all the same.
+head -c -1 run.safetensors >damaged.safetensors
+tail -c 1 run.safetensors | tr '\000-\377' '\001-\377\000' >>damaged.safetensors
+expect 1 "damaged.safetensors: is damaged: the checksum" evaluate --checkpoint damaged.safetensors
+expect 1 "damaged.safetensors: is damaged: the checksum" recommend --checkpoint damaged.safetensors --user 3
 expect 1 "absent: no such file" evaluate --checkpoint absent
 expect 1 "expected 300 users, 200 items, as run.safetensors has been trained on" \
     evaluate --checkpoint run.safetensors --data synthetic:small

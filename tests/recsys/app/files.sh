@@ -15,24 +15,31 @@ for key in model optimizer seed hyper_parameters epochs loss sharpness cosine di
     peak_memory_bytes threads; do
     has run.json "\"$key\":"
 done
+has run.json '"command": "train"'
 has run.json '"optimizer": "bsam+"'
 has run.json '"distance": "cosine"'
 has run.json '"rho": 0.2'
 has run.json '"embedding_size": 8'
 has run.json '"ending": "all_epochs"'
 has err "wrote run.toml, which repeats this run"
-has run.toml 'set = ["embedding_size=8"]'
+has run.toml 'set = ["embedding_size=8", "n_layers='
+has run.toml 'learning-rate = 0.001'
+has run.toml 'lambda = 0.6'
+has run.json '"version":'
+has run.json '"date": "20'
+has run.json '"command_line": "polder-recsys train --data synthetic:tiny --batch-size'
+has run.json '"path": "synthetic:tiny"'
 has run.toml 'optimizer = "bsam+"'
 [ "$(wc -l <run.csv)" -eq 4 ] || fail "run.csv does not have a header and 3 rows"
 has run.csv "epoch,loss,sharpness,cosine,distance,train_seconds,evaluation_seconds,valid_recall@5"
-[ -e run.json.part ] && fail "a temporary file is left"
+ls *.part >/dev/null 2>&1 && fail "a temporary file is left"
 
 # Settings come from the checkpoint; results are those of a run in one piece.
 expect 0 "seed 999: best epoch" \
     train $tiny --optimizer bsam+ --distance cosine --rho 0.2 --epochs 5 --json whole.json
 expect 0 "going on from run.safetensors: epoch 3, batch 0" \
     train --resume run.safetensors --epochs 5 --json resumed.json
-metrics() { grep -vE 'seconds|peak_memory' "$1"; }
+metrics() { grep -vE 'seconds|peak_memory|"date"|"command_line"' "$1"; }
 diff <(metrics whole.json) <(metrics resumed.json) >out || fail "the resumed run is another one"
 expect 0 "seed 999: best epoch" train --config run.toml --epochs 5 --json repeated.json
 diff <(metrics whole.json) <(metrics repeated.json) >out || fail "the repeated run is another one"
@@ -40,6 +47,14 @@ expect 1 "was made with seed = 999, this run has 5" train --resume run.safetenso
 expect 1 "was made with data" train --resume run.safetensors --data-seed 5
 head -c 1000 run.safetensors >cut.safetensors
 expect 1 "cut.safetensors: " train --resume cut.safetensors
+# A checkpoint of another model, or of other data, is not replaced by accident.
+expect 1 "run.safetensors: is the checkpoint of a run with model = lightgcn, this run has bpr; expected a new name, or --overwrite" \
+    train $tiny --model bpr --epochs 1 --checkpoint run.safetensors
+expect 1 "this run has" train $tiny --data-seed 2 --epochs 1 --checkpoint run.safetensors
+cp run.safetensors replaced.safetensors
+expect 0 "best epoch" train $tiny --model bpr --epochs 1 --checkpoint replaced.safetensors --overwrite
+expect 0 "best epoch" train $tiny --epochs 1
+has err "the trained model is not kept; --checkpoint FILE keeps it"
 
 comparison="compare $tiny --optimizers none,sam,bsam:distance=cosine --rho 0.1 --seeds 2 --epochs 2"
 expect 0 "How to read it: each row" $comparison \

@@ -62,7 +62,7 @@ expect 0 "expect saturation" landscape --help
 expect 2 "--checkpoint is missing" landscape
 expect 2 "unknown grid 'smal'; nearest: small" landscape --checkpoint plain.safetensors --grids smal
 expect 2 "grid 'small' is listed twice" landscape --checkpoint plain.safetensors --grids small,small
-expect 2 "--points: '1', expected a whole number of at least 2" landscape --checkpoint plain.safetensors --points 1
+expect 2 "--points: '1', expected a whole number from 2 to" landscape --checkpoint plain.safetensors --points 1
 mkdir mine && echo mine >mine/file
 expect 1 "mine: has files that landscape did not write" landscape --checkpoint plain.safetensors --output mine
 [ "$(ls mine)" = file ] || fail "something was written beside the user's files"

@@ -53,6 +53,23 @@ cmp -s r.json whole.json || fail "results that were there have changed"
 cmp -s r.csv whole.csv || fail "the table of results that were there has changed"
 expect 1 "was made with repeats = 2, this command has 3" robustness $all $few --repeats 3 --json r.json
 
+# Trained anew on features without noise, a model is the same; with noise another.
+expect 0 "Noise in features, models trained anew" robustness --checkpoint freedom.safetensors --tests features \
+    --feature-sigma 0,1 --relative none --repeats 1 --retrain --csv anew.csv --json anew.json --quiet
+has anew.json '"mode": "retrain"'
+awk -F, '$11 == 0 && $18 != 0 { bad++ } $11 == 1 && $18 != 0 { moved++ } END { exit !(!bad && moved) }' anew.csv ||
+    fail "training anew without noise changes metrics, or noise does not"
+expect 1 "was made with retrain = true, this command has false" robustness --checkpoint freedom.safetensors --tests features \
+    --feature-sigma 0,1 --relative none --repeats 1 --json anew.json
+# LATTICE's trained copies of features are on the way to its scores.
+expect 0 "best epoch" train $tiny --model lattice --checkpoint lattice.safetensors
+expect 0 "Noise in embeddings" robustness --checkpoint lattice.safetensors --tests embeddings --sigma 1 --relative none \
+    --repeats 1 --json own.json --quiet
+grep -q '"image_embedding"' own.json && fail "copies of features are disturbed without --tables all"
+expect 0 "Noise in embeddings" robustness --checkpoint lattice.safetensors --tests embeddings --sigma 1 --relative none \
+    --repeats 1 --tables all --json all.json --quiet
+has all.json '"image_embedding"'
+
 expect 0 "are variances" robustness --help
 expect 2 "--checkpoint is missing" robustness
 expect 2 "unknown test 'noise'; known: embeddings, features, swap" \

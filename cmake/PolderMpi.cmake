@@ -1,0 +1,24 @@
+# MPI, which the tests and the example of several ranks need and nothing else does.
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI QUIET COMPONENTS CXX)
+set(POLDER_MPI_FOUND ${MPI_CXX_FOUND})
+if(NOT POLDER_MPI_FOUND)
+    polder_missing("tests and example of several ranks" MPI "libopenmpi-dev openmpi-bin")
+endif()
+option(POLDER_MORE_RANKS "Run the tests of several ranks also with 3 and 4" OFF)
+
+# polder_add_mpi_test(<name> <ranks> <program> [<argument>...])
+function(polder_add_mpi_test name ranks program)
+    add_test(NAME "${name}" COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} ${MPIEXEC_PREFLAGS}
+        $<TARGET_FILE:${program}> ${MPIEXEC_POSTFLAGS} ${ARGN})
+    set_property(TEST "${name}" PROPERTY LABELS mpi)
+    set_property(TEST "${name}" PROPERTY PROCESSORS ${ranks})
+    # A rank that waits for ever is an error. Containers have one user, root, fewer processors than ranks, and no right to read the
+    # memory of another process.
+    set_property(TEST "${name}" PROPERTY TIMEOUT 300)
+    polder_test_environment("${name}")
+    set_property(TEST "${name}" APPEND PROPERTY ENVIRONMENT
+        OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+        OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+        OMP_NUM_THREADS=1)
+endfunction()

@@ -1,0 +1,84 @@
+/// Closures that may be called twice at the same time.
+///
+/// BSAM+ and all other methods of two batches need the gradient of B1 at x + eps and that of B2 at x, and SAMPa those of both
+/// batches at two points: neither needs the other. "Can be calculated independently and in parallel" (the BSAM paper, on its
+/// mixed loss).
+#pragma once
+
+#include <concepts>
+#include <exception>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include <polder/closure/pass.hpp>
+#include <polder/config.hpp>
+#include <polder/engine/function_ref.hpp>
+#include <polder/error.hpp>
+
+namespace polder {
+
+/// What concurrent() returns.
+template <class Closure>
+struct Concurrent {
+    mutable Closure closure;
+
+    static constexpr bool at_once() { return true; }
+
+    template <class P>
+    requires std::invocable<Closure&, P const&, P&, Pass>
+    decltype(auto) operator()(P const& at, P& gradient, Pass pass) const {
+        return closure(at, gradient, pass);
+    }
+};
+
+/// Says that a closure, scalar(P const& at, P& gradient, Pass), may be called from two threads at the same time. A step then
+/// computes two gradients at once, one in a thread of its own, wherever neither needs the other. Everything that both calls
+/// write (the activations of a model, a generator of random numbers) has to be there twice: pass.batch tells the calls apart.
+/// Results are the same bits as one after the other. If a call throws, the step throws after both have ended, and has changed
+/// nothing; if both do, what the call for the first batch has thrown. A closure that does not say so is never called twice at
+/// once.
+///
+///     optimizer.step(x, polder::concurrent([&](auto const& at, auto& gradient, polder::Pass pass) {
+///         return model[pass.batch == polder::Batch::first ? 0 : 1].loss(at, gradient);
+///     }));
+template <class Closure>
+Concurrent<std::decay_t<Closure>> concurrent(Closure&& closure) {
+    return {std::forward<Closure>(closure)};
+}
+
+/// The same, with a closure for each batch: scalar(P const& at, P& gradient). `first` is called for B1, `second` for B2.
+template <class First, class Second>
+auto concurrent(First&& first, Second&& second) {
+    return concurrent([first = std::forward<First>(first), second = std::forward<Second>(second)](
+                          auto const& at, auto& gradient, Pass pass) mutable {
+        return pass.batch == Batch::first ? first(at, gradient) : second(at, gradient);
+    });
+}
+
+namespace detail {
+
+// Whether a closure may be called twice at once. at_once() says whether this one may: of AnyOptimizer's it is known at run time.
+template <class Closure>
+concept concurrent_closure = requires(Closure& closure) {
+    closure.at_once();
+};
+
+// Runs first() in a thread of its own and second() in this one. Throws what first() throws, else what second() throws, after
+// both have ended.
+POLDER_APART inline void both_at_once(FunctionRef<void()> first, FunctionRef<void()> second) {
+    std::exception_ptr of_first, of_second;
+    auto const guarded = [](FunctionRef<void()> f, std::exception_ptr& thrown) {
+        POLDER_TRY { f(); }
+        POLDER_CATCH_ALL { thrown = std::current_exception(); }
+    };
+    std::thread other([&] { guarded(first, of_first); });
+    guarded(second, of_second);
+    other.join();
+    if (of_first) std::rethrow_exception(of_first);
+    if (of_second) std::rethrow_exception(of_second);
+}
+
+}  // namespace detail
+
+}  // namespace polder

@@ -1,0 +1,102 @@
+/// A batch in parts, for models whose activations do not fit into memory at once.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <polder/blocks/container.hpp>
+#include <polder/blocks/memory_space.hpp>
+#include <polder/closure/concurrent.hpp>
+#include <polder/closure/pass.hpp>
+#include <polder/message.hpp>
+
+namespace polder {
+
+/// How the losses and gradients of micro-batches are put together.
+enum class Reduction {
+    mean,  ///< for a loss that is a mean over samples, and micro-batches of the same size
+    sum    ///< for a loss that is a sum over samples
+};
+
+/// What micro_batches() returns: a closure for Optimizer::step. A copy has memory of its own.
+template <class Closure>
+class MicroBatches {
+public:
+    /// Throws std::invalid_argument if count < 1.
+    MicroBatches(int count, Closure closure, Reduction reduction)
+        : count_(count), closure_(std::move(closure)), reduction_(reduction) {
+        auto const found = std::to_string(count);
+        if (count < 1)
+            detail::wrong_argument({"micro_batches: count is ", found, ", expected at least 1"});
+    }
+    bool at_once() const requires detail::concurrent_closure<Closure> { return closure_.at_once(); }
+
+    template <class P>
+    requires std::invocable<Closure&, P const&, P&, Pass>
+    double operator()(P const& at, P& gradient, Pass pass) {
+        static_assert(std::is_same_v<memory_space_t<P>, HostMemory>,
+                      "polder: micro_batches adds gradients on the processor; on a device let the "
+                      "closure add them");
+        // By batch, since both batches may be under way at once.
+        auto& sums = sums_[static_cast<std::size_t>(pass.batch)];
+        sums.clear();
+        double loss = 0;
+        for (; pass.micro_batch < count_; ++pass.micro_batch) {
+            loss += static_cast<double>(closure_(at, gradient, pass));
+            std::size_t k = 0;
+            for_each_block(gradient, [&](auto const* data, std::size_t size) {
+                if (sums.size() < k + size) sums.resize(k + size);
+                for (std::size_t i = 0; i < size; ++i) sums[k++] += static_cast<double>(data[i]);
+            });
+        }
+        double const share = reduction_ == Reduction::mean ? 1.0 / count_ : 1.0;
+        std::size_t k = 0;
+        for_each_block(gradient, [&]<class T>(T* data, std::size_t size) {
+            for (std::size_t i = 0; i < size; ++i) data[i] = static_cast<T>(share * sums[k++]);
+        });
+        return share * loss;
+    }
+
+private:
+    int count_;
+    Closure closure_;
+    Reduction reduction_;
+    std::array<std::vector<double>, 3> sums_;
+};
+
+/// A closure that calls `closure`, scalar(P const& at, P& gradient, Pass), for the micro-batches 0 to count - 1 of a batch
+/// (Pass::micro_batch), and returns the mean (or the sum) of their losses and gradients. So a step equals one of the whole
+/// batch to rounding. A model that draws dropout masks uses the same in all passes with the same Pass::batch and
+/// Pass::micro_batch. Make the closure once, before the loop over steps: it keeps the
+/// sum of the gradients, in double, for each batch of a step.
+///
+///     auto closure = polder::micro_batches(4, [&](auto const& at, auto& gradient, polder::Pass pass) {
+///         return model.loss(at, gradient, batch.part(pass.micro_batch));
+///     });
+///     optimizer.step(x, closure);
+///
+/// Throws std::invalid_argument if count < 1.
+template <class Closure>
+MicroBatches<std::decay_t<Closure>> micro_batches(int count, Closure&& closure,
+                                                  Reduction reduction = Reduction::mean) {
+    return {count, std::forward<Closure>(closure), reduction};
+}
+
+/// The same for Optimizer::step_in_place, whose closure, scalar(Pass), writes the gradient of the micro-batch to the model's
+/// `gradient`.
+template <class C, class Closure>
+auto micro_batches(int count, C& gradient, Closure&& closure,
+                   Reduction reduction = Reduction::mean) {
+    auto in_place = [closure = std::forward<Closure>(closure)](C const&, C&, Pass pass) mutable {
+        return closure(pass);
+    };
+    return [parts = MicroBatches(count, std::move(in_place), reduction), &gradient](
+               Pass pass) mutable { return parts(std::as_const(gradient), gradient, pass); };
+}
+
+}  // namespace polder

@@ -1,0 +1,258 @@
+/// Several processes that train one model, each with a part of every batch, by MPI.
+///
+///     MPI_Init(&argc, &argv);
+///     ...
+///     optimizer.set_ranks(polder::Mpi{MPI_COMM_WORLD});                     // on every rank, before the first step
+///     optimizer.step(x, [&](auto const& at, auto& gradient) { ... });       // the mean loss of this rank's part
+///
+/// Each rank has the parameters and the state of the optimizer; after each step they are the same bits on all ranks, provided
+/// that all of them are the same program on the same kind of processor. No method knows of it. Steps of all ranks go together:
+/// step() returns when all have made the step. All ranks need the same settings and hyper-parameters.
+///
+/// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
+/// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
+/// NonFinite::skip). The message names the rank. What is wrong on one rank before its closure is called (a hyper-parameter out of
+/// range there alone) the others do not see.
+///
+/// Checkpoints (polder/state): rank 0 saves, all ranks load the file. Any number of ranks may go on from it. Or rank 0 alone
+/// loads it, and the others get all by MpiOptions::broadcast.
+///
+/// Opt-in: not in polder.hpp, since it needs MPI 3. Parameters on a device are refused. MPI is called from the thread that
+/// calls step(); MPI's own errors end all processes, as they do by default.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <mpi.h>
+
+#include <polder/closure/evaluation.hpp>
+#include <polder/closure/micro_batches.hpp>
+#include <polder/config.hpp>
+#include <polder/engine/layout.hpp>
+#include <polder/error.hpp>
+#include <polder/message.hpp>
+#include <polder/run/ranks.hpp>
+
+namespace polder {
+
+/// Which gradients are averaged over the ranks.
+enum class Averaged {
+    /// Each, before anything reads it. So a step is that of one process with the batches of all ranks, to rounding. Sample k of
+    /// that batch (methods that ask for single samples) is sample k / size of rank k mod size: deal the samples in turn.
+    every_pass,
+    /// The u that the base optimizer gets, and nothing before it: each rank ascends by the gradient of its own part. One
+    /// reduction in a step. With SAM this is m-sharpness, m being the samples of a rank: Foret et al. 2021, section 4.1. A
+    /// method's Mix is made of the rank's own gradients, and its u is averaged. Losses of the report are averaged, norms are
+    /// the rank's own.
+    descent
+};
+
+/// With Averaged::descent: what a method keeps from step to step (BSAM's moving average, LookSAM's part).
+enum class Kept {
+    averaged,  ///< over the ranks, at the end of each step; masks are those of rank 0. The state is the same on all ranks
+    own        ///< the rank's own. Sends less; a checkpoint has that of the rank which wrote it
+};
+
+struct MpiOptions {
+    Averaged averaged = Averaged::every_pass;
+    Kept kept = Kept::averaged;
+    Reduction reduction = Reduction::mean;  ///< sum: for a loss that is a sum over samples
+    /// At the first step the parameters and the state of rank 0 are sent to all others. false: they are compared, and
+    /// std::invalid_argument is thrown on all ranks where they differ.
+    bool broadcast = false;
+};
+
+/// Another rank could not make the step. The message says which.
+struct RankError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+class MpiRanks final : public Ranks {
+public:
+    POLDER_COLD MpiRanks(MPI_Comm communicator, MpiOptions const& options)
+        : broadcasts_(options.broadcast) {
+        int ready = 0;
+        MPI_Initialized(&ready);
+        if (ready == 0) wrong_call("MPI is not initialised; call MPI_Init before polder::Mpi");
+        if (communicator == MPI_COMM_NULL) wrong_argument({"the communicator is MPI_COMM_NULL"});
+        // So that no message of the user's is taken for one of these.
+        MPI_Comm_dup(communicator, &all_);
+        MPI_Comm_rank(all_, &rank);
+        MPI_Comm_size(all_, &size);
+        if (options.reduction == Reduction::mean) share = 1.0 / size;
+        every_pass = options.averaged == Averaged::every_pass;
+        keep_own = options.kept == Kept::own;
+    }
+    ~MpiRanks() override {
+        int ended = 0;
+        MPI_Finalized(&ended);
+        if (ended == 0) MPI_Comm_free(&all_);
+    }
+
+    POLDER_COLD void start(Parts parts) override {
+        std::int64_t total = 0;
+        std::uint64_t own = 0xcbf29ce484222325u;  // a checksum
+        for (auto const part : parts) {
+            total += static_cast<std::int64_t>(part.size());
+            for (std::size_t i = 0; i < part.size(); i += sizeof own) {
+                std::uint64_t word = 0;
+                std::memcpy(&word, part.data() + i, std::min(sizeof word, part.size() - i));
+                own = (own ^ word) * 0x9e3779b97f4a7c15u;
+                own ^= own >> 32;
+            }
+        }
+        agree(0, total, -total);
+        if (broadcasts_) {
+            for (auto const part : parts) broadcast(part);
+            return;
+        }
+        auto first = own;
+        broadcast(std::as_writable_bytes(std::span(&first, 1)));
+        if (agree(own != first ? 1 : 0, 0, 0) == 0) return;
+        wrong_argument({"the parameters or the state of the optimizer on rank ",
+                        std::to_string(faulty),
+                        " differ from those on rank 0 at the first step; let all ranks begin with "
+                        "the same, or set MpiOptions::broadcast"});
+    }
+
+    Fault meet(std::uint64_t what, Fault own, std::span<double> losses, double factor) override {
+        auto const number = static_cast<std::int64_t>(what >> 2);
+        fault = static_cast<Fault>(agree(static_cast<int>(own), number, -number));
+        if (fault != Fault::none) return fault;
+        sum(losses.data(), losses.size());
+        for (double& loss : losses) loss *= factor;
+        return fault;
+    }
+    void failed() override { agree(threw, nothing, nothing); }
+    void add_up(Layout const& layout, std::size_t width, std::span<Shared const> shared,
+                double factor) override {
+        width == sizeof(float) ? add_up_of<float>(layout, shared, factor)
+                               : add_up_of<double>(layout, shared, factor);
+    }
+    void broadcast(std::span<std::byte> values) override {
+        in_parts(values.size(), [&](std::size_t from, int count) {
+            MPI_Bcast(values.data() + from, count, MPI_BYTE, 0, all_);
+        });
+        bytes += values.size();
+    }
+
+    std::uint64_t bytes = 0;  // that this rank has given to reductions and broadcasts
+
+private:
+    static constexpr int threw = 255;  // above all faults
+    static constexpr std::int64_t nothing = std::numeric_limits<std::int64_t>::min();
+
+    // The highest severity of all ranks; `faulty` becomes the lowest rank that has it. Throws where another rank has thrown, and
+    // where `what` is not the same on all ranks.
+    int agree(int severity, std::int64_t what, std::int64_t minus_what) {
+        constexpr std::int64_t ranks = std::int64_t{1} << 32;
+        std::array<std::int64_t, 3> of{severity * ranks + (ranks - 1 - rank), what, minus_what};
+        MPI_Allreduce(MPI_IN_PLACE, of.data(), 3, MPI_INT64_T, MPI_MAX, all_);
+        bytes += sizeof of;
+        faulty = static_cast<int>(ranks - 1 - of[0] % ranks);
+        heard = severity != threw && (of[0] / ranks == threw || of[1] != -of[2]);
+        if (heard)
+            POLDER_THROW RankError(
+                of[0] / ranks == threw
+                    ? "polder: rank " + std::to_string(faulty) + " has thrown an exception"
+                    : "polder: the ranks differ in their steps, blocks or evaluations");
+        return static_cast<int>(of[0] / ranks);
+    }
+
+    // f(from, count) for parts of an array whose counts are an int.
+    template <class F>
+    static void in_parts(std::size_t size, F const& f) {
+        constexpr std::size_t most = std::size_t{1} << 28;
+        for (std::size_t from = 0; from < size; from += most)
+            f(from, static_cast<int>(std::min(most, size - from)));
+    }
+    template <class T>
+    void sum(T* values, std::size_t count) {
+        auto const type = std::is_same_v<T, float> ? MPI_FLOAT : MPI_DOUBLE;
+        in_parts(count, [&](std::size_t from, int part) {
+            MPI_Allreduce(MPI_IN_PLACE, values + from, part, type, MPI_SUM, all_);
+        });
+        bytes += count * sizeof(T);
+    }
+    // All in one message.
+    template <class T>
+    void add_up_of(Layout const& layout, std::span<Shared const> shared, double factor) {
+        std::size_t const count = shared.size() * layout.live_size();
+        if (pack_.size() < count * sizeof(T)) pack_.resize(count * sizeof(T));
+        auto* const pack = reinterpret_cast<T*>(pack_.data());
+        // f(shared, block, its size, where it lies in the pack)
+        auto const for_each_block = [&](auto const& f) {
+            T* at = pack;
+            for (Shared const& each : shared) {
+                for (std::size_t block = 0; block < layout.blocks(); ++block) {
+                    if (layout.frozen(block)) continue;
+                    f(each, block, layout.block_sizes()[block], at);
+                    at += layout.block_sizes()[block];
+                }
+            }
+        };
+        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
+            if (each.of.empty()) std::copy_n(static_cast<T const*>(each.out[block]), size, at);
+            // In the order of the pass without ranks.
+            for (std::size_t k = each.of.size(); k-- > 0;) {
+                auto const c = static_cast<T>(each.by[k * layout.blocks() + block]);
+                auto const* const a = static_cast<T const*>(each.of[k][block]);
+                bool const is_first = k + 1 == each.of.size();
+                for (std::size_t i = 0; i < size; ++i)
+                    at[i] = is_first ? c * a[i] : c * a[i] + at[i];
+            }
+        });
+        sum(pack, count);
+        std::for_each_n(pack, count, [&](T& value) { value *= static_cast<T>(factor); });
+        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
+            if (each.of.empty()) {
+                std::copy_n(at, size, static_cast<T*>(each.out[block]));
+            } else {
+                each.out[block] = at;
+            }
+        });
+    }
+
+    MPI_Comm all_ = MPI_COMM_NULL;
+    bool broadcasts_;
+    std::vector<std::byte> pack_;
+};
+
+}  // namespace detail
+
+/// The ranks of a communicator, for Settings::set_ranks. A copy stands for the same ranks.
+class Mpi {
+public:
+    /// All ranks of the communicator construct it together. Throws std::logic_error before MPI_Init, and std::invalid_argument
+    /// for MPI_COMM_NULL.
+    explicit Mpi(MPI_Comm communicator, MpiOptions const& options = {})
+        : ranks_(std::make_shared<detail::MpiRanks>(communicator, options)) {}
+
+    /// This process among all: 0, 1, ..., size() - 1.
+    int rank() const noexcept { return ranks_->rank; }
+    int size() const noexcept { return ranks_->size; }
+    /// The bytes of arrays that this rank has handed to MPI so far. (What goes through a network for each is up to MPI: a ring
+    /// of n ranks sends 2 (n - 1) / n times as much.)
+    std::uint64_t bytes() const noexcept { return ranks_->bytes; }
+
+    // NOLINTNEXTLINE: conversion is meant
+    operator std::shared_ptr<detail::Ranks>() const noexcept { return ranks_; }
+
+private:
+    std::shared_ptr<detail::MpiRanks> ranks_;
+};
+
+}  // namespace polder

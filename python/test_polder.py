@@ -1,0 +1,182 @@
+"""Tests of the Python module. Run by tools/python; those with torch are skipped where torch is not."""
+
+import unittest
+
+import numpy as np
+import polder
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+
+def bowl(x):
+    """sum (x - 1)^2 + x_0^4 and its gradient."""
+    gradient = 2 * (x - 1)
+    gradient[0] += 4 * x[0] ** 3
+    return float(np.sum((x - 1) ** 2) + x[0] ** 4), gradient
+
+
+class WithNumpy(unittest.TestCase):
+    def test_steps_in_place(self):
+        for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-13)):
+            x = np.linspace(-1, 2, 5).astype(dtype)
+            expected = x.astype(np.float64)
+            memory = x.ctypes.data
+            optimizer = polder.make("sam", base="sgd", rho=0.1, learning_rate=0.05)
+            for _ in range(100):
+                report = optimizer.step(x, lambda: bowl(x))
+                _, g = bowl(expected)
+                _, s = bowl(expected + 0.1 * g / np.linalg.norm(g))
+                expected -= 0.05 * s
+            self.assertEqual(x.ctypes.data, memory)
+            np.testing.assert_allclose(x, expected, rtol=0, atol=tolerance)
+            self.assertEqual(report["evaluations"], 2)
+            self.assertEqual(optimizer.steps, 100)
+
+    def test_every_method_steps_a_nest(self):
+        for name in polder.methods():
+            with self.subTest(name):
+                x = {"w": np.ones((2, 3)), "more": [np.full(4, 2.0), np.array(3.0)]}
+
+                def closure(at):
+                    del at
+                    gradient = {"w": x["w"].copy(), "more": [a.copy() for a in x["more"]]}
+                    return sum(float(np.sum(a * a)) for a in (x["w"], *x["more"])) / 2, gradient
+
+                optimizer = polder.make(name)
+                before = closure(None)[0]
+                for _ in range(3):
+                    optimizer.step(x, closure)
+                self.assertLess(closure(None)[0], before)
+
+    def test_passes(self):
+        passes = []
+        x = np.ones(3)
+
+        def closure(at):
+            passes.append((at.batch, at.perturbed))
+            return bowl(x)
+
+        polder.make("BSAM+", rho=0.1, distance="cosine").step(x, closure)
+        self.assertEqual(passes, [(0, False), (0, True), (1, False)])
+
+    def test_state(self):
+        x, y = np.ones(4), np.zeros(4)
+        a, b = (polder.make("bsam", base="adam", learning_rate=0.1) for _ in range(2))
+        for _ in range(5):
+            a.step(x, lambda: bowl(x))
+        y[:] = x
+        b.load_state(a.state(x), y)
+        for _ in range(5):
+            a.step(x, lambda: bowl(x))
+            b.step(y, lambda: bowl(y))
+        np.testing.assert_array_equal(x, y)
+        with self.assertRaises(RuntimeError):
+            polder.make("sam").load_state(a.state(x), x)
+
+    def test_learning_rate(self):
+        x = np.ones(2, np.float32)
+        optimizer = polder.make("none", base="sgd")
+        optimizer.learning_rate = 0.25
+        optimizer.step(x, lambda: (0.0, np.ones(2, np.float32)))
+        np.testing.assert_array_equal(x, [0.75, 0.75])
+
+    def test_refusals(self):
+        x = np.ones(3)
+
+        def refused(expected, call):
+            with self.assertRaisesRegex(ValueError, expected):
+                call()
+
+        refused("unknown optimizer 'bsma'; nearest: bsam", lambda: polder.make("bsma"))
+        refused("nearest: adam", lambda: polder.make("sam", base="adan"))
+        refused("nearest: rho", lambda: polder.make("sam", roh=1))
+        refused("rho = -1", lambda: polder.make("sam", rho=-1))
+        optimizer = polder.make("sam")
+        refused("not contiguous", lambda: optimizer.step(np.ones((3, 4)).T, lambda: None))
+        refused("not float32 or float64", lambda: optimizer.step(np.ones(3, int), lambda: None))
+        refused("it is a float, expected a numpy array", lambda: optimizer.step([1.0], lambda: None))
+        refused(r"expected \(loss, gradient\)", lambda: optimizer.step(x, lambda: 1.0))
+        refused("sizes", lambda: optimizer.step(x, lambda: (1.0, np.ones(2))))
+        refused("two batches", lambda: polder.make("sam+").step(x, lambda: bowl(x)))
+        refused("2 gradients, expected 1", lambda: optimizer.step(x, lambda: (1.0, [x, x])))
+        np.testing.assert_array_equal(x, np.ones(3))
+        with self.assertRaises(ZeroDivisionError):
+            optimizer.step(x, lambda: 1 / 0)
+        np.testing.assert_array_equal(x, np.ones(3))
+
+
+@unittest.skipIf(torch is None, "torch is not installed")
+class WithTorch(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(1)
+        self.data = torch.randn(16, 5, dtype=torch.float64)
+
+    def net(self):
+        torch.manual_seed(2)
+        layers = (torch.nn.Linear(5, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+        return torch.nn.Sequential(*layers).double()
+
+    def loss(self, net):
+        net.zero_grad()
+        loss = (net(self.data).squeeze(1) - self.data[:, 0].abs()).pow(2).mean()
+        loss.backward()
+        return loss
+
+    def flat(self, net):
+        return torch.cat([p.detach().reshape(-1) for p in net.parameters()])
+
+    def test_base_optimizers_agree_with_torch(self):
+        for base, of, options in (
+            ("sgd", torch.optim.SGD, {"momentum": 0.9}),
+            ("adam", torch.optim.Adam, {}),
+            ("adamw", torch.optim.AdamW, {"weight_decay": 0.1}),
+        ):
+            with self.subTest(base):
+                ours, theirs = self.net(), self.net()
+                optimizer = polder.make("none", base=base, learning_rate=0.01, **options)
+                reference = of(theirs.parameters(), lr=0.01, **options)
+                for _ in range(100):
+                    optimizer.step(dict(ours.named_parameters()), lambda: self.loss(ours))
+                    self.loss(theirs)
+                    reference.step()
+                torch.testing.assert_close(self.flat(ours), self.flat(theirs), rtol=0, atol=1e-12)
+
+    def test_sam_agrees_with_torch(self):
+        ours, theirs = self.net(), self.net()
+        optimizer = polder.make("sam", base="adam", rho=0.05, learning_rate=0.01)
+        reference = torch.optim.Adam(theirs.parameters(), lr=0.01)
+        for _ in range(100):
+            optimizer.step(list(ours.parameters()), lambda: self.loss(ours))
+            self.loss(theirs)
+            norm = torch.cat([p.grad.reshape(-1) for p in theirs.parameters()]).norm()
+            moves = [0.05 * p.grad / (norm + 1e-12) for p in theirs.parameters()]
+            before = [p.detach().clone() for p in theirs.parameters()]
+            with torch.no_grad():
+                for p, move in zip(theirs.parameters(), moves):
+                    p.add_(move)
+            self.loss(theirs)
+            with torch.no_grad():
+                for p, old in zip(theirs.parameters(), before):
+                    p.copy_(old)
+            reference.step()
+        torch.testing.assert_close(self.flat(ours), self.flat(theirs), rtol=0, atol=1e-10)
+
+    def test_a_tensor_without_gradient_is_left_alone(self):
+        used, unused = (torch.ones(3, requires_grad=True) for _ in range(2))
+
+        def closure():
+            used.grad = None
+            loss = used.pow(2).sum()
+            loss.backward()
+            return loss
+
+        polder.make("sam").step([used, unused], closure)
+        self.assertTrue((used < 1).all())
+        self.assertTrue((unused == 1).all())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,224 @@
+// Two gradients at once, and batches in parts.
+
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <condition_variable>
+#include <cstddef>
+#include <limits>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <polder/any_optimizer.hpp>
+#include <polder/polder.hpp>
+
+#include "support/valley.hpp"
+
+using namespace polder;
+using Vector = std::vector<double>;
+
+namespace {
+
+// Counts calls that are under way. If `waits`, a call that may have company waits for it.
+class Company {
+public:
+    explicit Company(bool waits) : waits_(waits) {}
+    void enter() {
+        std::unique_lock lock(mutex_);
+        most = std::max(most, ++inside_);
+        changed_.notify_all();
+        if (waits_) changed_.wait_for(lock, std::chrono::seconds(5), [&] { return most > 1; });
+    }
+    void leave() {
+        std::lock_guard const lock(mutex_);
+        --inside_;
+    }
+    int most = 0;
+
+private:
+    bool waits_;
+    int inside_ = 0;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+};
+
+// The mean over samples from .. to - 1 of |x - target of the sample|^2 / 2.
+double loss_of(Vector const& at, Vector& gradient, Pass pass, int from, int to) {
+    std::fill(gradient.begin(), gradient.end(), 0);
+    double loss = 0;
+    for (int sample = from; sample < to; ++sample) {
+        for (std::size_t i = 0; i < at.size(); ++i) {
+            const double shift = pass.batch == Batch::first ? 0 : 3;
+            const double d = at[i] - std::sin(sample * 7 + static_cast<double>(i) + shift);
+            gradient[i] += d / (to - from);
+            loss += d * d / 2 / (to - from);
+        }
+    }
+    return loss;
+}
+double whole(Vector const& at, Vector& gradient, Pass pass) {
+    return loss_of(at, gradient, pass, 0, 12);
+}
+
+template <class Closure>
+std::pair<Vector, Report> train(auto optimizer, Closure&& closure) {
+    Vector x(20, 1.0);
+    Report report;
+    for (int t = 0; t < 6; ++t) report = optimizer.step(x, closure);
+    return {x, report};
+}
+
+// Whether two gradients of a step are computed at once, with the same result as one after the other.
+void check_at_once(std::string const& name, auto const& optimizer, bool independent) {
+    CAPTURE(name);
+    Company company(false);
+    const auto counted = [&](Company& who) {
+        return [&](Vector const& at, Vector& gradient, Pass pass) {
+            const bool may_have_company = pass.perturbed || pass.batch == Batch::second;
+            if (may_have_company) who.enter();
+            const double loss = whole(at, gradient, pass);
+            if (may_have_company) who.leave();
+            return loss;
+        };
+    };
+    const auto [x, report] = train(optimizer, counted(company));
+    CHECK(company.most == 1);
+    Company pairs(independent);
+    const auto [y, at_once] = train(optimizer, concurrent(counted(pairs)));
+    CHECK(pairs.most == (independent ? 2 : 1));
+    CHECK(x == y);
+    CHECK(report.evaluations == at_once.evaluations);
+    const auto losses = [](Report const& r) {
+        return Vector{r.loss, r.perturbed_loss, r.second_loss};
+    };
+    CHECK(test::same_bits(losses(report), losses(at_once)));
+}
+
+}  // namespace
+
+TEST_CASE("gradients that need nothing of each other are computed at once", "[closure][threads]") {
+    check_at_once("BSAM+", BSAMPlus{Adam{.learning_rate = 0.1}}, true);
+    check_at_once("FSAM+", FSAMPlus{SGD{.learning_rate = 0.1, .momentum = 0.9}}, true);
+    check_at_once("SAMPa", SAMPa{SGD{.learning_rate = 0.1}}, true);
+    check_at_once("SAM", SAM{Adam{.learning_rate = 0.1}}, false);
+    check_at_once("Mirror Gradient", MirrorGradient{SGD{.learning_rate = 0.1}}, false);
+}
+
+TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {
+    using Any = AnyOptimizer<Vector>;
+    const auto calls = [](Company& who) {
+        return [&who](Vector const& at, Vector& gradient, Pass pass) {
+            const bool may_have_company = pass.perturbed || pass.batch == Batch::second;
+            if (may_have_company) who.enter();
+            const double loss = whole(at, gradient, pass);
+            if (may_have_company) who.leave();
+            return loss;
+        };
+    };
+    const auto run = [](Any::Closure const& closure) {
+        Any optimizer(BSAMPlus{Adam{.learning_rate = 0.1}});
+        Vector x(20, 1.0);
+        for (int t = 0; t < 6; ++t) optimizer.step(x, closure);
+        return x;
+    };
+    Company alone(false), together(true), in_parts(true);
+    const Vector x = run(calls(alone));
+    CHECK(alone.most == 1);
+    CHECK(run(concurrent(calls(together))) == x);
+    CHECK(together.most == 2);
+    run(micro_batches(2, concurrent(calls(in_parts))));
+    CHECK(in_parts.most == 2);
+}
+
+TEST_CASE("a closure for each batch may be called at once", "[closure][threads]") {
+    const auto [x, report] = train(BSAMPlus{Adam{}}, whole);
+    const auto of = [](Batch batch) {
+        return [batch](auto const& at, auto& gradient) { return whole(at, gradient, {batch}); };
+    };
+    CHECK(train(BSAMPlus{Adam{}}, concurrent(of(Batch::first), of(Batch::second))).first == x);
+}
+
+TEST_CASE("what one of two calls throws leaves everything as it was",
+          "[closure][exceptions][threads]") {
+    BSAMPlus optimizer{Adam{.learning_rate = 0.1}};
+    Vector x(20, 1.0);
+    optimizer.step(x, concurrent(whole));
+    const Vector before = x;
+    const auto failing = [&](bool first, bool second) {
+        return concurrent([=](Vector const& at, Vector& gradient, Pass pass) {
+            const double loss = whole(at, gradient, pass);
+            if (first && pass.perturbed) throw std::runtime_error("the first batch");
+            if (second && pass.batch == Batch::second) throw std::runtime_error("the second batch");
+            return loss;
+        });
+    };
+    CHECK_THROWS_WITH(optimizer.step(x, failing(true, false)), "the first batch");
+    CHECK_THROWS_WITH(optimizer.step(x, failing(false, true)), "the second batch");
+    CHECK_THROWS_WITH(optimizer.step(x, failing(true, true)), "the first batch");
+    const auto not_finite = concurrent([](Vector const& at, Vector& gradient, Pass pass) {
+        const double loss = whole(at, gradient, pass);
+        return pass.batch == Batch::second ? std::numeric_limits<double>::quiet_NaN() : loss;
+    });
+    CHECK_THROWS_AS(optimizer.step(x, not_finite), NonFiniteError);
+    CHECK(x == before);
+
+    // The state is as it was, too.
+    BSAMPlus other{Adam{.learning_rate = 0.1}};
+    Vector y(20, 1.0);
+    for (int t = 0; t < 3; ++t) other.step(y, whole);
+    for (int t = 0; t < 2; ++t) optimizer.step(x, concurrent(whole));
+    CHECK(x == y);
+}
+
+TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
+    const auto trained = train(BSAMPlus{Adam{.learning_rate = 0.1}}, whole);
+    const auto& x = trained.first;
+    std::vector<Pass> passes;
+    const auto part = [&](Vector const& at, Vector& gradient, Pass pass) {
+        passes.push_back(pass);
+        return loss_of(at, gradient, pass, 4 * pass.micro_batch, 4 * pass.micro_batch + 4);
+    };
+    const auto check_equal = [&](auto&& closure) {
+        const auto [y, parts] = train(BSAMPlus{Adam{.learning_rate = 0.1}}, closure);
+        CHECK(parts.loss == Approx(trained.second.loss).epsilon(1e-13));
+        for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == Approx(x[i]).epsilon(1e-12));
+    };
+    check_equal(micro_batches(3, part));
+    REQUIRE(passes.size() == 6 * 9);
+    for (std::size_t k = 0; k < 9; ++k) {
+        Pass expected{k < 6 ? Batch::first : Batch::second, k / 3 == 1};
+        expected.micro_batch = static_cast<int>(k % 3);
+        CHECK(passes[k] == expected);
+    }
+    const auto silent = [](Vector const& at, Vector& gradient, Pass pass) {
+        return loss_of(at, gradient, pass, 4 * pass.micro_batch, 4 * pass.micro_batch + 4);
+    };
+    check_equal(micro_batches(3, concurrent(silent)));
+    check_equal(concurrent(micro_batches(3, silent)));
+    check_equal(micro_batches(
+        3,
+        [&](Vector const& at, Vector& gradient, Pass pass) {
+            const double loss = silent(at, gradient, pass);
+            for (double& g : gradient) g /= 3;
+            return loss / 3;
+        },
+        Reduction::sum));
+    CHECK_THROWS_WITH(micro_batches(0, silent),
+                      "polder: micro_batches: count is 0, expected at least 1");
+}
+
+TEST_CASE("a model that owns its parameters takes micro-batches, too", "[closure]") {
+    const auto [expected, report] = train(BSAMPlus{Adam{.learning_rate = 0.1}}, whole);
+    BSAMPlus optimizer{Adam{.learning_rate = 0.1}};
+    Vector x(20, 1.0), gradient(20, std::numeric_limits<double>::quiet_NaN());
+    auto closure = micro_batches(3, gradient, [&](Pass pass) {
+        return loss_of(x, gradient, pass, 4 * pass.micro_batch, 4 * pass.micro_batch + 4);
+    });
+    for (int t = 0; t < 6; ++t) optimizer.step_in_place(x, gradient, closure);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(x[i] == Approx(expected[i]).epsilon(1e-12));
+}
