@@ -53,7 +53,7 @@ endfunction()
 #
 # One Catch2 program of all sources. With VARIANTS each entry is there once with each of these in its environment.
 # ctest gets an entry for each source that has test cases, named
-# <name>/<folder>/<file>, which runs the cases of that file. Under the thread sanitizer the program
+# <name>/<folder>/<file>, which runs the cases of that file, with sanitizers those that are not tagged [numbers]. Under the thread sanitizer the program
 # has only the sources with cases tagged [threads], and one entry <name>/threads runs those.
 function(polder_add_test name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LIBRARIES;PRECOMPILE;LABELS;VARIANTS")
@@ -107,6 +107,11 @@ function(polder_add_test name)
         return()
     endif()
 
+    # Long cases that ask for numbers, and whose code other cases run.
+    set(but_numbers "")
+    if(POLDER_SANITIZE)
+        set(but_numbers "~[numbers]")
+    endif()
     foreach(source IN LISTS arg_SOURCES)
         file(STRINGS "${source}" cases REGEX "(TEST_CASE|SCENARIO)" LIMIT_COUNT 1)
         if(NOT cases)
@@ -127,7 +132,7 @@ function(polder_add_test name)
                 string(APPEND entry "/${value}")
             endif()
             # "-#" tags every case with the name of its file.
-            add_test(NAME "${entry}" COMMAND ${run} "-#" "[#${stem}]")
+            add_test(NAME "${entry}" COMMAND ${run} "-#" "[#${stem}]${but_numbers}")
             set_property(TEST "${entry}" PROPERTY LABELS ${name} ${arg_LABELS})
             polder_test_environment("${entry}")
             if(arg_VARIANTS)

@@ -58,7 +58,7 @@ TEST_CASE("synthetic data has exactly the sizes that were asked for", "[data][sy
     CHECK(summary.rows_per_user.quantiles.back() <= static_cast<std::size_t>(items / 2));
 }
 
-TEST_CASE("synthetic:baby is a 5-core set of the published size", "[data][synthetic]") {
+TEST_CASE("synthetic:baby is a 5-core set of the published size", "[data][synthetic][numbers]") {
     auto const data = generate_synthetic(synthetic_options("baby"));
     auto const summary = describe(data);
     CHECK(data.name == "synthetic:baby");

@@ -108,7 +108,7 @@ TEST_CASE("published settings are settings of their model", "[recsys]") {
         }
 }
 
-TEST_CASE("the gradient of a model is that of its loss", "[recsys][models]") {
+TEST_CASE("the gradient of a model is that of its loss", "[recsys][models][numbers]") {
     const auto data = random_dataset(12, 14, 45);
     auto batch = random_batch(data, 9, 2);
     for (auto const& entry : models()) {
