@@ -2,7 +2,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/support.sh"
 printf 'userID\titemID\tx_label\n' >d.inter
 awk 'BEGIN { for (u = 0; u < 40; ++u) for (k = 0; k < 9; ++k)
-    printf "%d\t%d\t%d\n", u, (u % 4 * 7 + k * 3) % 30, k > 6 ? k - 6 : 0 }' >>d.inter
+    printf "%d\t%d\t%d\n", u, (u % 4 * 7 + k * 3) % 30, (k > 6 ? k - 6 : 0) }' >>d.inter
 common="--models bpr,lightgcn --optimizers none,sam --seeds 2 --epochs 2 --batch-size 256 --set embedding_size=8 --threads 1 --quiet"
 both="compare --data synthetic:tiny --data d.inter $common"
 expect 0 "Over 2 data sets" $both --csv both.csv --markdown both.md --json both.json --runs runs
@@ -49,10 +49,10 @@ END
 # It goes on where it was, and repeats itself from its settings.
 expect 0 "Over 2 data sets" $both --runs runs --csv again.csv
 cmp -s both.csv again.csv || fail "the same command has another table"
-has both.toml "data = ["
-expect 0 "Over 2 data sets" compare --config both.toml --quiet --csv config.csv
+has runs/compare.toml "data = ["
+expect 0 "Over 2 data sets" compare --config runs/compare.toml --quiet --csv config.csv
 cmp -s <(measured both.csv) <(measured config.csv) || fail "the file of settings repeats another comparison"
-expect 0 "d (40 users" compare --config both.toml --data d.inter --quiet
+expect 0 "d (40 users" compare --config runs/compare.toml --data d.inter --quiet
 grep -q "synthetic" out && fail "data that is given does not replace that of the file"
 expect 0 "best in validation" compare $common --models bpr --optimizers none --seeds 1 --epochs 1 --csv default.csv
 has out "synthetic:small ("
