@@ -65,7 +65,7 @@ void write_served_checkpoint(std::filesystem::path const& file,
         {{"arguments", Json({"--model=bpr", "--data=elsewhere", "--data=" + source.name}).dump()}});
 }
 
-std::vector<std::string> ids_of(std::vector<Recommendation> const& list) {
+std::vector<std::string> items_of_list(std::vector<Recommendation> const& list) {
     std::vector<std::string> result;
     for (auto const& each : list) result.push_back(each.item);
     return result;
@@ -101,16 +101,16 @@ TEST_CASE("a recommender answers as the vectors of the checkpoint do", "[serving
 
     for (std::size_t user = 0; user < 10; ++user) {
         auto const list = recommender.recommend("u" + std::to_string(user), 100);
-        CHECK(ids_of(list) ==
+        CHECK(items_of_list(list) ==
               expected([&](std::size_t item) { return product(r.vectors.users, user, item); },
                        [&](std::size_t item) {
                            auto const k = (item + 40 - 3 * user) % 20;
                            return k > 0 && k < 10;
                        }));
         auto const best = recommender.recommend("u" + std::to_string(user), 3);
-        auto first = ids_of(list);
+        auto first = items_of_list(list);
         first.resize(3);
-        CHECK(ids_of(best) == first);
+        CHECK(items_of_list(best) == first);
         auto const item = static_cast<std::size_t>(std::stoi(best.front().item.substr(1)));
         CHECK(best.front().score == Approx(product(r.vectors.users, user, item)).margin(1e-6));
     }
@@ -120,7 +120,7 @@ TEST_CASE("a recommender answers as the vectors of the checkpoint do", "[serving
         return product(r.vectors.items, 3, item) + product(r.vectors.items, 5, item);
     };
     std::vector<std::string> const history{"i3", "i5", "i20"};
-    CHECK(ids_of(recommender.recommend_by_items(history, 100)) ==
+    CHECK(items_of_list(recommender.recommend_by_items(history, 100)) ==
           expected(mean, [](std::size_t item) { return item == 3 || item == 5; }));
 
     auto const norm = [&](std::size_t item) {
@@ -130,7 +130,7 @@ TEST_CASE("a recommender answers as the vectors of the checkpoint do", "[serving
         return product(r.vectors.items, 7, item) / norm(7) / norm(item);
     };
     auto const alike = recommender.similar("i7", 100);
-    CHECK(ids_of(alike) == expected(cosine, [](std::size_t item) { return item == 7; }));
+    CHECK(items_of_list(alike) == expected(cosine, [](std::size_t item) { return item == 7; }));
     auto const last = static_cast<std::size_t>(std::stoi(alike.back().item.substr(1)));
     CHECK(alike.back().score == Approx(cosine(last)).margin(1e-6));
 
@@ -144,7 +144,7 @@ TEST_CASE("a recommender answers as the vectors of the checkpoint do", "[serving
     std::filesystem::rename(folder / "d", folder / "moved");
     CHECK_THROWS_WITH(Recommender((folder / "run").string()), ContainsSubstring("no such file"));
     Recommender const moved((folder / "run").string(), (folder / "moved").string());
-    CHECK(ids_of(moved.recommend("u1")) == ids_of(recommender.recommend("u1")));
+    CHECK(items_of_list(moved.recommend("u1")) == items_of_list(recommender.recommend("u1")));
     std::ofstream(folder / "moved" / "d.inter", std::ios::app) << "1\t19\t0\n";
     CHECK_THROWS_WITH(Recommender((folder / "run").string(), (folder / "moved").string()),
                       ContainsSubstring("was made with data of 11 users"));
@@ -165,7 +165,7 @@ TEST_CASE("tables start from the rows of a checkpoint that belong to the same us
     std::iota(there.begin(), there.end(), 1.0F);
     std::fill(here.begin(), here.end(), -1.0F);
     TemporaryDirectory const folder;
-    auto const write = [&](std::string const& name, ParameterArena<float> const& tables) {
+    auto const write = [&](std::string const& name, ParameterArena<float>& tables) {
         SafetensorsWriter writer;
         add_parameters(writer, tables);
         writer.add_metadata("format", std::string(checkpoint_format));
