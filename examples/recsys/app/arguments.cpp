@@ -88,10 +88,9 @@ void add_data_options(CLI::App& command, DataSource& source, std::vector<std::st
             ? command.add_option("--data", source.name, text)->capture_default_str()
             : command
                   .add_option("--data", *several,
-                              text +
-                                  ". May be given several times: a table for each, and one over "
-                                  "all of them. Default: " +
-                                  source.name)
+                              text + ". May be given several times: a table for each, and one over "
+                                     "all of them")
+                  ->default_str(source.name)
                   ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
                   ->allow_extra_args(false);
     data->type_name("DIR|FILE|synthetic:NAME")->group(group);
