@@ -1,9 +1,9 @@
 """Compares docs/errors.md with the messages in the sources: python3 errors.py ROOT [--list]
 
-A message is the text of what throws or refuses, in include/ and in examples/recsys/app. Its parts that are known when it is
-compiled have to stand in one row of the page, with … between them; and each part of a row has to stand in a source. Ranges of
-hyper-parameters and lists of names have one row for all, so calls of refuse(name, value, range), refuse_name and refuse_value
-are left out. --list prints the messages.
+A message is the text of what throws or refuses, in include/ and in the folders app, serving and training of
+examples/recsys. Its parts that are known when it is compiled have to stand in one row of the page, with … between them; and each
+part of a row has to stand in a source. Ranges of hyper-parameters and lists of names have one row for all, so calls of
+refuse(name, value, range), refuse_name and refuse_value are left out. --list prints the messages.
 """
 
 import pathlib
@@ -50,7 +50,8 @@ def parts(message):
 
 
 def sources(root):
-    for folder in ("include", "examples/recsys/app"):
+    for folder in ("include", "examples/recsys/app", "examples/recsys/serving",
+                   "examples/recsys/training"):
         for file in sorted((root / folder).rglob("*.[hc]pp")):
             yield file, joined(file.read_text())
 

@@ -47,7 +47,7 @@ struct TableReading {
     }
 };
 
-using TableRows = std::vector<std::string>;
+using ReadRows = std::vector<std::string>;
 
 }  // namespace
 
@@ -59,41 +59,41 @@ TEST_CASE("layouts of tables are recognised and said", "[prepare]") {
 
     CHECK(read("ratings.csv",
                "userId,movieId,rating,timestamp\n1,31,2.5,1260759144\n1,1029,3.0,1260759179\n") ==
-          TableRows{"1 31 2.5 1260759144 -", "1 1029 3 1260759179 -"});
+          ReadRows{"1 31 2.5 1260759144 -", "1 1029 3 1260759179 -"});
     says("MovieLens's ratings.csv; user is 'userId', item is 'movieId'");
 
     CHECK(read("u.data", "196\t242\t3\t881250949\n186\t302\t3\t891717742\n") ==
-          TableRows{"196 242 3 881250949 -", "186 302 3 891717742 -"});
+          ReadRows{"196 242 3 881250949 -", "186 302 3 891717742 -"});
     says("u.data, without a header; user is column 1, item is column 2, rating is column 3");
 
     CHECK(read("ratings.dat", "1::1193::5::978300760\n1::661::3::978302109\n") ==
-          TableRows{"1 1193 5 978300760 -", "1 661 3 978302109 -"});
+          ReadRows{"1 1193 5 978300760 -", "1 661 3 978302109 -"});
     says("ratings.dat");
 
     CHECK(read("a.inter", "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\ti\t3."
-                          "0\t881250949\n") == TableRows{"u i 3 881250949 -"});
+                          "0\t881250949\n") == ReadRows{"u i 3 881250949 -"});
     says("RecBole's atomic file");
 
     CHECK(read("amazon.csv",
                "rating,parent_asin,user_id,timestamp\n5.0,B00YQ6X8EO,AGBZ,1588687728923\n") ==
-          TableRows{"AGBZ B00YQ6X8EO 5 1588687728923 -"});
+          ReadRows{"AGBZ B00YQ6X8EO 5 1588687728923 -"});
     says("Amazon's reviews of 2023");
 
     CHECK(read("no_header.csv", "A1,0439893577,1.0,1392595200\nA2,0439893577,4.0,1399248000\n") ==
-          TableRows{"A1 0439893577 1 1392595200 -", "A2 0439893577 4 1399248000 -"});
+          ReadRows{"A1 0439893577 1 1392595200 -", "A2 0439893577 4 1399248000 -"});
     // Amazon of 2018 has the product first.
     CHECK(read("item_first.csv", "B00YQ6X8EO,A1ABC,1.0,1392595200\n") ==
-          TableRows{"A1ABC B00YQ6X8EO 1 1392595200 -"});
+          ReadRows{"A1ABC B00YQ6X8EO 1 1392595200 -"});
 
     CHECK(read("reviews.jsonl", "{\"rating\": 5.0, \"title\": \"Such \\u00e9\", \"parent_asin\": "
                                 "\"B1\", \"user_id\": \"U\", "
                                 "\"timestamp\": 1588, \"images\": [{\"user_id\": \"no\"}]}\n\n"
                                 "{\"user_id\": 7, \"parent_asin\": \"B2\"}\n") ==
-          TableRows{"U B1 5 1588 -", "7 B2 - - -"});
+          ReadRows{"U B1 5 1588 -", "7 B2 - - -"});
     says("JSON lines; user is 'user_id', item is 'parent_asin'");
 
     CHECK(read("split.inter", "userID\titemID\tx_label\nA\tX\t0\nA\tY\t2\n") ==
-          TableRows{"A X - - 0", "A Y - - 2"});
+          ReadRows{"A X - - 0", "A Y - - 2"});
     says("an .inter file");
 }
 
@@ -101,24 +101,24 @@ TEST_CASE("CSV is read with quotes, CRLF, a byte order mark and any separator", 
     TableReading read;
     CHECK(read("quotes.csv", "\xEF\xBB\xBFtext,\"user\",item\r\n\"a, "
                              "\"\"b\"\"\nline\",\"u,1\",\"i\"\"2\"\r\n,u2,i3\r\n") ==
-          TableRows{"u,1 i\"2 - - -", "u2 i3 - - -"});
-    CHECK(read("semicolon.csv", "user;item\nu;i\n") == TableRows{"u i - - -"});
-    CHECK(read("pipe.txt", "user|item\nu|i\n") == TableRows{"u i - - -"});
-    CHECK(read("blanks.txt", "user item\nu   i\n") == TableRows{"u i - - -"});
+          ReadRows{"u,1 i\"2 - - -", "u2 i3 - - -"});
+    CHECK(read("semicolon.csv", "user;item\nu;i\n") == ReadRows{"u i - - -"});
+    CHECK(read("pipe.txt", "user|item\nu|i\n") == ReadRows{"u i - - -"});
+    CHECK(read("blanks.txt", "user item\nu   i\n") == ReadRows{"u i - - -"});
     // A tab-separated file seldom quotes: half a quote is text.
     CHECK(read("half.tsv",
                "user\titem\ttitle\nu\ti\t\"Best\" of all\nu\tj\t\"whole\"\n\"v\"\tk\t\"\n") ==
-          TableRows{"u i - - -", "u j - - -", "v k - - -"});
-    CHECK(read("no_end.csv", "user,item\nu,i") == TableRows{"u i - - -"});
+          ReadRows{"u i - - -", "u j - - -", "v k - - -"});
+    CHECK(read("no_end.csv", "user,item\nu,i") == ReadRows{"u i - - -"});
     CHECK(read("utf8.csv", "user,item\nJos\xC3\xA9,\xE6\x97\xA5\n") ==
-          TableRows{"Jos\xC3\xA9 \xE6\x97\xA5 - - -"});
+          ReadRows{"Jos\xC3\xA9 \xE6\x97\xA5 - - -"});
     CHECK(read("empty_fields.csv", "user,item,rating\n,i,1\nu,,1\nu,i,\n") ==
-          TableRows{"u i - - -"});
+          ReadRows{"u i - - -"});
     CHECK(read.data.n_read == 3);
     CHECK(read.data.n_without == 2);
     CHECK(read("dates.csv", "user,item,date\nu,i,2023-05-01\nu,j,1970-01-02 "
                             "00:00:01\nu,k,1970-01-01T01:00:00.5Z\n") ==
-          TableRows{"u i - 1682899200 -", "u j - 86401 -", "u k - 3600.5 -"});
+          ReadRows{"u i - 1682899200 -", "u j - 86401 -", "u k - 3600.5 -"});
 }
 
 TEST_CASE("columns are given by name and by number", "[prepare]") {
@@ -126,16 +126,16 @@ TEST_CASE("columns are given by name and by number", "[prepare]") {
     TableChoice choice;
     choice.user = "who";
     choice.item = "what";
-    CHECK(read("names.csv", "what,who,when\ni,u,5\n", choice) == TableRows{"u i - - -"});
+    CHECK(read("names.csv", "what,who,when\ni,u,5\n", choice) == ReadRows{"u i - - -"});
     choice.timestamp = "when";
-    CHECK(read("names.csv", "what,who,when\ni,u,5\n", choice) == TableRows{"u i - 5 -"});
+    CHECK(read("names.csv", "what,who,when\ni,u,5\n", choice) == ReadRows{"u i - 5 -"});
     choice = {};
     choice.has_no_header = true;
     choice.user = "3";
     choice.item = "1";
-    CHECK(read("numbers.tsv", "i\tx\tu\n", choice) == TableRows{"u i - - -"});
+    CHECK(read("numbers.tsv", "i\tx\tu\n", choice) == ReadRows{"u i - - -"});
     choice.separator = "--";
-    CHECK(read("odd.txt", "i--x-y--u\n", choice) == TableRows{"u i - - -"});
+    CHECK(read("odd.txt", "i--x-y--u\n", choice) == ReadRows{"u i - - -"});
     choice.user = "4";
     CHECK_THROWS_WITH(
         read("odd.txt", "i--x--u\n", choice),
@@ -258,9 +258,9 @@ TEST_CASE("ids are sorted as numbers where they are numbers", "[prepare]") {
         for (auto const n : ids.sorted()) result.emplace_back(ids[n]);
         return result;
     };
-    CHECK(sorted({"10", "9", "100"}) == TableRows{"9", "10", "100"});
-    CHECK(sorted({"10", "9", "a"}) == TableRows{"10", "9", "a"});
-    CHECK(sorted({"10", "09"}) == TableRows{"09", "10"});
+    CHECK(sorted({"10", "9", "100"}) == ReadRows{"9", "10", "100"});
+    CHECK(sorted({"10", "9", "a"}) == ReadRows{"10", "9", "a"});
+    CHECK(sorted({"10", "09"}) == ReadRows{"09", "10"});
     Ids many;
     for (int n = 0; n < 10'000; ++n)
         CHECK(many.number("id" + std::to_string(n)) == static_cast<std::uint32_t>(n));

@@ -76,19 +76,24 @@ CLI::Validator positive_number() {
     return {check, ""};
 }
 
-void add_data_options(CLI::App& command, DataSource& source) {
+void add_data_options(CLI::App& command, DataSource& source, std::vector<std::string>* several) {
     std::vector<std::string_view> names;
     for (auto const& size : synthetic_sizes) names.push_back(size.name);
     auto const group = "Data";
-    command
-        .add_option(
-            "--data", source.name,
-            fmt::format("Directory with an .inter file, or the file; or synthetic:NAME with "
-                        "NAME one of {}; or synthetic with the three sizes below",
-                        fmt::join(names, ", ")))
-        ->capture_default_str()
-        ->type_name("DIR|FILE|synthetic:NAME")
-        ->group(group);
+    auto const text = fmt::format("Directory with an .inter file, or the file; or synthetic:NAME "
+                                  "with NAME one of {}; or synthetic with the three sizes below",
+                                  fmt::join(names, ", "));
+    auto* const data =
+        several == nullptr
+            ? command.add_option("--data", source.name, text)->capture_default_str()
+            : command
+                  .add_option("--data", *several,
+                              text + ". May be given several times: a table for each, and one over "
+                                     "all of them")
+                  ->default_str(source.name)
+                  ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+                  ->allow_extra_args(false);
+    data->type_name("DIR|FILE|synthetic:NAME")->group(group);
     command.add_option("--users", source.n_users, "Users of synthetic data")
         ->check(whole_number<std::int32_t>(1))
         ->group(group);

@@ -37,8 +37,9 @@ struct CourseArguments {
     bool is_quiet = false;
 };
 
-/// Adds --data and the options of synthetic data.
-void add_data_options(CLI::App& command, DataSource& source);
+/// Adds --data and the options of synthetic data. With `several` --data may be given several times, and goes there.
+void add_data_options(CLI::App& command, DataSource& source,
+                      std::vector<std::string>* several = nullptr);
 
 /// Adds --set: `assignments` are "name=value".
 void add_set_option(CLI::App& command, std::vector<std::string>& assignments);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -31,6 +32,7 @@ namespace polder::recsys::app {
 namespace {
 
 struct CompareArguments : CourseArguments {
+    std::vector<std::string> data_names;  // empty: the default
     std::string models = "lightgcn";
     std::string methods = "none,sam,fsam,bsam,bsam+";
     int n_seeds = 3;
@@ -42,6 +44,26 @@ struct CompareArguments : CourseArguments {
     int jobs = 1;
     PauseRequest pause;
     bool keeps_checkpoints = false;
+
+    // A source for each data set.
+    std::vector<DataSource> sources() const {
+        if (data_names.empty()) return {data};
+        std::vector<DataSource> result;
+        for (auto const& name : data_names) {
+            result.push_back(data);
+            result.back().name = name;
+        }
+        return result;
+    }
+};
+
+// One data set of the comparison.
+struct OnData {
+    DataSource source;
+    Dataset data;
+    std::unique_ptr<RunFolder> folder;
+    std::vector<ComparisonRow> rows;
+    std::vector<PlannedRun> planned;
 };
 
 void require_distinct(std::vector<std::string> const& names, std::string_view what) {
@@ -104,7 +126,10 @@ int compare(CLI::App const& command, CompareArguments a) {
     a.method_list = split_list(a.methods);
     a.metric_list = split_list(a.metrics);
     a.files.expect("--json", a.json, Mark::json("compare"));
-    a.files.expect("--csv", a.csv, Mark::csv("model,optimizer,base_model,base_optimizer,runs,"));
+    a.files.expect("--csv", a.csv,
+                   Mark::csv(a.data_names.size() > 1
+                                 ? "data,model,optimizer,base_model,base_optimizer,runs,"
+                                 : "model,optimizer,base_model,base_optimizer,runs,"));
     a.files.expect("--markdown", a.markdown, Mark::markdown());
     a.files.expect("--write-config", a.config, Mark::toml());
     a.training.validate();
@@ -128,55 +153,112 @@ int compare(CLI::App const& command, CompareArguments a) {
     bool with_features = false;
     for (auto const& model : models)
         with_features = with_features || needs_features(find_model(model.name));
-    auto const data = load_data(a.data, with_features);
+    // All data is read, and everything is checked, before anything is trained.
+    std::vector<std::unique_ptr<OnData>> all;
+    std::vector<std::string> names;
+    for (auto const& source : a.sources()) {
+        auto of = std::make_unique<OnData>();
+        of->source = source;
+        of->data = load_data(source, with_features);
+        names.push_back(of->data.name);
+        all.push_back(std::move(of));
+    }
+    require_distinct(names, "data set");
     catch_interrupts();
-    RunFolder folder(a.runs, data, a.jobs, a.is_quiet, a.files,
-                     a.keeps_checkpoints ? std::optional(a.data) : std::nullopt);
-    auto rows = empty_rows(a, optimizers);
-    std::vector<PlannedRun> planned;
-    // Seeds in the outer loop: interrupted, the table still compares what has the same seeds.
-    for (int seed = 0; seed < a.n_seeds; ++seed)
-        for (std::size_t k = 0; k < rows.size(); ++k) {
-            RunOptions options{models[k / optimizers.size()], optimizers[k % optimizers.size()],
-                               a.training, a.device};
-            options.training.seed += static_cast<std::uint64_t>(seed);
-            planned.push_back({std::move(options), rows[k].model, rows[k].optimizer});
-        }
-    folder.check(planned);
+    for (auto const& of : all) {
+        std::filesystem::path runs(a.runs);
+        if (all.size() > 1 && !runs.empty()) runs /= folder_name(of->data.name);
+        of->folder = std::make_unique<RunFolder>(runs, of->data, a.jobs, a.is_quiet, a.files,
+                                                 a.keeps_checkpoints ? std::optional(of->source)
+                                                                     : std::nullopt);
+        of->rows = empty_rows(a, optimizers);
+        // Seeds in the outer loop: interrupted, the table still compares what has the same seeds.
+        for (int seed = 0; seed < a.n_seeds; ++seed)
+            for (std::size_t k = 0; k < of->rows.size(); ++k) {
+                RunOptions options{models[k / optimizers.size()], optimizers[k % optimizers.size()],
+                                   a.training, a.device};
+                options.training.seed += static_cast<std::uint64_t>(seed);
+                of->planned.push_back(
+                    {std::move(options), of->rows[k].model, of->rows[k].optimizer});
+            }
+        of->folder->check(of->planned);
+    }
     if (processes.is_copy()) {
-        static_cast<void>(folder.make(planned));
+        for (auto const& of : all) static_cast<void>(of->folder->make(of->planned));
         return success;
     }
-    warn_of_data(data);
-    folder.open();
+    for (auto const& of : all) {
+        warn_of_data(of->data);
+        of->folder->open();
+    }
     write_config(command, a.files, a.config,
-                 {a.runs.empty() ? "" : a.runs + "/compare", a.json, a.csv, a.markdown});
+                 {a.runs.empty() ? "" : a.runs + "/compare", a.json, a.csv, a.markdown},
+                 a.data_names.empty() ? FurtherValues{{"data", {a.data.name}}} : FurtherValues{});
     Json runs = Json::array();
-    auto reports = folder.make(planned);
-    for (std::size_t k = 0; k < reports.size(); ++k) {
-        if (!reports[k]) continue;
-        if (auto cell = cell_of_json(*reports[k]); cell.has_best)
-            rows[k % rows.size()].cells.push_back(std::move(cell));
-        reports[k]->erase("test_users");
-        runs.push_back(std::move(*reports[k]));
+    for (auto const& of : all) {
+        if (all.size() > 1 && !a.is_quiet) spdlog::info("data set {}", of->data.name);
+        auto reports = of->folder->make(of->planned);
+        for (std::size_t k = 0; k < reports.size(); ++k) {
+            if (!reports[k]) continue;
+            if (auto cell = cell_of_json(*reports[k]); cell.has_best)
+                of->rows[k % of->rows.size()].cells.push_back(std::move(cell));
+            reports[k]->erase("test_users");
+            runs.push_back(std::move(*reports[k]));
+        }
     }
 
-    auto const sentence = how_to_read(a, rows, optimizers);
+    auto sentence = how_to_read(a, all.front()->rows, optimizers);
+    std::vector<ComparedData> compared;
     std::string text, markdown_text;
-    for (auto const& metric : a.metric_list) {
-        auto const table = comparison_table(rows, metric, columns);
-        text += aligned(table) + "\n";
-        markdown_text += markdown(table) + "\n";
+    Json json_rows = Json::array();
+    Table details;
+    for (auto const& of : all) {
+        text += fmt::format(
+            "{} ({} users, {} items), base optimizer {}; test metrics at the {}\n\n", of->data.name,
+            of->data.n_users, of->data.n_items, a.optimizer.base,
+            a.training.select == "last" ? "last epoch" : "epoch that is best in validation");
+        if (all.size() > 1) markdown_text += "## " + of->data.name + "\n\n";
+        for (auto const& metric : a.metric_list) {
+            auto const table = comparison_table(of->rows, metric, columns);
+            text += aligned(table) + "\n";
+            markdown_text += markdown(table) + "\n";
+        }
+        auto own = comparison_details(of->rows);
+        auto json = comparison_json(of->rows);
+        if (all.size() > 1) {
+            own.header.insert(own.header.begin(), "data");
+            for (auto& row : own.rows) row.insert(row.begin(), of->data.name);
+            for (auto& row : json) {
+                Json with_data{{"data", of->data.name}};
+                with_data.update(row);
+                row = std::move(with_data);
+            }
+        }
+        details.header = std::move(own.header);
+        details.rows.insert(details.rows.end(), own.rows.begin(), own.rows.end());
+        json_rows.insert(json_rows.end(), json.begin(), json.end());
+        compared.push_back({of->data.name, std::move(of->rows)});
     }
+    Json result{{"command", "compare"}, {"rows", std::move(json_rows)}};
+    if (all.size() > 1) {
+        text += fmt::format("Over {} data sets\n\n", all.size());
+        markdown_text += fmt::format("## Over {} data sets\n\n", all.size());
+        for (auto const& metric : a.metric_list) {
+            auto const table = over_data_table(compared, metric);
+            text += aligned(table) + "\n";
+            markdown_text += markdown(table) + "\n";
+        }
+        sentence +=
+            "Over data sets: vs base is the mean of the improvements in per cent, each data "
+            "set counting alike; better in, the data sets in which the mean is above the "
+            "base's; mean rank, the mean place among the rows, 1 for the best.\n";
+        result["over_data"] = over_data_json(compared, a.metric_list);
+    }
+    result["runs"] = std::move(runs);
     a.files.write_text(a.markdown, "<!-- polder-recsys compare -->\n\n" + markdown_text + sentence);
-    a.files.write_text(a.csv, csv(comparison_details(rows)));
-    a.files.write_json(
-        a.json,
-        {{"command", "compare"}, {"rows", comparison_json(rows)}, {"runs", std::move(runs)}});
-    fmt::print("{} ({} users, {} items), base optimizer {}; test metrics at the {}\n\n{}{}",
-               data.name, data.n_users, data.n_items, a.optimizer.base,
-               a.training.select == "last" ? "last epoch" : "epoch that is best in validation",
-               text, sentence);
+    a.files.write_text(a.csv, csv(details));
+    a.files.write_json(a.json, result);
+    fmt::print("{}{}", text, sentence);
     if (interrupt_signal() == 0) return a.files.exit_code(success);
     spdlog::warn("interrupted: the table has the runs that were finished{}",
                  a.runs.empty() ? "" : "; the same command goes on from here");
@@ -190,7 +272,7 @@ Command add_compare(CLI::App& program) {
     auto& a = *arguments;
     auto* const command = program.add_subcommand(
         "compare", "Train with several models, optimizers and seeds, and tabulate");
-    add_data_options(*command, a.data);
+    add_data_options(*command, a.data, &a.data_names);
     command
         ->add_option("--models,--model", a.models,
                      "Models, separated by commas, also with hyper-parameters: "

@@ -301,4 +301,71 @@ Json comparison_json(std::vector<ComparisonRow> const& rows) {
     return result;
 }
 
+std::vector<OverData> over_data(std::vector<ComparedData> const& all, std::string_view metric) {
+    auto const n = all.front().rows.size();
+    std::vector<OverData> result(n);
+    for (auto const& data : all) {
+        std::vector<double> means;
+        for (auto const& row : data.rows) means.push_back(spread(row.values(metric)).mean);
+        for (std::size_t k = 0; k < n; ++k) {
+            auto const base = data.rows[k].base;
+            auto& over = result[k];
+            over.is_base = base == k;
+            over.means.push_back(means[k]);
+            over.percent +=
+                means[k] == means[base] ? 0 : 100 * (means[k] - means[base]) / means[base];
+            over.n_better += static_cast<std::size_t>(means[k] > means[base]);
+            double rank = 0.5;  // one of the equal ones is the row itself
+            for (double const other : means) {
+                if (std::isnan(other)) rank = unmeasured;
+                rank += other > means[k] ? 1 : other == means[k] ? 0.5 : 0;
+            }
+            over.rank += rank;
+        }
+    }
+    for (auto& over : result) {
+        over.percent = over.is_base ? unmeasured : over.percent / static_cast<double>(all.size());
+        over.rank /= static_cast<double>(all.size());
+    }
+    return result;
+}
+
+Table over_data_table(std::vector<ComparedData> const& all, std::string const& metric) {
+    Table table{{"model", "optimizer"}, {}, 2};
+    for (auto const& data : all) table.header.push_back(metric + " " + data.name);
+    for (auto const* name : {"vs base", "better in", "mean rank"}) table.header.emplace_back(name);
+    auto const over = over_data(all, metric);
+    for (std::size_t k = 0; k < over.size(); ++k) {
+        std::vector<std::string> cells{all.front().rows[k].model, all.front().rows[k].optimizer};
+        for (double const mean : over[k].means) cells.push_back(table_cell(mean));
+        cells.push_back(over[k].is_base ? "base" : table_cell(over[k].percent, "{:+.1f} %"));
+        cells.push_back(over[k].is_base ? ""
+                                        : fmt::format("{} of {}", over[k].n_better, all.size()));
+        cells.push_back(table_cell(over[k].rank, "{:.2f}"));
+        table.rows.push_back(std::move(cells));
+    }
+    return table;
+}
+
+Json over_data_json(std::vector<ComparedData> const& all, std::vector<std::string> const& metrics) {
+    Json result = Json::array();
+    for (auto const& row : all.front().rows)
+        result.push_back(
+            {{"model", row.model}, {"optimizer", row.optimizer}, {"metrics", Json::object()}});
+    for (auto const& metric : metrics) {
+        auto const over = over_data(all, metric);
+        for (std::size_t k = 0; k < over.size(); ++k) {
+            Json means = Json::object();
+            for (std::size_t d = 0; d < all.size(); ++d)
+                means[all[d].name] = json_number(over[k].means[d]);
+            result[k]["metrics"][metric] = {
+                {"means", std::move(means)},
+                {"improvement_percent", json_number(over[k].percent)},
+                {"better_in", over[k].is_base ? Json(nullptr) : Json(over[k].n_better)},
+                {"mean_rank", json_number(over[k].rank)}};
+        }
+    }
+    return result;
+}
+
 }  // namespace polder::recsys::app

@@ -90,4 +90,29 @@ Table comparison_table(std::vector<ComparisonRow> const& rows, std::string const
 Table comparison_details(std::vector<ComparisonRow> const& rows);
 Json comparison_json(std::vector<ComparisonRow> const& rows);
 
+/// The rows of a comparison on one data set; on all of a comparison they are the same models with the same optimizers.
+struct ComparedData {
+    std::string name;
+    std::vector<ComparisonRow> rows;
+};
+
+/// A row over all data sets, in one metric.
+struct OverData {
+    std::vector<double> means;  ///< in each data set, over seeds; NaN where no run has ended
+    double percent = 0;  ///< mean over data sets of the improvement over the base; NaN for a base
+    std::size_t n_better = 0;  ///< data sets in which the mean is above the base's
+    double rank =
+        0;  ///< mean over data sets of the place among the rows, 1 for the best; equal means share
+    bool is_base = false;
+};
+
+/// One for each row. What takes a mean that is missing is NaN.
+std::vector<OverData> over_data(std::vector<ComparedData> const& all, std::string_view metric);
+
+/// A row for each row: its means, "vs base", in how many data sets it is better, and the mean rank.
+Table over_data_table(std::vector<ComparedData> const& all, std::string const& metric);
+
+/// The same of several metrics.
+Json over_data_json(std::vector<ComparedData> const& all, std::vector<std::string> const& metrics);
+
 }  // namespace polder::recsys::app

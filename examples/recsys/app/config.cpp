@@ -146,6 +146,8 @@ std::vector<std::string> config_arguments(CLI::App const& command) {
             refuse_name("key in " + file + ", section " + command.get_name() + ",", item.name,
                         known);
         auto const& option = *command.get_option("--" + name);
+        // Of a list, what the file says comes before what is given here; but data is other data.
+        if (name == "data" && is_list(option) && option.count() > 0) continue;
         if (!is_list(option))  // an array is the same as its items with commas between
             result.push_back(fmt::format("--{}={}", name, fmt::join(item.values, ",")));
         else

@@ -7,7 +7,6 @@
 #include <fstream>
 #include <limits>
 #include <memory>
-#include <optional>
 #include <ostream>
 #include <span>
 #include <stdexcept>
@@ -34,17 +33,14 @@
 #include "recsys/app/trained_model.hpp"
 #include "recsys/data/npy.hpp"
 #include "recsys/evaluation/full_sort.hpp"
-#include "recsys/prepare/id_files.hpp"
 #include "recsys/prepare/interactions.hpp"
 #include "recsys/prepare/table.hpp"
 #include "recsys/prepare/text_file.hpp"
+#include "recsys/serving/recommender.hpp"
 
 namespace polder::recsys::app {
 
 namespace {
-
-using ScoredItem = std::pair<float, std::int32_t>;
-constexpr float never = -std::numeric_limits<float>::infinity();
 
 struct RecommendArguments {
     std::string checkpoint, data;
@@ -57,46 +53,22 @@ struct RecommendArguments {
     Files files;
 };
 
-// A trained model with what it was trained on, and the names of its users and items.
-struct Recommender {
+// A restored model with the settings of its training.
+struct Answering : RestoredModel {
+    Answering(TrainedModel from, int threads)
+        : RestoredModel(from, threads), trained(std::move(from)) {}
     TrainedModel trained;
-    Dataset data;
-    Names users, items;
-    std::unique_ptr<AnyModel<float>> model;
-    ParameterArena<float> parameters;
-    Representations<float> vectors{};
-    std::vector<bool> is_trained_user, is_trained_item;
-    bool has_features = false;  // items without rows have vectors, too: of their features
 };
 
-std::unique_ptr<Recommender> restore(RecommendArguments const& a) {
+std::unique_ptr<Answering> restore(RecommendArguments const& a) {
     if (a.checkpoint.empty())
         throw std::invalid_argument("--checkpoint is missing: a file of train --checkpoint");
-    auto result = std::make_unique<Recommender>();
-    auto& r = *result;
-    r.trained = read_trained_model(a.checkpoint, {a.data, {}, {}});
-    r.has_features = needs_features(find_model(r.trained.options.model.name));
-    r.data = load_data(r.trained.source, r.has_features);
-    if (auto const found = description_of(r.data); found != r.trained.trained_on)
-        throw std::runtime_error(fmt::format("{}: was made with data of {}, {} has {}",
-                                             a.checkpoint, r.trained.trained_on, r.data.name,
-                                             found));
-    auto const folder = id_folder(r.trained.source);
-    r.users = Names(folder, "users.tsv", "user", r.data.n_users);
-    r.items = Names(folder, "items.tsv", "item", r.data.n_items);
-    if (r.trained.epoch < 0)
+    auto result =
+        std::make_unique<Answering>(read_trained_model(a.checkpoint, {a.data, {}, {}}), a.threads);
+    if (result->trained.epoch < 0)
         spdlog::warn("{}: no epoch was evaluated yet; these are the parameters of the last batch",
                      a.checkpoint);
-    r.model = make_trained<float>(r.trained, r.data, a.threads);
-    r.parameters = read_trained_parameters(r.trained, *r.model);
-    r.vectors = r.model->representations(r.parameters);
-    warn_of_non_finite(r.vectors, a.checkpoint);
-    r.is_trained_user.resize(static_cast<std::size_t>(r.data.n_users));
-    r.is_trained_item.resize(static_cast<std::size_t>(r.data.n_items));
-    for (auto const& row : r.data.train) {
-        r.is_trained_user[static_cast<std::size_t>(row.user)] = true;
-        r.is_trained_item[static_cast<std::size_t>(row.item)] = true;
-    }
+    warn_of_non_finite(result->vectors, a.checkpoint);
     return result;
 }
 
@@ -115,91 +87,38 @@ std::vector<std::string> read_lines(std::string const& file) {
     return result;
 }
 
-// Which items are recommended to whom.
-class Choice {
-public:
-    Choice(Recommender const& r, RecommendArguments const& a) : r_(r) {
-        auto const n_items = static_cast<std::size_t>(r.data.n_items);
-        std::vector<bool> allowed(n_items, true);
-        if (!a.candidates.empty()) {
-            std::fill(allowed.begin(), allowed.end(), false);
-            for (auto const& id : read_lines(a.candidates))
-                allowed[static_cast<std::size_t>(known_item(a.candidates, id))] = true;
-        }
-        if (!a.exclude.empty())
-            for (auto const& line : read_lines(a.exclude)) {
-                auto const tab = line.find('\t');
-                if (tab == std::string::npos)
-                    allowed[static_cast<std::size_t>(known_item(a.exclude, line))] = false;
-                else if (auto const user = r.users.find(line.substr(0, tab)))
-                    hidden_.push_back({*user, known_item(a.exclude, line.substr(tab + 1))});
-            }
-        std::size_t n_untrained = 0;
-        for (std::size_t item = 0; item < n_items; ++item)
-            if (allowed[item] && !r.is_trained_item[item]) {
-                ++n_untrained;
-                if (!r.has_features) allowed[item] = false;
-            }
-        if (n_untrained > 0 && r.has_features)
-            spdlog::warn("{} items have no row in training: their vectors come from features",
-                         n_untrained);
-        else if (n_untrained > 0)
-            spdlog::warn("{} items have no row in training and are left out: their vectors are not "
-                         "trained",
-                         n_untrained);
-        if (!a.with_seen) add(r.data.train);
-        if (a.without_held_out) {
-            add(r.data.valid);
-            add(r.data.test);
-        }
-        // Where few items are candidates, their vectors alone are read.
-        place_of_item_.assign(n_items, -1);
-        for (std::size_t item = 0; item < n_items; ++item)
-            if (allowed[item]) {
-                place_of_item_[item] = static_cast<std::int32_t>(item_at_.size());
-                item_at_.push_back(static_cast<std::int32_t>(item));
-            }
-        if (item_at_.empty()) throw std::runtime_error("no item is left that may be recommended");
-        vectors_.reserve(item_at_.size() * r.vectors.items.cols);
-        if (item_at_.size() < n_items)
-            for (auto const item : item_at_)
-                for (std::size_t k = 0; k < r.vectors.items.cols; ++k)
-                    vectors_.push_back(r.vectors.items(static_cast<std::size_t>(item), k));
-    }
-
-    // The vectors of the items that may be recommended, and their numbers.
-    MatrixView<float const> vectors() const {
-        if (vectors_.empty()) return r_.vectors.items;
-        return {vectors_.data(), item_at_.size(), r_.vectors.items.cols};
-    }
-    std::int32_t item_at(std::int32_t place) const {
-        return item_at_[static_cast<std::size_t>(place)];
-    }
-
-    // The places of items that each user is not given, by user, ascending. `further` rows go with those of the data.
-    UserItems hidden(std::vector<Interaction> further, std::int32_t n_users, bool of_data) const {
-        if (of_data) further.insert(further.end(), hidden_.begin(), hidden_.end());
-        std::erase_if(further, [&](Interaction const& row) {
-            return place_of_item_[static_cast<std::size_t>(row.item)] < 0;
-        });
-        for (auto& row : further) row.item = place_of_item_[static_cast<std::size_t>(row.item)];
-        return UserItems::distinct(further, n_users);
-    }
-
-private:
-    std::int32_t known_item(std::string const& file, std::string const& id) const {
-        if (auto const item = r_.items.find(id)) return *item;
+// Which items are recommended to whom, by files of ids.
+Choice choice_of(Answering const& r, RecommendArguments const& a) {
+    auto const known_item = [&](std::string const& file, std::string const& id) {
+        if (auto const item = r.items.find(id)) return *item;
         throw std::runtime_error(file + ": item " + shown_text(id) + " is not in the data");
+    };
+    ChoiceOptions options;
+    options.with_seen = a.with_seen;
+    options.without_held_out = a.without_held_out;
+    if (!a.candidates.empty()) {
+        options.candidates.emplace();
+        for (auto const& id : read_lines(a.candidates))
+            options.candidates->push_back(known_item(a.candidates, id));
     }
-    void add(std::vector<Interaction> const& rows) {
-        hidden_.insert(hidden_.end(), rows.begin(), rows.end());
-    }
-
-    Recommender const& r_;
-    std::vector<Interaction> hidden_;
-    std::vector<std::int32_t> place_of_item_, item_at_;
-    std::vector<float> vectors_;
-};
+    if (!a.exclude.empty())
+        for (auto const& line : read_lines(a.exclude)) {
+            auto const tab = line.find('\t');
+            if (tab == std::string::npos)
+                options.excluded.push_back(known_item(a.exclude, line));
+            else if (auto const user = r.users.find(line.substr(0, tab)))
+                options.hidden.push_back({*user, known_item(a.exclude, line.substr(tab + 1))});
+        }
+    Choice choice(r, options);
+    if (choice.n_untrained() > 0 && r.has_features)
+        spdlog::warn("{} items have no row in training: their vectors come from features",
+                     choice.n_untrained());
+    else if (choice.n_untrained() > 0)
+        spdlog::warn("{} items have no row in training and are left out: their vectors are not "
+                     "trained",
+                     choice.n_untrained());
+    return choice;
+}
 
 // Users that lists are asked for: their vectors, the row of each, and the ids that came in.
 struct Asked {
@@ -211,8 +130,8 @@ struct Asked {
 };
 
 // Users of the data that have rows in training.
-Asked asked_of_data(Recommender const& r, RecommendArguments const& a, Choice const& choice) {
-    Asked asked{r.vectors.users, {}, {}, choice.hidden({}, r.data.n_users, true)};
+Asked asked_of_data(Answering const& r, RecommendArguments const& a, Choice const& choice) {
+    Asked asked{r.vectors.users, {}, {}, choice.hidden()};
     std::size_t n_untrained = 0, n_unknown = 0;
     std::string first;
     auto const take = [&](std::int32_t user) {
@@ -244,37 +163,25 @@ Asked asked_of_data(Recommender const& r, RecommendArguments const& a, Choice co
 }
 
 // New users: the mean of the vectors of their items.
-Asked asked_of_history(Recommender const& r, RecommendArguments const& a, Choice const& choice) {
+Asked asked_of_history(Answering const& r, RecommendArguments const& a, Choice const& choice) {
     RawInteractions raw;
     auto const said = read_interactions(a.history, {}, raw);
     auto const n = raw.users.size(), d = r.vectors.items.cols;
-    std::vector<double> sums(n * d);
-    std::vector<std::size_t> n_items(n);
+    auto const n_users = static_cast<std::int32_t>(n);
     std::vector<Interaction> rows;
-    std::size_t n_unknown = 0;
-    for (auto const& row : raw.rows) {
-        auto const item = r.items.find(raw.items[row.item]);
-        if (!item || (!r.has_features && !r.is_trained_item[static_cast<std::size_t>(*item)])) {
-            ++n_unknown;
-            continue;
-        }
-        ++n_items[row.user];
-        for (std::size_t k = 0; k < d; ++k)
-            sums[row.user * d + k] += double{r.vectors.items(static_cast<std::size_t>(*item), k)};
-        rows.push_back({static_cast<std::int32_t>(row.user), *item});
-    }
+    for (auto const& row : raw.rows)
+        if (auto const item = r.items.find(raw.items[row.item]); item && r.has_vector(*item))
+            rows.push_back({static_cast<std::int32_t>(row.user), *item});
+    auto const n_unknown = raw.rows.size() - rows.size();
+    UserItems const of_user(rows, n_users);
     if (a.with_seen) rows.clear();
-    Asked asked{{}, {}, {}, choice.hidden(std::move(rows), static_cast<std::int32_t>(n), false)};
-    for (std::size_t user = 0; user < n; ++user) {
-        asked.ids.emplace_back(raw.users[user]);
-        if (n_items[user] == 0) continue;
-        asked.rows.push_back(static_cast<std::int32_t>(user));
-        for (std::size_t k = 0; k < d; ++k)
-            sums[user * d + k] /= static_cast<double>(n_items[user]);
+    Asked asked{{}, {}, {}, choice.places_of(std::move(rows), n_users)};
+    for (std::int32_t user = 0; user < n_users; ++user) {
+        asked.ids.emplace_back(raw.users[static_cast<std::size_t>(user)]);
+        if (!of_user[user].empty()) asked.rows.push_back(user);
+        auto const vector = mean_of_items(r, of_user[user]);
+        asked.own.insert(asked.own.end(), vector.begin(), vector.end());
     }
-    asked.own.resize(sums.size());
-    std::transform(sums.begin(), sums.end(), asked.own.begin(),
-                   [](double value) { return static_cast<float>(value); });
     asked.vectors = {asked.own.data(), n, d};
     spdlog::info("{}; a new user's vector is the mean of those of the items", said);
     if (n_unknown > 0)
@@ -305,7 +212,7 @@ int recommend_many(RecommendArguments& a) {
     a.files.expect("--output", output, is_json ? Mark{"{\"user\":", {}} : Mark::csv(list_header));
     auto const restored = restore(a);
     auto const& r = *restored;
-    Choice const choice(r, a);
+    auto const choice = choice_of(r, a);
     auto const asked =
         a.history.empty() ? asked_of_data(r, a, choice) : asked_of_history(r, a, choice);
     auto const name_of_user = [&](std::int32_t row) {
@@ -322,8 +229,9 @@ int recommend_many(RecommendArguments& a) {
             texts.assign(rows.size(), {});
             for_each_top_list<float>(
                 {asked.vectors, choice.vectors()}, rows, a.top,
-                [&](std::size_t k) { return asked.hidden[rows[k]]; }, never, a.threads,
-                [&](std::size_t k, std::span<ScoredItem const> list) {
+                [&](std::size_t k) { return asked.hidden[rows[k]]; },
+                -std::numeric_limits<float>::infinity(), a.threads,
+                [&](std::size_t k, std::span<std::pair<float, std::int32_t> const> list) {
                     auto user = name_of_user(rows[k]);
                     user = is_json ? Json(user).dump() : quoted_where_needed(std::move(user));
                     int rank = 0;
@@ -367,8 +275,8 @@ int recommend_one(RecommendArguments& a) {
             "user {} has no row in training, so that the vector is not trained; --history FILE "
             "recommends by a list of items",
             id));
-    Choice const choice(r, a);
-    auto const hidden = choice.hidden({}, r.data.n_users, true);
+    auto const choice = choice_of(r, a);
+    auto const hidden = choice.hidden();
     auto const n_known = std::count_if(r.data.train.begin(), r.data.train.end(),
                                        [&](auto const& row) { return row.user == user; });
     std::size_t n_lost = 0;
@@ -388,26 +296,20 @@ int recommend_one(RecommendArguments& a) {
     Table table{{"rank", "item", "score", "held out"}, {}, 0};
     if (r.items.have_titles()) table.header.emplace_back("title");
     Json json = Json::array();
-    std::vector<std::int32_t> const one{user};
-    for_each_top_list<float>(
-        {r.vectors.users, choice.vectors()}, one, a.top, [&](std::size_t) { return hidden[user]; },
-        never, 1,
-        [&](std::size_t, std::span<ScoredItem const> list) {
-            for (auto const& [score, place] : list) {
-                if (!std::isfinite(score)) continue;
-                auto const item = choice.item_at(place);
-                std::string const held_out = contains(r.data.test, user, item)    ? "test"
-                                             : contains(r.data.valid, user, item) ? "valid"
-                                                                                  : "";
-                table.rows.push_back({std::to_string(table.rows.size() + 1), r.items(item),
-                                      table_cell(double{score}), held_out});
-                auto const shown = r.items.are_ids() ? Json(r.items(item)) : Json(item);
-                json.push_back({{"item", shown}, {"score", score}, {"held_out", held_out}});
-                if (!r.items.have_titles()) continue;
-                table.rows.back().push_back(r.items.title(item));
-                json.back()["title"] = r.items.title(item);
-            }
-        });
+    std::span const vector(&r.vectors.users(static_cast<std::size_t>(user), 0),
+                           r.vectors.users.cols);
+    for (auto const& [item, score] : best_items(choice, vector, hidden[user], a.top)) {
+        std::string const held_out = contains(r.data.test, user, item)    ? "test"
+                                     : contains(r.data.valid, user, item) ? "valid"
+                                                                          : "";
+        table.rows.push_back({std::to_string(table.rows.size() + 1), r.items(item),
+                              table_cell(double{score}), held_out});
+        auto const shown = r.items.are_ids() ? Json(r.items(item)) : Json(item);
+        json.push_back({{"item", shown}, {"score", score}, {"held_out", held_out}});
+        if (!r.items.have_titles()) continue;
+        table.rows.back().push_back(r.items.title(item));
+        json.back()["title"] = r.items.title(item);
+    }
     a.files.write_json(a.json, {{"command", "recommend"},
                                 {"user", r.users.are_ids() ? Json(id) : Json(user)},
                                 {"items", json}});
@@ -439,39 +341,19 @@ int list_similar(RecommendArguments& a) {
     auto const restored = restore(a);
     auto const& r = *restored;
     auto const item = r.items.number(a.item);
-    auto const is_usable = [&](std::size_t n) { return r.has_features || r.is_trained_item[n]; };
-    if (!is_usable(static_cast<std::size_t>(item)))
+    if (!r.has_vector(item))
         throw std::runtime_error(fmt::format(
             "item {} has no row in training, so that the vector is not trained", a.item));
-    // Vectors of length 1, so that a product is a cosine.
-    auto const& m = r.vectors.items;
-    std::vector<float> unit(m.rows * m.cols);
-    for (std::size_t n = 0; n < m.rows; ++n) {
-        double squares = 0;
-        for (std::size_t k = 0; k < m.cols; ++k) squares += double{m(n, k)} * double{m(n, k)};
-        for (std::size_t k = 0; k < m.cols && squares > 0; ++k)
-            unit[n * m.cols + k] = static_cast<float>(double{m(n, k)} / std::sqrt(squares));
-    }
-    std::vector<std::int32_t> hidden;
-    for (std::int32_t n = 0; n < r.data.n_items; ++n)
-        if (n == item || !is_usable(static_cast<std::size_t>(n))) hidden.push_back(n);
-    MatrixView<float const> const vectors{unit.data(), m.rows, m.cols};
     Table table{{"rank", "item", "cosine"}, {}, 0};
     if (r.items.have_titles()) table.header.emplace_back("title");
     Json json = Json::array();
-    std::vector<std::int32_t> const one{item};
-    for_each_top_list<float>(
-        {vectors, vectors}, one, a.top,
-        [&](std::size_t) { return std::span<std::int32_t const>(hidden); }, never, 1,
-        [&](std::size_t, std::span<ScoredItem const> list) {
-            for (auto const& [score, other] : list) {
-                table.rows.push_back({std::to_string(table.rows.size() + 1), r.items(other),
-                                      table_cell(double{score})});
-                json.push_back({{"item", r.items.are_ids() ? Json(r.items(other)) : Json(other)},
-                                {"cosine", score}});
-                if (r.items.have_titles()) table.rows.back().push_back(r.items.title(other));
-            }
-        });
+    for (auto const& [other, cosine] : similar_items(r, item, a.top)) {
+        table.rows.push_back(
+            {std::to_string(table.rows.size() + 1), r.items(other), table_cell(double{cosine})});
+        json.push_back(
+            {{"item", r.items.are_ids() ? Json(r.items(other)) : Json(other)}, {"cosine", cosine}});
+        if (r.items.have_titles()) table.rows.back().push_back(r.items.title(other));
+    }
     a.files.write_json(a.json, {{"command", "similar"}, {"item", a.item}, {"items", json}});
     auto const title = r.items.title(item);
     fmt::print("{}: items like {}{}\n\n{}", r.trained.label(), a.item,

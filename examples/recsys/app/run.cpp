@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@
 #include "recsys/models/micro_batches.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/models/two_models.hpp"
+#include "recsys/serving/stored_model.hpp"
 #include "recsys/training/sampler.hpp"
 
 namespace polder::recsys::app {
@@ -275,7 +277,19 @@ void Run::warm_start() {
     if (start.checkpoint.empty()) return;
     SafetensorsFile file(start.checkpoint);
     auto parameters = trainer_.parameters();
-    read_tables(file, parameters, start.tables);
+    std::optional<TableRows> rows;
+    if (!start.ids.empty())
+        rows = rows_by_ids(read_stored_model(start.checkpoint), start.ids, data_);
+    read_tables(file, parameters, start.tables, rows);
+    if (rows) {
+        auto const n_found = [](std::vector<std::int32_t> const& all) {
+            return std::count_if(all.begin(), all.end(), [](auto row) { return row >= 0; });
+        };
+        spdlog::info("{} has rows of {} of {} users and of {} of {} items, by their ids; the "
+                     "others start as usual",
+                     start.checkpoint, n_found(rows->users), data_.n_users, n_found(rows->items),
+                     data_.n_items);
+    }
     trainer_.restore(std::move(parameters), {}, {}, {});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ namespace polder::recsys::app {
 struct Start {
     std::string checkpoint;           ///< a file, or empty
     std::vector<std::string> tables;  ///< empty: all that both models have
+    std::filesystem::path ids;        ///< the folder of the data's ids, or empty
 };
 
 /// Everything but the data that decides the course of a run.
@@ -72,7 +74,8 @@ public:
     Run(Dataset const& data, RunOptions options);
 
     /// Before the first step of a run that does not go on from a checkpoint of its own: takes the tables of options().start,
-    /// where there is one. Throws as read_tables.
+    /// where there is one, by the ids of users and items where both data sets have ids. Throws as rows_by_ids and
+    /// read_tables.
     void warm_start();
 
     Trainer& trainer() { return trainer_; }

@@ -132,7 +132,10 @@ std::string PlannedRun::name() const {
 }
 
 std::string kept_name(std::string const& model, std::string const& method, std::uint64_t seed) {
-    auto name = fmt::format("{} {} seed {}", model, method, seed);
+    return folder_name(fmt::format("{} {} seed {}", model, method, seed));
+}
+
+std::string folder_name(std::string name) {
     for (char& c : name)
         if (!(std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '.' || c == '=' ||
               c == '-'))

@@ -22,6 +22,9 @@ namespace polder::recsys::app {
 /// What the files of a run in a folder are called, without their endings.
 std::string kept_name(std::string const& model, std::string const& method, std::uint64_t seed);
 
+/// A name as it may stand in that of a file or a folder.
+std::string folder_name(std::string name);
+
 /// The ending of a checkpoint that is kept of a run that has ended.
 inline constexpr std::string_view trained_checkpoint_ending = ".trained.safetensors";
 

@@ -36,10 +36,12 @@ void add_course_options(CLI::App& command, TrainArguments& a) {
     add_training_options(command, a);
     command
         .add_option(
-            "--start", a.start,
+            "--start,--from", a.start,
             "Warm start: begin with the tables of this checkpoint, of the same or of another "
             "model, as its best epoch has them, in place of initial values. All that both "
-            "models have, which must have the same shapes")
+            "models have, which must have the same shapes; but where both data sets have ids "
+            "(users.tsv, items.tsv), users and items begin with the rows of their ids, and those "
+            "that are new as usual")
         ->type_name("FILE")
         ->group("Training");
     command
@@ -71,7 +73,11 @@ RunOptions run_options(TrainArguments const& a) {
         throw std::invalid_argument("--start-tables: expected --start FILE, which has them");
     auto const tables =
         a.start_tables.empty() ? std::vector<std::string>() : split_list(a.start_tables);
-    return {model.front(), std::move(optimizer), a.training, a.device, {a.start, tables}};
+    return {model.front(),
+            std::move(optimizer),
+            a.training,
+            a.device,
+            {a.start, tables, id_folder(a.data)}};
 }
 
 std::vector<std::string> course_arguments(DataSource const& source, RunOptions const& run) {
@@ -114,21 +120,6 @@ std::vector<std::string> course_arguments(DataSource const& source, RunOptions c
     if (!run.start.checkpoint.empty()) add("start", run.start.checkpoint);
     if (!run.start.tables.empty())
         add("start-tables", fmt::format("{}", fmt::join(run.start.tables, ",")));
-    return result;
-}
-
-std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint) {
-    auto const saved = nlohmann::json::parse(checkpoint.metadata("arguments"), nullptr, false);
-    if (!saved.is_array()) checkpoint.fail("'arguments' in the metadata is not a JSON array");
-    std::vector<std::string> result;
-    for (auto const& each : saved) {
-        if (!each.is_string()) checkpoint.fail("'arguments' in the metadata is not text");
-        result.push_back(each.get<std::string>());
-    }
-    // The distance, which had another default once; what the method's text says of it counts more.
-    auto const run = nlohmann::json::parse(checkpoint.metadata("run"), nullptr, false);
-    if (run.is_object() && run.contains("distance") && run["distance"].is_string())
-        result.insert(result.begin(), "--distance=" + run["distance"].get<std::string>());
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include "recsys/app/arguments.hpp"
 #include "recsys/app/run.hpp"
 #include "recsys/data/source.hpp"
+#include "recsys/serving/stored_model.hpp"
 
 namespace polder::recsys::app {
 
@@ -32,9 +33,6 @@ RunOptions run_options(TrainArguments const& a);
 
 /// Arguments of `train` that mean this run, as checkpoints have them.
 std::vector<std::string> course_arguments(DataSource const& source, RunOptions const& run);
-
-/// The arguments that the run in a checkpoint was given, and its distance, given or not. Throws FileError.
-std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint);
 
 /// A run as it was when its checkpoint was written.
 struct RestoredRun {

@@ -304,6 +304,11 @@ int tune(CLI::App const& command, TuneArguments a) {
         throw std::runtime_error(fmt::format(
             "data set '{}' has no validation rows (x_label 1), by which settings are judged",
             data.name));
+    if (points.size() < 2)
+        throw std::invalid_argument(fmt::format(
+            "tune: nothing to choose from: {} with {} is one setting; expected --grid "
+            "OPTION=A,B,... or several --models or --optimizers",
+            points.front().candidate.model_text, points.front().candidate.optimizer_text));
     catch_interrupts();
     RunFolder folder(a.runs, data, a.jobs, a.is_quiet || processes.is_copy(), a.files);
     std::vector<PlannedRun> planned;

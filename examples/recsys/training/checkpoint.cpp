@@ -225,8 +225,33 @@ void require_run(SafetensorsFile const& file, Json const& run) {
             file.fail("was made with " + key + " = " + value.dump() + ", this run has nothing");
 }
 
+namespace {
+
+// The row there of each row of a table here; empty where it is no table of users, items or both.
+std::vector<std::int32_t> rows_there(std::string_view name, std::size_t n_here, std::size_t n_there,
+                                     TableRows const& rows) {
+    if (name.ends_with("weight") || name.ends_with("bias")) return {};
+    auto const is_of = [&](std::size_t here, std::size_t there) {
+        return n_here == here && n_there == there;
+    };
+    bool const is_of_users = is_of(rows.users.size(), rows.n_users);
+    bool const is_of_items = is_of(rows.items.size(), rows.n_items);
+    // Where there are as many users as items the name tells: item_embedding, image_embedding, weight_i, ...
+    bool const is_named_for_users = name.find("user") != name.npos || name.ends_with("weight_u") ||
+                                    name.find("preference") != name.npos;
+    if (is_of_users && (is_named_for_users || !is_of_items)) return rows.users;
+    if (is_of_items) return rows.items;
+    if (!is_of(rows.users.size() + rows.items.size(), rows.n_users + rows.n_items)) return {};
+    auto result = rows.users;
+    for (auto const item : rows.items)
+        result.push_back(item < 0 ? item : item + static_cast<std::int32_t>(rows.n_users));
+    return result;
+}
+
+}  // namespace
+
 void read_tables(SafetensorsFile& file, ParameterArena<float>& parameters,
-                 std::vector<std::string> const& names) {
+                 std::vector<std::string> const& names, std::optional<TableRows> const& rows) {
     auto const model = saved_run(file).value("model", std::string("a model"));
     auto const& arrays = file.arrays();
     bool const has_best = std::any_of(arrays.begin(), arrays.end(), [](auto const& each) {
@@ -235,6 +260,8 @@ void read_tables(SafetensorsFile& file, ParameterArena<float>& parameters,
     std::string const prefix = has_best ? best_prefix : "";
     std::vector<std::string> known;
     ParameterArena<float> tables;
+    std::vector<std::vector<std::int32_t>>
+        own_rows;  // of each of the tables; empty: all, as they are
     for (auto const& entry : parameters.entries()) {
         known.push_back(entry.name);
         bool const is_asked_for = std::find(names.begin(), names.end(), entry.name) != names.end();
@@ -243,20 +270,32 @@ void read_tables(SafetensorsFile& file, ParameterArena<float>& parameters,
             file.fail("table '" + entry.name + "': " + model + " has none of that name");
         if (found == arrays.end() || !(is_asked_for || names.empty())) continue;
         auto const& shape = found->second.shape;
-        auto const rows = shape.empty() ? 0 : shape[0], cols = shape.size() < 2 ? 1 : shape[1];
-        if (rows != entry.rows || cols != entry.cols)
-            file.fail("table '" + entry.name + "': is " + std::to_string(rows) + " x " +
+        auto const n_there = shape.empty() ? 0 : static_cast<std::size_t>(shape[0]);
+        auto const cols = shape.size() < 2 ? 1 : static_cast<std::size_t>(shape[1]);
+        auto own =
+            rows ? rows_there(entry.name, entry.rows, n_there, *rows) : std::vector<std::int32_t>();
+        if ((own.empty() && n_there != entry.rows) || cols != entry.cols)
+            file.fail("table '" + entry.name + "': is " + std::to_string(n_there) + " x " +
                       std::to_string(cols) + " in " + model + ", expected " +
-                      std::to_string(entry.rows) + " x " + std::to_string(entry.cols));
-        tables.add(entry.name, entry.rows, entry.cols);
+                      std::to_string(entry.rows) + " x " + std::to_string(entry.cols) +
+                      (rows || n_there == entry.rows
+                           ? ""
+                           : "; rows of other users or items are found where both data sets have "
+                             "users.tsv and items.tsv"));
+        tables.add(entry.name, n_there, cols);
+        own_rows.push_back(std::move(own));
     }
     for (auto const& name : names) require_known("table", name, known);
     if (tables.size() == 0)
         file.fail(model + " has no table of that name; expected one of " + listed(known));
     read_parameters(file, tables, prefix);
-    for (auto const& entry : tables.entries()) {
-        auto const from = tables[entry.name], to = parameters[entry.name];
-        std::copy(from.data, from.data + from.size(), to.data);
+    for (std::size_t t = 0; t < own_rows.size(); ++t) {
+        auto const& name = tables.entries()[t].name;
+        auto const from = tables[name], to = parameters[name];
+        if (own_rows[t].empty()) std::copy(from.data, from.data + from.size(), to.data);
+        for (std::size_t row = 0; row < own_rows[t].size(); ++row)
+            if (auto const there = own_rows[t][row]; there >= 0)
+                std::copy_n(&from(static_cast<std::size_t>(there), 0), from.cols, &to(row, 0));
     }
 }
 

@@ -6,8 +6,10 @@
 /// "version"; "run", a JSON object of what the run depends on; "state", a JSON object of TrainingState.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,12 +64,21 @@ void require_run(SafetensorsFile const& file, Json const& run);
 /// What the run in `file` says of itself, an object; throws FileError where it is none.
 Json saved_run(SafetensorsFile const& file);
 
+/// Which rows of a checkpoint's tables belong to the users and items here, whose numbers may be others there.
+struct TableRows {
+    std::vector<std::int32_t> users, items;  ///< of each one here the row there, or -1 for none
+    std::size_t n_users = 0, n_items = 0;    ///< there
+};
+
 /// Warm start: overwrites tables of `parameters` with those that a checkpoint, also of another model, has of its best epoch
-/// (of its last step, before the first evaluation). `names`: which; without any all that both have. Throws FileError where
+/// (of its last step, before the first evaluation). `names`: which; without any all that both have. With `rows` a table of
+/// users, of items or of both (users first) is taken row by row, and rows that are not there stay as they are; what has as
+/// many rows as there are users, or items, on both sides is such a table, but for weights and biases. Throws FileError where
 /// the file is no checkpoint, has none of them, or a table is missing on either side or has another shape there; then
 /// `parameters` are as they were.
 void read_tables(SafetensorsFile& file, ParameterArena<float>& parameters,
-                 std::vector<std::string> const& names);
+                 std::vector<std::string> const& names,
+                 std::optional<TableRows> const& rows = std::nullopt);
 
 /// Continues the run in `file` with a trainer that was made with the same data, model, optimizer and
 /// options. Throws FileError where the file is no checkpoint, where it is damaged, and as require_run. Then

@@ -34,4 +34,36 @@ expect 1 "table 'item_embedding': is 200 x 8 in bpr, expected 200 x 16" \
 expect 1 "table 'item_linear.bias': bpr has none of that name" \
     $common --model vbpr --start bpr.safetensors --start-tables item_linear.bias
 expect 1 "absent" $common --start absent
+
+# Data that has grown: users and items begin with the rows of their ids, whatever their numbers are, and new ones as usual.
+{ echo user,item,time
+  awk 'BEGIN { for (u = 10; u < 50; ++u) for (k = 0; k < 9; ++k) printf "u%d,i%d,%d\n", u, (u * 7 + k * 3) % 30 + 10, k }'; } >old.csv
+{ cat old.csv; for k in $(seq 8); do echo "a-new,i1$k,$k"; echo "u11,another,9"; done; } >new.csv
+expect 0 "train" prepare old.csv --output old
+expect 0 "train" prepare new.csv --output new
+bpr="--model bpr --batch-size 64 --set embedding_size=8 --threads 1 --quiet"
+expect 0 "best epoch" train --data old $bpr --epochs 2 --checkpoint old.st
+expect 0 "best epoch" train --data new $bpr --epochs 1 --rates '*=0' --from old.st --checkpoint from.st
+has err "old.st has rows of 40 of 41 users and of 30 of 31 items, by their ids; the others start as usual"
+expect 0 "best epoch" train --data new $bpr --epochs 1 --rates '*=0' --checkpoint usual.st
+for each in old from usual; do expect 0 "users" export --checkpoint $each.st --output of_$each; done
+rows() { # of FOLDER users|items: an id and its vector in each line
+    local n=$(($(wc -l <"$1/$2.tsv") - 1))
+    paste <(tail -n +2 "$1/$2.tsv" | cut -f2) \
+        <(od -An -v -tx4 -w32 -j $(($(stat -c %s "$1/$2.npy") - 32 * n)) "$1/$2.npy") | sort
+}
+for table in "users 40 a-new" "items 30 another"; do
+    read -r table n new <<<"$table"
+    [ "$(comm -12 <(rows of_old $table) <(rows of_from $table) | wc -l)" -eq "$n" ] || fail "an old row of $table does not begin with its values"
+    comm -13 <(rows of_old $table) <(rows of_from $table) >rest
+    [ "$(cut -f1 rest)" = "$new" ] || fail "other rows than $new of $table are new"
+    [ "$(comm -12 <(rows of_usual $table) <(rows of_from $table))" = "$(cat rest)" ] || fail "$new does not begin as usual"
+done
+# Another folder of the same data; the old data moved, so that rows are not known; and the old data changed.
+mv old moved
+expect 1 "table 'user_embedding': is 40 x 8 in bpr, expected 41 x 8; rows of other users or items are found where both" \
+    train --data new $bpr --epochs 1 --from old.st
+mv moved old
+expect 0 "train" prepare old.csv --output old --seed 2
+expect 1 "old.st: was made with data of 40 users, 30 items" train --data new $bpr --epochs 1 --from old.st
 the_end

@@ -44,6 +44,13 @@ expect 0 "3 settings" $search --random 3 --csv drawn.csv
 expect 0 "3 settings" $search --random 3 --csv again.csv
 cmp -s drawn.csv again.csv || fail "the same seed draws other points"
 
+# One setting is no search: it is refused before anything is trained or written.
+nothing="tune: nothing to choose from: lightgcn with sam"
+expect 2 "$nothing is one setting; expected --grid OPTION=A,B,..." tune $tiny --runs refused --csv refused.csv
+expect 2 "$nothing:rho=0.1 is one setting" tune $tiny --grid rho=0.1 --runs refused --csv refused.csv
+expect 2 "nothing to choose from" tune $tiny --grid rho=0.1,0.5 --random 1 --seeds 2
+[ -e refused ] || [ -e refused.csv ] && fail "a search that was refused has written"
+expect 0 "2 settings" tune $tiny --epochs 1 --optimizers sam,mg
 expect 2 "none of the models and optimizers has this option" tune $tiny --grid lambda=0.5
 expect 2 "'0.1' is listed twice" tune $tiny --grid rho=0.1,0.1
 expect 2 "--grid rho: expected name=value" tune $tiny --grid rho

@@ -9,7 +9,7 @@ expect 0 "How to read it" compare $tiny --models bpr --optimizers none --seeds 1
 cat >outputs <<END
 train $bpr|--json --curve --checkpoint --write-config
 compare $tiny --models bpr --optimizers none --seeds 1|--json --csv --markdown --write-config
-tune $tiny --models bpr --optimizers none --grid reg_weight=0.1|--csv --markdown --best --write-config
+tune $tiny --models bpr --optimizers none --grid reg_weight=0.1,0.2|--csv --markdown --best --write-config
 runs --runs runs|--csv
 evaluate --checkpoint model.safetensors|--json --csv
 robustness --checkpoint model.safetensors --tests embeddings --sigma 1e-3 --relative 1 --repeats 1 --quiet|--json --csv
@@ -171,7 +171,7 @@ grep -q '0\.0000' out && fail "runs prints what was not measured"
 expect 0 "" compare $tiny --models bpr --optimizers none,sam --seeds 1 --csv one.csv --json one.json
 has one.json '"significant": null'
 grep -q '"std": 0' one.json && fail "one seed has a deviation"
-expect 0 "-" tune $tiny --models bpr --optimizers none --grid learning_rate=1e30 --csv diverged.csv --runs diverged
+expect 0 "-" tune $tiny --models bpr --optimizers none --grid learning_rate=1e30,1e31 --csv diverged.csv --runs diverged
 grep -qE -- '-1(\.0000)?' out diverged.csv && fail "tune prints what was not measured"
 expect 0 "" runs --runs diverged
 grep -qE ' 0 *$|-1' out && fail "runs prints seconds without an epoch"
