@@ -94,7 +94,7 @@ TEST_CASE("a model takes further modalities, or says that it does not", "[recsys
         REQUIRE(std::isfinite(model->loss(x, batch, {}, gradient)));
         double largest = 1;
         for (double const value : gradient) largest = std::max(largest, std::abs(value));
-        std::size_t n_of_further = 0;
+        int n_of_further = 0;
         for (auto const& parameter : x.entries()) {
             n_of_further += parameter.name.starts_with("audio_") ? 1 : 0;
             n_of_further += parameter.name.starts_with("tags_") ? 1 : 0;
