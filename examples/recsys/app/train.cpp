@@ -263,11 +263,6 @@ int train(CLI::App const& command, TrainArguments a) {
         Json json{{"command", "train"}};
         json.update(run.report(ending));
         json["data"]["path"] = path_of(a.data.name);
-        for (auto const& [role, features] : {std::pair("visual_columns", &data.visual),
-                                             std::pair("textual_columns", &data.textual)})
-            json["data"][role] = features->columns;
-        for (auto const& each : data.further)
-            json["data"]["further_columns"][each.name] = each.features.columns;
         if (ending != Ending::interrupted && state.best_epoch >= 0)
             json["pair_loss"] = run.pair_loss();
         files.write_json(a.json, json);
