@@ -114,6 +114,15 @@ void add_data_options(CLI::App& command, DataSource& source, std::vector<std::st
         ->type_name("NAME|FILE")
         ->group(group);
     command
+        .add_option(
+            "--features", source.further,
+            "A further modality of the data, or of a file, for models that take any number: "
+            "vbpr, amr, bm3, freedom, mmgcn, grcn. May be given several times")
+        ->type_name("NAME[=FILE]")
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false)
+        ->group(group);
+    command
         .add_option("--data-seed", source.seed,
                     "Seed of synthetic data; another one than that of training, so that several "
                     "runs train on the same data")

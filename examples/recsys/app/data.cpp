@@ -42,24 +42,27 @@ Table facts(Dataset const& data, DatasetSummary const& s) {
     auto const features = [](FeatureMatrix const& f) {
         return f.empty() ? std::string("none") : fmt::format("{} x {}", grouped(f.rows), f.columns);
     };
-    return {{data.name, ""},
-            {{"users", grouped(s.n_users)},
-             {"items", grouped(s.n_items)},
-             {"rows", grouped(n_rows)},
-             {"rows in train", share(s.n_train, n_rows)},
-             {"rows in valid", share(s.n_valid, n_rows)},
-             {"rows in test", share(s.n_test, n_rows)},
-             {"distinct pairs", grouped(s.n_distinct_pairs)},
-             {"duplicate rows", grouped(s.n_duplicate_rows)},
-             {"density", fmt::format("{:.4f} %", 100 * s.density)},
-             {"users in train", grouped(s.n_users_in_train)},
-             {"users in valid", grouped(s.n_users_in_valid)},
-             {"users in test", grouped(s.n_users_in_test)},
-             {"items in train", grouped(s.n_items_in_train)},
-             {"dropped valid rows of cold users", grouped(s.dropped_valid)},
-             {"dropped test rows of cold users", grouped(s.dropped_test)},
-             {"visual features", features(data.visual)},
-             {"textual features", features(data.textual)}}};
+    Table table{{data.name, ""},
+                {{"users", grouped(s.n_users)},
+                 {"items", grouped(s.n_items)},
+                 {"rows", grouped(n_rows)},
+                 {"rows in train", share(s.n_train, n_rows)},
+                 {"rows in valid", share(s.n_valid, n_rows)},
+                 {"rows in test", share(s.n_test, n_rows)},
+                 {"distinct pairs", grouped(s.n_distinct_pairs)},
+                 {"duplicate rows", grouped(s.n_duplicate_rows)},
+                 {"density", fmt::format("{:.4f} %", 100 * s.density)},
+                 {"users in train", grouped(s.n_users_in_train)},
+                 {"users in valid", grouped(s.n_users_in_valid)},
+                 {"users in test", grouped(s.n_users_in_test)},
+                 {"items in train", grouped(s.n_items_in_train)},
+                 {"dropped valid rows of cold users", grouped(s.dropped_valid)},
+                 {"dropped test rows of cold users", grouped(s.dropped_test)},
+                 {"visual features", features(data.visual)},
+                 {"textual features", features(data.textual)}}};
+    for (auto const& each : data.further)
+        table.rows.push_back({each.name + " features", features(each.features)});
+    return table;
 }
 
 Table degrees(DatasetSummary const& s) {
@@ -83,6 +86,8 @@ nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummary const
         return json;
     };
     auto const columns = [](FeatureMatrix const& features) { return features.columns; };
+    nlohmann::ordered_json further = nlohmann::ordered_json::object();
+    for (auto const& each : data.further) further[each.name] = columns(each.features);
     return {{"command", "data"},
             {"name", data.name},
             {"users", s.n_users},
@@ -102,7 +107,8 @@ nlohmann::ordered_json json_of_summary(Dataset const& data, DatasetSummary const
             {"rows_per_user", degrees(s.rows_per_user)},
             {"rows_per_item", degrees(s.rows_per_item)},
             {"visual_columns", columns(data.visual)},
-            {"textual_columns", columns(data.textual)}};
+            {"textual_columns", columns(data.textual)},
+            {"further_columns", std::move(further)}};
 }
 
 int describe_data(DataArguments& a) {

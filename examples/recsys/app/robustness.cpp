@@ -16,6 +16,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -313,10 +314,10 @@ private:
             auto const& source = each.trained.source;
             auto const& model = each.trained.options.model;
             auto const key =
-                fmt::format("{} {} {} {} {} {} {} {}", source.name, source.n_users.value_or(0),
+                fmt::format("{} {} {} {} {} {} {} {} {}", source.name, source.n_users.value_or(0),
                             source.n_items.value_or(0), source.n_interactions.value_or(0),
                             source.seed, source.visual.value_or(""), source.textual.value_or(""),
-                            needs_features(find_model(model.name)));
+                            fmt::join(source.further, " "), needs_features(find_model(model.name)));
             auto& data = known[key];
             if (!data) {
                 data = std::make_shared<Dataset const>(load_data_of(each.trained));

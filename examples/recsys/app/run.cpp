@@ -307,6 +307,12 @@ Json Run::report(Ending ending) const {
              {"train_seconds", record.train_seconds},
              {"evaluation_seconds", record.evaluation_seconds},
              {"valid", record.metrics ? json_of_metrics(record.metrics->valid) : Json(nullptr)}});
+    // What the model has of features; nothing where it takes none.
+    bool const has_features = needs_features(find_model(options_.model.name));
+    auto const columns = [&](FeatureMatrix const& f) { return has_features ? f.columns : 0; };
+    Json further = Json::object();
+    for (auto const& each : data_.further)
+        if (has_features) further[each.name] = columns(each.features);
     bool const has_best = state.best_epoch >= 0;
     Json json{{"model", options_.model.name},
               {"optimizer", options_.optimizer.method},
@@ -317,7 +323,10 @@ Json Run::report(Ending ending) const {
                 {"items", data_.n_items},
                 {"train", data_.train.size()},
                 {"valid", data_.valid.size()},
-                {"test", data_.test.size()}}},
+                {"test", data_.test.size()},
+                {"visual_columns", columns(data_.visual)},
+                {"textual_columns", columns(data_.textual)},
+                {"further_columns", std::move(further)}}},
               {"hyper_parameters", hyper_parameters(options_)},
               {"ending", to_string(ending)},
               {"epochs", std::move(epochs)},

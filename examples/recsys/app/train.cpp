@@ -12,6 +12,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -142,9 +143,17 @@ FurtherValues defaults_of(TrainArguments const& a, RunOptions const& options) {
     return result;
 }
 
-// "visual 4096 columns" or "no visual".
-std::string modality_text(std::string const& role, FeatureMatrix const& features) {
-    return features.empty() ? "no " + role : fmt::format("{} {} columns", role, features.columns);
+// "visual 4096 columns", "no textual", "audio 128 columns".
+std::vector<std::string> modality_texts(Dataset const& data) {
+    std::vector<std::string> result;
+    auto const add = [&](std::string const& name, FeatureMatrix const& features) {
+        result.push_back(features.empty() ? "no " + name
+                                          : fmt::format("{} {} columns", name, features.columns));
+    };
+    add("visual", data.visual);
+    add("textual", data.textual);
+    for (auto const& each : data.further) add(each.name, each.features);
+    return result;
 }
 
 // The absolute name of a file or folder; what is none stays.
@@ -182,6 +191,9 @@ int train(CLI::App const& command, TrainArguments a) {
     require_one_value(a);
     auto const options = run_options(a);
     require_ways_of_batches({options});
+    if (!a.data.further.empty() && !needs_features(find_model(options.model.name)))
+        throw std::invalid_argument(fmt::format("--features {}: {} takes no features",
+                                                a.data.further.front(), options.model.name));
     auto const data = load_data(a.data, needs_features(find_model(options.model.name)));
     warn_of_data(data);
     auto what = identity(options, data);
@@ -189,8 +201,7 @@ int train(CLI::App const& command, TrainArguments a) {
     if (a.checkpoint.empty() && !a.is_quiet)
         spdlog::info("the trained model is not kept; --checkpoint FILE keeps it");
     if (needs_features(find_model(options.model.name)) && !a.is_quiet)
-        spdlog::info("features: {}, {}", modality_text("visual", data.visual),
-                     modality_text("textual", data.textual));
+        spdlog::info("features: {}", fmt::join(modality_texts(data), ", "));
     Run run(data, options);
     auto& trainer = run.trainer();
     if (!a.resume.empty()) {
@@ -252,9 +263,6 @@ int train(CLI::App const& command, TrainArguments a) {
         Json json{{"command", "train"}};
         json.update(run.report(ending));
         json["data"]["path"] = path_of(a.data.name);
-        for (auto const& [role, features] : {std::pair("visual_columns", &data.visual),
-                                             std::pair("textual_columns", &data.textual)})
-            json["data"][role] = features->columns;
         if (ending != Ending::interrupted && state.best_epoch >= 0)
             json["pair_loss"] = run.pair_loss();
         files.write_json(a.json, json);

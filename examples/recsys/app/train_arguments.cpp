@@ -90,6 +90,7 @@ std::vector<std::string> course_arguments(DataSource const& source, RunOptions c
     if (source.n_interactions) add("interactions", *source.n_interactions);
     if (source.visual) add("visual", *source.visual);
     if (source.textual) add("textual", *source.textual);
+    for (auto const& each : source.further) add("features", each);
     add("data-seed", source.seed);
     add("model", run.model.name);
     for (auto const& [name, value] : run.model.settings) add("set", name + "=" + value);

@@ -30,6 +30,12 @@ struct FeatureMatrix {
     }
 };
 
+/// A modality besides the visual and the textual one.
+struct FurtherModality {
+    std::string name;        ///< "audio"
+    FeatureMatrix features;  ///< n_items rows
+};
+
 /// What models train on and are measured on. Rows keep the order of their file; a (user, item) pair
 /// may occur more than once and then counts more than once, except in graphs and histories.
 struct Dataset {
@@ -38,6 +44,7 @@ struct Dataset {
     std::int32_t n_items = 0;  ///< 1 + the largest item id over all splits
     std::vector<Interaction> train, valid, test;
     FeatureMatrix visual, textual;  ///< n_items rows each, or empty
+    std::vector<FurtherModality> further = {};
 
     /// A folder where graphs of the features may be kept from one run to the next; none where empty.
     std::string cache_folder;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/data/features.hpp"
@@ -30,6 +31,9 @@ struct DataSource {
 
     /// Which modality or file plays the role; without it image and text do.
     std::optional<std::string> visual{}, textual{};
+
+    /// Further modalities: NAME, a modality of the data, or NAME=FILE.
+    std::vector<std::string> further{};
 };
 
 /// The folder where the features of a data set of files lie.
@@ -60,6 +64,27 @@ inline std::int32_t count_ids(std::filesystem::path const& file) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// A further modality of `--features`. Throws std::invalid_argument for a name that has another role, std::runtime_error for
+/// a file that is not there.
+inline FurtherModality read_further(std::filesystem::path const& folder, std::string const& text,
+                                    std::size_t rows) {
+    auto const equals = text.find('=');
+    auto const name = text.substr(0, equals);
+    for (auto const* taken : {"image", "text", "user", "item", "id", "v", "t"})
+        if (name == taken)
+            throw std::invalid_argument("--features " + text + ": '" + name +
+                                        "' has a role of its own; --visual and --textual say what "
+                                        "plays these roles, expected another name");
+    if (name.empty())
+        throw std::invalid_argument("--features " + text + ": expected NAME or NAME=FILE");
+    auto const file = equals == std::string::npos ? name : text.substr(equals + 1);
+    return {name, read_npy(*feature_file(folder, file, {}), rows)};
+}
+
+}  // namespace detail
+
 /// Reads or generates the data. Features of files are read only where asked for: they are large, and not all
 /// models look at them. Throws std::runtime_error or std::invalid_argument.
 inline Dataset load_data(DataSource const& source, bool with_features = true) {
@@ -83,9 +108,17 @@ inline Dataset load_data(DataSource const& source, bool with_features = true) {
         auto const rows = static_cast<std::size_t>(data.n_items);
         if (with_features && visual) data.visual = read_npy(*visual, rows);
         if (with_features && textual) data.textual = read_npy(*textual, rows);
+        for (auto const& text : source.further) {
+            if (!with_features) break;
+            data.further.push_back(detail::read_further(folder, text, rows));
+            for (std::size_t k = 0; k + 1 < data.further.size(); ++k)
+                if (data.further[k].name == data.further.back().name)
+                    throw std::invalid_argument("--features " + text +
+                                                ": there are two of that name");
+        }
         return data;
     }
-    if (source.visual || source.textual)
+    if (source.visual || source.textual || !source.further.empty())
         throw std::invalid_argument("files of features are for data of files, not for '" +
                                     source.name + "'");
     if (!is_named && !(source.n_users && source.n_items && source.n_interactions))

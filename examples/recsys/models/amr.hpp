@@ -143,7 +143,7 @@ public:
 
     AMR(Dataset const& data, HyperParameters const& values, int)
         : values_(values), is_official_(values.mode == "official"),
-          features_(textual_and_visual<T>(data, model_name)) {
+          features_(all_side_by_side<T>(data, model_name)) {
         if (values.regs.size() != 3)
             detail::refuse(model_name, "regs", detail::text_of(values.regs), "three numbers");
         if (is_official_ && values.scale_features) features_.divide_by_largest();

@@ -135,18 +135,23 @@ public:
         auto total = loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * norms;
 
         std::optional<Matrix> v, vt, t, tv;  // between modality and item, and within the modality
+        std::optional<Matrix> further;       // both, of all other modalities
         for (auto const& m : modalities_) {
             auto const f_b = gather(on[m.table], items);
             auto const t_b = linear(f_b, on[m.weight], on[m.bias]);
-            auto const* const noise = m.is_visual ? "target_dropout_image" : "target_dropout_text";
-            auto const t_target = target(on, noise, t_b, items, n_items_);
+            auto const t_target = target(on, "target_dropout_" + m.name, t_b, items, n_items_);
             auto const inter = distance(t_b, i_target), intra = distance(t_b, t_target);
             total = total + static_cast<T>(values_.cl_weight) * (inter + intra);
+            if (m.is_further) {
+                further = further ? *further + inter + intra : inter + intra;
+                continue;
+            }
             (m.is_visual ? v : t) = inter;
             (m.is_visual ? vt : tv) = intra;
         }
         terms = {{"loss_ui", loss_ui}, {"loss_iu", loss_iu}, {"reg_loss", norms}, {"loss_v", v},
                  {"loss_vt", vt},      {"loss_t", t},        {"loss_tv", tv}};
+        if (further) terms.add("loss_further", further);
         return total;
     }
 

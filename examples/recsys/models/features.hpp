@@ -77,12 +77,26 @@ private:
     std::vector<T> values_;
 };
 
-/// Throws std::invalid_argument where `data` has no features at all, or rows for other than all items.
-inline void require_features(Dataset const& data, std::string_view model) {
-    if (data.visual.empty() && data.textual.empty())
+/// Which modalities a model takes.
+enum class Takes {
+    visual_and_textual,  ///< no others
+    any_number
+};
+
+/// Throws std::invalid_argument where `data` has no features at all, rows for other than all items, or modalities that the
+/// model does not take.
+inline void require_features(Dataset const& data, std::string_view model,
+                             Takes takes = Takes::visual_and_textual) {
+    if (data.visual.empty() && data.textual.empty() && data.further.empty())
         throw std::invalid_argument(std::string(model) + ": data set '" + data.name +
                                     "' has no features, expected visual or textual ones");
-    for (auto const* features : {&data.visual, &data.textual})
+    if (takes == Takes::visual_and_textual && !data.further.empty())
+        throw std::invalid_argument(std::string(model) +
+                                    ": takes visual and textual features alone, and not '" +
+                                    data.further.front().name + "'");
+    std::vector<FeatureMatrix const*> all{&data.visual, &data.textual};
+    for (auto const& each : data.further) all.push_back(&each.features);
+    for (auto const* features : all)
         if (!features->empty() && features->rows != static_cast<std::size_t>(data.n_items))
             throw std::invalid_argument(std::string(model) + ": features of " +
                                         std::to_string(features->rows) + " items, expected " +
@@ -98,11 +112,13 @@ inline void require_both_features(Dataset const& data, std::string_view model) {
                                     " features, expected both");
 }
 
-/// All features of the items in one matrix, the textual columns first. Throws as require_features does.
+/// All features of the items in one matrix: [textual | visual | further ...]. Throws as require_features does.
 template <class T>
-Features<T> textual_and_visual(Dataset const& data, std::string_view model) {
-    require_features(data, model);
-    return Features<T>(Features<T>(data.textual), Features<T>(data.visual));
+Features<T> all_side_by_side(Dataset const& data, std::string_view model) {
+    require_features(data, model, Takes::any_number);
+    auto result = Features<T>(Features<T>(data.textual), Features<T>(data.visual));
+    for (auto const& each : data.further) result = Features<T>(result, Features<T>(each.features));
+    return result;
 }
 
 }  // namespace polder::recsys

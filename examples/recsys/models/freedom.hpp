@@ -5,7 +5,7 @@
 /// src/models/freedom.py.
 ///
 ///     P (n_users, d), Q (n_items, d)             embeddings
-///     F_m (n_items, D_m), W_m (d, D_m), b_m (d)  features of modality m (visual, textual), which are
+///     F_m (n_items, D_m), W_m (d, D_m), b_m (d)  features of modality m (visual, textual, ...), which are
 ///                                                trained, and their projection
 ///     M (n_items, n_items)                       the frozen item graph (frozen_item_graph)
 ///     R (n_users, n_items)                       R_ui = 1 / sqrt((|N_u| + 1e-7) (|N_i| + 1e-7)) for i in N_u
@@ -135,16 +135,20 @@ public:
                                       gather(i, negatives) + gather(h, negatives));
 
         auto total = bpr;
-        std::optional<Matrix> of_visual, of_textual;
+        std::optional<Matrix> of_visual, of_textual, of_further;
         for (auto const& m : modalities_) {
             auto const f = on[m.table], w = on[m.weight], b = on[m.bias];
             auto const t = linear(gather(f, items_.ids()), w, b);
             auto const by_features =
                 ranking_loss(u_b, gather(t, items_.places(0)), gather(t, items_.places(1)));
             total = total + static_cast<T>(values_.reg_weight) * by_features;
-            (m.is_visual ? of_visual : of_textual) = by_features;
+            if (m.is_further)
+                of_further = of_further ? *of_further + by_features : by_features;
+            else
+                (m.is_visual ? of_visual : of_textual) = by_features;
         }
         terms = {{"batch_mf_loss", bpr}, {"mf_v_loss", of_visual}, {"mf_t_loss", of_textual}};
+        if (of_further) terms.add("mf_further_loss", of_further);
         return total;
     }
 

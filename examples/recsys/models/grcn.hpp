@@ -122,9 +122,11 @@ public:
 
     GRCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(data.n_users) {
-        require_features(data, model_name);
+        require_features(data, model_name, Takes::any_number);
         if (!data.visual.empty()) modalities_.emplace_back("v_gcn", data.visual);
         if (!data.textual.empty()) modalities_.emplace_back("t_gcn", data.textual);
+        for (auto const& each : data.further)
+            modalities_.emplace_back(each.name + "_gcn", each.features);
         auto const adjacency = bipartite_adjacency(binary_interactions<T>(data));
         all_edges_ = Pattern(adjacency);
         if (values_.edge_dropout == 0) return;
@@ -248,7 +250,7 @@ private:
         return {alpha, propagate(edges, alpha, x)};
     }
 
-    // H_id, H_visual and H_textual become `parts_`.
+    // H_id, H_visual, H_textual and those of further modalities become `parts_`.
     void refine(OnTape<B> const& on, Matrix e, Matrix c, Pattern const& edges) {
         std::span<std::int32_t const> sources = edges.by_row.ends;
         contents_.clear();
@@ -267,7 +269,9 @@ private:
             contents_.push_back(x + y);
             votes_.push_back(hadamard(alpha, gather(slice_columns(c, m, 1), sources)));
         }
-        Matrix const w = relu(votes_.size() == 1 ? votes_[0] : maximum(votes_[0], votes_[1]));
+        Matrix largest = votes_[0];
+        for (std::size_t m = 1; m < votes_.size(); ++m) largest = maximum(largest, votes_[m]);
+        Matrix const w = relu(largest);
         Matrix const x_0 = normalise_rows(e), x_1 = propagate(edges, w, x_0);
         parts_.assign(1, sum({x_0, x_1, propagate(edges, w, x_1)}));
         parts_.insert(parts_.end(), contents_.begin(), contents_.end());

@@ -88,6 +88,9 @@ Csr<T> normalised_by_row_sums(Csr<T> a) {
 ///
 ///     M = w M_visual + (1 - w) M_textual,     or M of the only modality there is
 ///
+/// With more modalities those besides the visual one share 1 - w alike, and without a visual one 1; FREEDOM's equation is a sum
+/// over modalities with weights whose sum is 1.
+///
 /// M_x has an entry 1 / (k + 1e-7) at each of the k nearest neighbours of an item in modality x, the item
 /// itself among them. That is D^(-1/2) B D^(-1/2) of the binary graph B with D = its row sums + 1e-7:
 /// these are all k, and neither cosines nor the number of items that an item is a neighbour of count.
@@ -100,10 +103,18 @@ Csr<T> frozen_item_graph(Dataset const& data, int k, double w, int threads) {
         std::fill(graph.values.begin(), graph.values.end(), static_cast<T>(1 / (k + 1e-7)));
         return graph;
     };
-    if (data.textual.empty()) return of(data.visual);
-    if (data.visual.empty()) return of(data.textual);
-    return weighted_sum(static_cast<T>(w), of(data.visual), static_cast<T>(1 - w),
-                        of(data.textual));
+    std::vector<FeatureMatrix const*> all, others;
+    if (!data.textual.empty()) others.push_back(&data.textual);
+    for (auto const& each : data.further) others.push_back(&each.features);
+    if (!data.visual.empty()) all.push_back(&data.visual);
+    all.insert(all.end(), others.begin(), others.end());
+    if (all.size() == 1) return of(*all.front());
+    double const of_visual = data.visual.empty() ? 0 : w;
+    auto const share = static_cast<T>((1 - of_visual) / static_cast<double>(others.size()));
+    auto sum = weighted_sum(data.visual.empty() ? share : static_cast<T>(w), of(*all[0]), share,
+                            of(*all[1]));
+    for (std::size_t m = 2; m < all.size(); ++m) sum = weighted_sum(T(1), sum, share, of(*all[m]));
+    return sum;
 }
 
 }  // namespace polder::recsys

@@ -109,11 +109,13 @@ public:
     MMGCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(static_cast<std::size_t>(data.n_users)),
           convolution_(Convolution<T>::mean(data)), rows_(data) {
-        require_features(data, model_name);
+        require_features(data, model_name, Takes::any_number);
         auto const latent = static_cast<std::size_t>(values_.dim_latent);
         if (!data.visual.empty()) modalities_.emplace_back("v_gcn", data.visual, latent);
         if (!data.textual.empty())
             modalities_.emplace_back("t_gcn", data.textual, data.textual.columns);
+        for (auto const& each : data.further)
+            modalities_.emplace_back(each.name + "_gcn", each.features, each.features.columns);
     }
 
     void parameters(ParameterList<T>& list) const {

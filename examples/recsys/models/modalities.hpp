@@ -20,10 +20,12 @@ namespace polder::recsys {
 ///     F_m (n_items, D_m)           "image_embedding" or "text_embedding", the features to start from
 ///     W_m (d, D_m), b_m (1, d)     "image_trs.weight", "image_trs.bias" or "text_trs. ...":
 ///                                  T_m = F_m W_m^T + b_m
+///
+/// Further modalities have their own names in the place of image and text.
 template <class T>
 struct Modality {
-    Modality(std::string const& name, FeatureMatrix const& from)
-        : table(name + "_embedding"), weight(name + "_trs.weight"), bias(name + "_trs.bias"),
+    Modality(std::string const& of, FeatureMatrix const& from)
+        : name(of), table(of + "_embedding"), weight(of + "_trs.weight"), bias(of + "_trs.bias"),
           features(from) {}
 
     /// F_m starts from the features; the initial values of W_m are the model's.
@@ -35,18 +37,20 @@ struct Modality {
         list.add(bias, 1, d, LinearUniform(features.columns()));
     }
 
-    std::string table, weight, bias;
+    std::string name, table, weight, bias;
     Features<T> features;
-    bool is_visual = false;
+    bool is_visual = false, is_further = false;
 };
 
-/// The modalities that `data` has, visual before textual. Throws what require_features throws.
+/// The modalities that `data` has, visual before textual before further ones. Throws what require_features throws.
 template <class T>
 std::vector<Modality<T>> modalities(Dataset const& data, std::string_view model) {
-    require_features(data, model);
+    require_features(data, model, Takes::any_number);
     std::vector<Modality<T>> result;
     if (!data.visual.empty()) result.emplace_back("image", data.visual).is_visual = true;
     if (!data.textual.empty()) result.emplace_back("text", data.textual);
+    for (auto const& each : data.further)
+        result.emplace_back(each.name, each.features).is_further = true;
     return result;
 }
 

@@ -22,6 +22,9 @@ std::unique_ptr<AnyModel<T>> make_attacked(ModelEntry const& of, Dataset const& 
     auto const name = of.name + std::string(attacked_ending);
     if (!needs_features(of))
         throw std::invalid_argument(name + ": " + of.name + " has no features to move");
+    if (!data.further.empty())
+        throw std::invalid_argument(name + ": moves visual and textual features alone, and not '" +
+                                    data.further.front().name + "'");
     auto const own = names_of(AttackHyperParameters::table);
     Settings of_model, of_attack;
     for (auto const& each : settings) {

@@ -4,7 +4,7 @@
 /// where the paper leaves a choice, and all that the features of several modalities need: MMRec
 /// (enoche/MMRec), src/models/vbpr.py.
 ///
-///     F (n_items, D)      features, constant: [textual | visual], or the one modality there is
+///     F (n_items, D)      features, constant: [textual | visual | further ...], those that there are
 ///     P (n_users, 2 d)    embeddings of users: what they think of the item itself, and of what it shows
 ///     Q (n_items, d)      embeddings of items
 ///     W (d, D), b (1, d)  projection of features
@@ -74,7 +74,7 @@ public:
     }
 
     VBPR(Dataset const& data, HyperParameters const& values, int)
-        : values_(values), features_(textual_and_visual<T>(data, model_name)) {}
+        : values_(values), features_(all_side_by_side<T>(data, model_name)) {}
 
     void parameters(ParameterList<T>& list) const {
         auto const d = values_.embedding_size;

@@ -51,17 +51,21 @@ bool take_argument(std::string_view argument, std::string_view option,
     return true;
 }
 
-// Of arguments that are given twice the last counts.
+// Of arguments that are given twice the last counts, but for modalities, which are all taken.
 DataSource source_of(std::vector<std::string> const& arguments) {
     DataSource source;
+    std::string modality;
     for (auto const& each : arguments)
-        static_cast<void>(take_argument(each, "--data", source.name) ||
-                          take_argument(each, "--users", source.n_users) ||
-                          take_argument(each, "--items", source.n_items) ||
-                          take_argument(each, "--interactions", source.n_interactions) ||
-                          take_argument(each, "--visual", source.visual) ||
-                          take_argument(each, "--textual", source.textual) ||
-                          take_argument(each, "--data-seed", source.seed));
+        if (take_argument(each, "--features", modality))
+            source.further.push_back(modality);
+        else
+            static_cast<void>(take_argument(each, "--data", source.name) ||
+                              take_argument(each, "--users", source.n_users) ||
+                              take_argument(each, "--items", source.n_items) ||
+                              take_argument(each, "--interactions", source.n_interactions) ||
+                              take_argument(each, "--visual", source.visual) ||
+                              take_argument(each, "--textual", source.textual) ||
+                              take_argument(each, "--data-seed", source.seed));
     return source;
 }
 

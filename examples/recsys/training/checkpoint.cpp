@@ -51,9 +51,15 @@ std::uint64_t fingerprint(Dataset const& data) {
             add(static_cast<std::uint64_t>(row.item));
         }
     }
-    for (auto const* features : {&data.visual, &data.textual}) {
-        add(features->columns);
-        for (float const value : features->values) add(std::bit_cast<std::uint32_t>(value));
+    auto const add_features = [&](FeatureMatrix const& features) {
+        add(features.columns);
+        for (float const value : features.values) add(std::bit_cast<std::uint32_t>(value));
+    };
+    add_features(data.visual);
+    add_features(data.textual);
+    for (auto const& each : data.further) {
+        for (char const c : each.name) add(static_cast<unsigned char>(c));
+        add_features(each.features);
     }
     return hash;
 }

@@ -68,6 +68,22 @@ expect 0 "visual features" data --data films
 grep -qE "visual features +40 x 3" out && grep -qE "textual features +40 x 4" out || fail "the features are not those of the data"
 has films/prepare.toml 'image='"$PWD"'/image.csv'
 
+# Any number of modalities, from prepare to models that take them.
+awk -F, '{ print $1 "," $3 }' image.csv >audio.csv
+expect 0 "audio_feat.npy: 1 columns" prepare ratings.csv --output three --items movies.csv --text title,genres --text-size 4 \
+    --features image=image.csv --features audio=audio.csv --features tags=image.csv
+three="train --data three --features audio --features labels=three/tags_feat.npy --epochs 1 --set embedding_size=8"
+for model in freedom vbpr; do
+    expect 0 "features: visual 3 columns, textual 4 columns, audio 1 columns, labels 3 columns" $three --model $model \
+        --json three.json --checkpoint three.st --overwrite
+    has three.json '"labels": 3'
+done
+expect 0 "items for user" recommend --checkpoint three.st
+expect 0 "best epoch" train --config three.toml --quiet --json again.json
+has again.json '"labels": 3'
+expect 2 "lattice: takes visual and textual features alone, and not 'audio'" $three --model lattice
+expect 2 "--features audio: lightgcn takes no features" $three --model lightgcn
+
 # A file that is no data is answered with the command that makes data of it.
 for file in ratings.csv u.data ratings.dat log.inter amazon.csv reviews.jsonl; do
     expect 1 "polder-recsys prepare $file --output DIR" data --data $file
