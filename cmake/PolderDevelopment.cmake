@@ -69,6 +69,7 @@ if(POLDER_SANITIZE)
     target_compile_options(polder_project_options INTERFACE
         -fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(polder_project_options INTERFACE -fsanitize=${POLDER_SANITIZE})
+    target_compile_definitions(polder_project_options INTERFACE POLDER_SANITIZED)
 endif()
 
 # polder_missing(<what is left out> <package> <apt package>): one line that says what and why.

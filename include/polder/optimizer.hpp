@@ -340,11 +340,10 @@ private:
         detail::Circumstances const step{clipping_,    epoch(),
                                          batch_,       data_.method_steps,
                                          one_radius(), interval_.active(data_.steps, batch_),
-                                         ranks};
+                                         rho_factor_,  ranks};
         Report report;
         if constexpr (requires { base_.learning_rate; })
             report.learning_rate = base_.learning_rate * rate_factor_;
-        if (step.active) report.rho = detail::radius_of(method_) * rho_factor_;
         bound_.free_all_gradients();
         engine.begin(non_finite_);
         if (ranks != nullptr) ranks->begin();

@@ -95,8 +95,8 @@ void check(Dataset const& data, ModelEntry const& model, OptimizerOptions const&
     CHECK(run.parameters == again.parameters);
 }
 
-// Instrumented models take minutes: there, every method on one of them and one method on all.
-#if defined(__SANITIZE_ADDRESS__)
+// Instrumented models take minutes: there, every method and base on one of them, and one method on all.
+#if defined(POLDER_SANITIZED)
 constexpr bool is_instrumented = true;
 #else
 constexpr bool is_instrumented = false;
@@ -180,5 +180,8 @@ TEST_CASE("every model trains with every method", "[recsys]") {
 TEST_CASE("every model trains with every base optimizer", "[recsys]") {
     const auto data = few_users();
     for (auto const& model : models())
-        for (auto const& base : base_names()) check(data, model, {.base = base});
+        for (auto const& base : base_names()) {
+            if (is_instrumented && model.name != "lightgcn") continue;
+            check(data, model, {.base = base});
+        }
 }

@@ -20,7 +20,7 @@ struct Report {
     double distance = none;           ///< d = Distance(g, e)
     double cosine = none;         ///< of the angle between v = g - d e and g; 1 without a distance
     double learning_rate = none;  ///< of this step: the base optimizer's times its schedule
-    double rho = none;            ///< of this step: the method's times its schedule, before groups
+    double rho = none;            ///< of the ball in this step, times its schedule, before groups
     int evaluations = 0;          ///< calls of the closure
     bool skipped = false;         ///< nothing was changed, see NonFinite::skip
 

@@ -336,6 +336,7 @@ auto move_of(P const& perturb, Direction<n, Keep<F, A...>> const& along, Coeffic
 template <class R, class P, std::size_t n, class F, class... A, class Reads>
 void move(R& run, ArrayId x, PointId y, P const& perturb, Direction<n, Keep<F, A...>> const& along,
           Reads const& reads, Coefficient radius = {}) {
+    run.note_radius(perturb.rho);
     auto const pass = move_of(perturb, along, radius);
     std::apply(
         [&](auto const&... more) {

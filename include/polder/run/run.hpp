@@ -87,6 +87,7 @@ struct Circumstances {
     std::uint64_t method_steps = 0;
     bool one_radius = true;  // all groups have the radius of the ball
     bool active = true;      // a step of the method, and not of its base optimizer alone
+    double rho_factor = 1;   // of the schedule
     Ranks* ranks = nullptr;  // that make the step together
 };
 
@@ -255,6 +256,8 @@ public:
     }
     /// Puts a value into the report.
     void note(detail::Note what, ValueId v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
+    /// Puts the radius of a ball into the report, times the factor of its schedule.
+    void note_radius(double rho) { report_.rho = std::abs(rho) * step_.rho_factor; }
 
     // For run/descent.hpp.
     Clipping const& clipping() const noexcept { return step_.clipping; }

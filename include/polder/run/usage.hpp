@@ -44,24 +44,6 @@ concept has_learning_rate = requires(BaseOpt& base) {
     { base.learning_rate } -> std::convertible_to<double>;
 };
 
-// The radius of a method, or of the part of it that perturbs; not-a-number where there is none.
-template <class Method>
-double radius_of(Method const& method) {
-    if constexpr (requires { method.rho; }) {
-        return method.rho;
-    } else if constexpr (requires { method.perturb; }) {
-        return radius_of(method.perturb);
-    } else if constexpr (requires { method.ball; }) {
-        return radius_of(method.ball);
-    } else if constexpr (requires { method.ascent; }) {
-        return radius_of(method.ascent);
-    } else if constexpr (requires { method.first; }) {
-        return radius_of(method.first);
-    } else {
-        return Report::none;
-    }
-}
-
 template <class Method, class R>
 inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run) {
     method.start(run, method.init(plan));
