@@ -70,7 +70,8 @@ close one.csv more1.csv
 close one.csv more3.csv
 
 # kill -9 of a rank ends all, and the run goes on from its last checkpoint. SIGTERM of one rank ends all after a batch.
-ranks_of() { for process in $(pgrep -P "$1"); do grep -qa "^$alone" /proc/$process/cmdline && echo $process || ranks_of $process; done; }
+is_rank() { grep -qa "^$alone" "/proc/$1/cmdline" 2>/dev/null; }
+ranks_of() { for process in $(pgrep -P "$1"); do is_rank $process && echo $process || ranks_of $process; done; }
 long="--data synthetic:tiny --batch-size 64 --model freedom --set embedding_size=8 --optimizer bsam --epochs 100000
     --stopping-step 100000 --threads 1 --checkpoint-every 1"
 for signal in KILL TERM; do
@@ -85,7 +86,13 @@ for signal in KILL TERM; do
     kill -$signal "$(echo "$processes" | tail -n 1)"
     wait $parent
     code=$?
-    for process in $processes; do kill -0 $process 2>/dev/null && fail "a rank outlives kill -$signal of another"; done
+    for process in $processes; do
+        for _ in $(seq 50); do
+            is_rank $process || break
+            sleep 0.1
+        done
+        is_rank $process && fail "a rank outlives kill -$signal of another"
+    done
     on 3
     expect 0 "going on from $signal.safetensors: epoch" train --resume $signal.safetensors --epochs 1
     if [ $signal = KILL ]; then
