@@ -79,7 +79,7 @@ for signal in KILL TERM; do
     ./launch train $long --checkpoint $signal.safetensors >out 2>err &
     parent=$!
     for _ in $(seq 600); do
-        [ -s $signal.safetensors ] && break
+        [ -s $signal.safetensors ] || ! kill -0 $parent 2>/dev/null && break
         sleep 0.1
     done
     processes=$(ranks_of $parent)
