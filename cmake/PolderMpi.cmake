@@ -1,9 +1,9 @@
-# MPI, which the tests and the example of several ranks need and nothing else does.
+# MPI, which polder-recsys, the tests and the example need for several ranks and nothing else does.
 set(MPI_CXX_SKIP_MPICXX ON)
 find_package(MPI QUIET COMPONENTS CXX)
 set(POLDER_MPI_FOUND ${MPI_CXX_FOUND})
 if(NOT POLDER_MPI_FOUND)
-    polder_missing("tests and example of several ranks" MPI "libopenmpi-dev openmpi-bin")
+    polder_missing("several ranks in polder-recsys, tests and an example" MPI "libopenmpi-dev openmpi-bin")
 endif()
 option(POLDER_MORE_RANKS "Run the tests of several ranks also with 3 and 4" OFF)
 
@@ -13,12 +13,17 @@ function(polder_add_mpi_test name ranks program)
         $<TARGET_FILE:${program}> ${MPIEXEC_POSTFLAGS} ${ARGN})
     set_property(TEST "${name}" PROPERTY LABELS mpi)
     set_property(TEST "${name}" PROPERTY PROCESSORS ${ranks})
-    # A rank that waits for ever is an error. Containers have one user, root, fewer processors than ranks, and no right to read the
-    # memory of another process.
-    set_property(TEST "${name}" PROPERTY TIMEOUT 300)
     polder_test_environment("${name}")
+    polder_mpi_environment("${name}")
+endfunction()
+
+# polder_mpi_environment(<test>): after polder_test_environment. A rank that waits for ever is an error. Containers have one user,
+# root, fewer processors than ranks, for which a rank that waits has to make room, and no right to read the memory of another process.
+function(polder_mpi_environment name)
+    set_property(TEST "${name}" PROPERTY TIMEOUT 300)
     set_property(TEST "${name}" APPEND PROPERTY ENVIRONMENT
         OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-        OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none
+        OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+        OMPI_MCA_btl_vader_single_copy_mechanism=none
         OMP_NUM_THREADS=1)
 endfunction()

@@ -25,21 +25,16 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 #include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
-#include <type_traits>
-#include <vector>
 
 #include <mpi.h>
 
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/micro_batches.hpp>
 #include <polder/config.hpp>
-#include <polder/engine/layout.hpp>
 #include <polder/error.hpp>
 #include <polder/message.hpp>
 #include <polder/run/ranks.hpp>
@@ -82,8 +77,7 @@ namespace detail {
 
 class MpiRanks final : public Ranks {
 public:
-    POLDER_COLD MpiRanks(MPI_Comm communicator, MpiOptions const& options)
-        : broadcasts_(options.broadcast) {
+    POLDER_COLD MpiRanks(MPI_Comm communicator, MpiOptions const& options) {
         int ready = 0;
         MPI_Initialized(&ready);
         if (ready == 0) wrong_call("MPI is not initialised; call MPI_Init before polder::Mpi");
@@ -95,6 +89,7 @@ public:
         if (options.reduction == Reduction::mean) share = 1.0 / size;
         every_pass = options.averaged == Averaged::every_pass;
         keep_own = options.kept == Kept::own;
+        broadcasts = options.broadcast;
     }
     ~MpiRanks() override {
         int ended = 0;
@@ -102,68 +97,40 @@ public:
         if (ended == 0) MPI_Comm_free(&all_);
     }
 
-    POLDER_COLD void start(Parts parts) override {
-        std::int64_t total = 0;
-        std::uint64_t own = 0xcbf29ce484222325u;  // a checksum
-        for (auto const part : parts) {
-            total += static_cast<std::int64_t>(part.size());
-            for (std::size_t i = 0; i < part.size(); i += sizeof own) {
-                std::uint64_t word = 0;
-                std::memcpy(&word, part.data() + i, std::min(sizeof word, part.size() - i));
-                own = (own ^ word) * 0x9e3779b97f4a7c15u;
-                own ^= own >> 32;
-            }
-        }
-        agree(0, total, -total);
-        if (broadcasts_) {
-            for (auto const part : parts) broadcast(part);
-            return;
-        }
-        auto first = own;
-        broadcast(std::as_writable_bytes(std::span(&first, 1)));
-        if (agree(own != first ? 1 : 0, 0, 0) == 0) return;
-        wrong_argument({"the parameters or the state of the optimizer on rank ",
-                        std::to_string(faulty),
-                        " differ from those on rank 0 at the first step; let all ranks begin with "
-                        "the same, or set MpiOptions::broadcast"});
-    }
-
     Fault meet(std::uint64_t what, Fault own, std::span<double> losses, double factor) override {
-        auto const number = static_cast<std::int64_t>(what >> 2);
-        fault = static_cast<Fault>(agree(static_cast<int>(own), number, -number));
+        fault = static_cast<Fault>(agree(static_cast<int>(own), what));
         if (fault != Fault::none) return fault;
-        sum(losses.data(), losses.size());
+        sum(losses);
         for (double& loss : losses) loss *= factor;
         return fault;
     }
-    void failed() override { agree(threw, nothing, nothing); }
-    void add_up(Layout const& layout, std::size_t width, std::span<Shared const> shared,
-                double factor) override {
-        width == sizeof(float) ? add_up_of<float>(layout, shared, factor)
-                               : add_up_of<double>(layout, shared, factor);
+    void failed() override {
+        agree(threw, 0);
+        heard = true;
     }
+    void sum(std::span<float> values) override { add_up(values, MPI_FLOAT); }
+    void sum(std::span<double> values) override { add_up(values, MPI_DOUBLE); }
     void broadcast(std::span<std::byte> values) override {
-        in_parts(values.size(), [&](std::size_t from, int count) {
-            MPI_Bcast(values.data() + from, count, MPI_BYTE, 0, all_);
-        });
-        bytes += values.size();
+        in_parts(values,
+                 [&](std::byte* part, int count) { MPI_Bcast(part, count, MPI_BYTE, 0, all_); });
     }
 
     std::uint64_t bytes = 0;  // that this rank has given to reductions and broadcasts
 
 private:
     static constexpr int threw = 255;  // above all faults
-    static constexpr std::int64_t nothing = std::numeric_limits<std::int64_t>::min();
 
     // The highest severity of all ranks; `faulty` becomes the lowest rank that has it. Throws where another rank has thrown, and
     // where `what` is not the same on all ranks.
-    int agree(int severity, std::int64_t what, std::int64_t minus_what) {
+    int agree(int severity, std::uint64_t what) {
         constexpr std::int64_t ranks = std::int64_t{1} << 32;
-        std::array<std::int64_t, 3> of{severity * ranks + (ranks - 1 - rank), what, minus_what};
+        auto const number = static_cast<std::int64_t>(what);
+        // The largest of ~number is ~ of the smallest.
+        std::array<std::int64_t, 3> of{severity * ranks + (ranks - 1 - rank), number, ~number};
         MPI_Allreduce(MPI_IN_PLACE, of.data(), 3, MPI_INT64_T, MPI_MAX, all_);
         bytes += sizeof of;
         faulty = static_cast<int>(ranks - 1 - of[0] % ranks);
-        heard = severity != threw && (of[0] / ranks == threw || of[1] != -of[2]);
+        heard = severity != threw && (of[0] / ranks == threw || of[1] != ~of[2]);
         if (heard)
             POLDER_THROW RankError(
                 of[0] / ranks == threw
@@ -172,63 +139,24 @@ private:
         return static_cast<int>(of[0] / ranks);
     }
 
-    // f(from, count) for parts of an array whose counts are an int.
-    template <class F>
-    static void in_parts(std::size_t size, F const& f) {
-        constexpr std::size_t most = std::size_t{1} << 28;
-        for (std::size_t from = 0; from < size; from += most)
-            f(from, static_cast<int>(std::min(most, size - from)));
-    }
     template <class T>
-    void sum(T* values, std::size_t count) {
-        auto const type = std::is_same_v<T, float> ? MPI_FLOAT : MPI_DOUBLE;
-        in_parts(count, [&](std::size_t from, int part) {
-            MPI_Allreduce(MPI_IN_PLACE, values + from, part, type, MPI_SUM, all_);
+    void add_up(std::span<T> values, MPI_Datatype type) {
+        in_parts(values, [&](T* part, int count) {
+            MPI_Allreduce(MPI_IN_PLACE, part, count, type, MPI_SUM, all_);
         });
-        bytes += count * sizeof(T);
     }
-    // All in one message.
-    template <class T>
-    void add_up_of(Layout const& layout, std::span<Shared const> shared, double factor) {
-        std::size_t const count = shared.size() * layout.live_size();
-        if (pack_.size() < count * sizeof(T)) pack_.resize(count * sizeof(T));
-        auto* const pack = reinterpret_cast<T*>(pack_.data());
-        // f(shared, block, its size, where it lies in the pack)
-        auto const for_each_block = [&](auto const& f) {
-            T* at = pack;
-            for (Shared const& each : shared) {
-                for (std::size_t block = 0; block < layout.blocks(); ++block) {
-                    if (layout.frozen(block)) continue;
-                    f(each, block, layout.block_sizes()[block], at);
-                    at += layout.block_sizes()[block];
-                }
-            }
-        };
-        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
-            if (each.of.empty()) std::copy_n(static_cast<T const*>(each.out[block]), size, at);
-            // In the order of the pass without ranks.
-            for (std::size_t k = each.of.size(); k-- > 0;) {
-                auto const c = static_cast<T>(each.by[k * layout.blocks() + block]);
-                auto const* const a = static_cast<T const*>(each.of[k][block]);
-                bool const is_first = k + 1 == each.of.size();
-                for (std::size_t i = 0; i < size; ++i)
-                    at[i] = is_first ? c * a[i] : c * a[i] + at[i];
-            }
-        });
-        sum(pack, count);
-        std::for_each_n(pack, count, [&](T& value) { value *= static_cast<T>(factor); });
-        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
-            if (each.of.empty()) {
-                std::copy_n(at, size, static_cast<T*>(each.out[block]));
-            } else {
-                each.out[block] = at;
-            }
-        });
+    // f(begin, count) for parts of an array whose counts are an int.
+    template <class T, class F>
+    void in_parts(std::span<T> values, F const& f) {
+        bytes += values.size_bytes();
+        while (!values.empty()) {
+            auto const part = values.first(std::min(values.size(), std::size_t{1} << 28));
+            f(part.data(), static_cast<int>(part.size()));
+            values = values.subspan(part.size());
+        }
     }
 
     MPI_Comm all_ = MPI_COMM_NULL;
-    bool broadcasts_;
-    std::vector<std::byte> pack_;
 };
 
 }  // namespace detail

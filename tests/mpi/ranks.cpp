@@ -415,6 +415,46 @@ TEST_CASE("ranks that begin with other parameters or state are refused, or made 
     CHECK(close(flat(x), flat(expected)));
 }
 
+TEST_CASE("ranks that make other steps are told so", "[mpi]") {
+    if (rank_count() == 1) return;
+    const bool is_last = rank_of() == rank_count() - 1;
+    const auto differ = ContainsSubstring("the ranks differ in their steps, blocks or evaluations");
+    for (auto const& form : {every_pass, descent}) {
+        // Another number of evaluations, and so the first step on some ranks goes with the second on others.
+        auto optimizer = make(is_last ? "none" : "sam", "sgd");
+        optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        auto x = start();
+        std::string message;
+        for (int step = 0; step < 2 && message.empty(); ++step)
+            message = message_of([&] { optimizer.step(x, own_share(step)); });
+        if (form.averaged == Averaged::every_pass) CHECK_THAT(message, differ);
+        // Other blocks.
+        Blocks y{Vector(is_last ? 6 : 7)};
+        auto bsam = make("bsam");
+        bsam.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        CHECK_THAT(message_of([&] { bsam.step(y, own_share()); }), differ);
+    }
+}
+
+TEST_CASE("where closures of all ranks throw, each rank throws its own", "[mpi]") {
+    for (auto const& form : {every_pass, descent}) {
+        auto optimizer = make("bsam");
+        optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        auto x = start();
+        const auto own = "rank " + std::to_string(rank_of());
+        const auto failing = [&](Blocks const&, Blocks&, Pass) -> double {
+            throw Interrupted(own);
+        };
+        CHECK(message_of([&] { optimizer.step(x, failing); }) == own);
+        optimizer.step(x, own_share());
+        CHECK(same_parameters(x));
+    }
+}
+
+TEST_CASE("a communicator without this process is refused", "[mpi]") {
+    CHECK_THROWS_WITH(Mpi(MPI_COMM_NULL), "polder: the communicator is MPI_COMM_NULL");
+}
+
 TEST_CASE("a checkpoint of several ranks is resumed by any number", "[mpi]") {
     const TemporaryDirectory directory;
     for (std::string const method : {"bsam+", "looksam", "sampa"}) {
@@ -434,6 +474,16 @@ TEST_CASE("a checkpoint of several ranks is resumed by any number", "[mpi]") {
             auto y = start();
             load_checkpoint(file, resumed, y);
             train(resumed, y, own_share(), 3, 6);
+            CHECK(same_bits(flat(y), flat(x)));
+
+            // Rank 0 alone has the file.
+            auto broadcast = form;
+            broadcast.broadcast = true;
+            auto sent = make(method);
+            sent.settings().set_ranks(Mpi(MPI_COMM_WORLD, broadcast));
+            y = start();
+            if (rank_of() == 0) load_checkpoint(file, sent, y);
+            train(sent, y, own_share(), 3, 6);
             CHECK(same_bits(flat(y), flat(x)));
 
             auto alone = make(method);

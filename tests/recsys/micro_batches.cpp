@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "recsys/models/registry.hpp"
+#include "recsys/part_settings.hpp"
 #include "recsys/random_data.hpp"
 #include "support/catch.hpp"
 
@@ -21,21 +22,6 @@ using namespace polder::recsys::test;
 using polder::Batch;
 using polder::ParameterArena;
 using polder::Pass;
-
-// In small sizes, with masks where a model may have them.
-Settings small_settings(ModelEntry const& entry, Settings const& more) {
-    Settings settings;
-    for (auto const& known : entry.hyper_parameters()) {
-        for (auto const* name :
-             {"embedding_size", "feat_embed_dim", "dim_latent", "recdim", "latent_embedding"})
-            if (known.name == name) settings.emplace_back(name, "4");
-        if (known.name == "edge_dropout" && entry.name == "grcn")
-            settings.emplace_back(known.name, "0.3");
-        for (auto const& [name, value] : more)
-            if (known.name == name) settings.emplace_back(name, value);
-    }
-    return settings;
-}
 
 std::unique_ptr<AnyModel<double>> cut(std::string_view name, Dataset const& data,
                                       Settings const& settings, int count, bool is_sum) {
@@ -90,14 +76,6 @@ double difference_if_cut(std::string_view name, Dataset const& data, Settings co
     return largest;
 }
 
-// Settings that take out what stands in the way.
-std::vector<Settings> ways() {
-    return {{},
-            {{"reg_weight", "0"}, {"cl_weight", "0"}, {"dropout", "0"}, {"adv", "false"}},
-            {{"mode", "mmrec"}, {"reg_weight", "0"}, {"adv", "false"}},
-            {{"reg_weight", "0"}}};
-}
-
 }  // namespace
 
 TEST_CASE("every model is the same in micro-batches, or is refused", "[recsys]") {
@@ -105,7 +83,7 @@ TEST_CASE("every model is the same in micro-batches, or is refused", "[recsys]")
     std::vector<std::string_view> by_default, never;
     for (auto const& entry : models()) {
         bool is_ever = false;
-        for (auto const& way : ways()) {
+        for (auto const& way : ways_to_cut()) {
             auto const settings = small_settings(entry, way);
             auto const in_parts = entry.in_parts(settings);
             INFO(entry.name << ": " << in_parts.obstacle);

@@ -24,6 +24,7 @@
 #include "recsys/app/config.hpp"
 #include "recsys/app/exit_code.hpp"
 #include "recsys/app/files.hpp"
+#include "recsys/app/ranks.hpp"
 #include "recsys/names.hpp"
 
 namespace {
@@ -99,6 +100,11 @@ int run(std::vector<std::string> const& arguments, bool is_complete = false) {
     }
     for (auto const& command : commands) {
         if (!command.app->parsed()) continue;
+        if (auto const& name = command.app->get_name(); ranks() && name != "train")
+            throw std::invalid_argument(
+                fmt::format("mpirun has started {} processes: {} runs in one; only train is split "
+                            "over several (compare and tune share their runs by --jobs)",
+                            ranks()->size, name));
         if (is_complete) return command.run();
         auto all = resumed_arguments(*command.app);
         for (auto const& each : config_arguments(*command.app)) all.push_back(each);
@@ -134,6 +140,13 @@ int after_output(int code) {
     return failure;
 }
 
+// Says why the program has failed. Of several ranks the first that has failed does.
+int failed(std::string const& why, ExitCode code) {
+    if (!speaks_of_failure()) return success;
+    spdlog::error("{}", why);
+    return code;
+}
+
 // The same, with messages in the place of exceptions.
 int run_program(std::vector<std::string> arguments) {
     try {
@@ -143,14 +156,11 @@ int run_program(std::vector<std::string> arguments) {
         command_line() = arguments;
         return after_output(run(arguments));
     } catch (std::invalid_argument const& error) {
-        spdlog::error("{}", error.what());
-        return usage;
+        return failed(error.what(), usage);
     } catch (std::bad_alloc const&) {
-        spdlog::error("there is not enough memory");
-        return failure;
+        return failed("there is not enough memory", failure);
     } catch (std::exception const& error) {
-        spdlog::error("{}", error.what());
-        return failure;
+        return failed(error.what(), failure);
     }
 }
 
@@ -161,5 +171,11 @@ int main(int argc, char** argv) {
     logger->set_pattern("%n: %^%l%$: %v");
     spdlog::set_default_logger(std::move(logger));
     std::signal(SIGPIPE, SIG_IGN);  // a reader who has gone is an error of that file alone
-    return run_program({argv + 1, argv + argc});
+    try {
+        MpiSession const session;
+        return run_program({argv + 1, argv + argc});
+    } catch (std::invalid_argument const& error) {
+        spdlog::error("{}", error.what());
+        return usage;
+    }
 }

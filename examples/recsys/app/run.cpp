@@ -22,6 +22,7 @@
 #include "recsys/app/cells.hpp"
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/models/micro_batches.hpp"
+#include "recsys/models/parts.hpp"
 #include "recsys/models/registry.hpp"
 #include "recsys/models/two_models.hpp"
 #include "recsys/serving/stored_model.hpp"
@@ -95,15 +96,21 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
     auto const make = [&] {
         auto const threads = two_at_once ? std::max(1, training.threads / 2) : training.threads;
         auto made = make_model<float>(model.name, data, model.settings, threads);
-        if (training.micro_batches == 1) return made;
+        auto const& ranks = training.ranks;
+        if (training.micro_batches == 1 && !ranks) return made;
         bool const is_sum = find_model(model.name).in_parts(model.settings).is_sum;
-        made = std::make_unique<MicroBatchedModel<float>>(std::move(made), training.micro_batches,
-                                                          is_sum);
-        return made;
+        if (training.micro_batches > 1)
+            made = std::make_unique<MicroBatchedModel<float>>(std::move(made),
+                                                              training.micro_batches, is_sum);
+        if (!ranks) return made;
+        Part const part{static_cast<std::size_t>(ranks->rank),
+                        static_cast<std::size_t>(ranks->size), is_sum};
+        return std::unique_ptr<AnyModel<float>>(
+            std::make_unique<PartModel<float>>(std::move(made), part));
     };
     auto one = make();
     if (two_at_once) one = std::make_unique<TwoModels<float>>(std::move(one), make());
-    return std::make_unique<HostLearner>(std::move(one), optimizer);
+    return std::make_unique<HostLearner>(std::move(one), optimizer, training.ranks);
 }
 
 // The options of a run that begins, with the trainer's part of the optimizer's.
@@ -131,19 +138,23 @@ void require_ways_of_batches(std::vector<RunOptions> const& runs) {
     bool has_two = false;
     for (auto const& run : runs) {
         auto const& training = run.training;
-        bool const is_cut = training.micro_batches > 1;
+        bool const is_split = training.ranks != nullptr;
+        bool const is_cut = training.micro_batches > 1 || is_split;
         if (!is_cut && !training.parallel_batches) continue;
+        auto const way = is_split ? fmt::format("{} ranks", training.ranks->size)
+                         : is_cut ? fmt::format("--micro-batches {}", training.micro_batches)
+                                  : "--parallel-batches";
         if (run.device != "cpu")
             throw std::invalid_argument(
                 fmt::format("{}: expected --device cpu; on a GPU batches are computed whole, one "
                             "after the other",
-                            is_cut ? "--micro-batches" : "--parallel-batches"));
+                            way));
         auto const& [name, settings, defaults] = run.model;
         if (auto const obstacle = find_model(name).in_parts(settings).obstacle;
             is_cut && !obstacle.empty())
             throw std::invalid_argument(
-                fmt::format("--micro-batches {}: {} cannot train in micro-batches: {}",
-                            training.micro_batches, name, obstacle));
+                fmt::format("{}: {} cannot train {}: {}", way, name,
+                            is_split ? "on several ranks" : "in micro-batches", obstacle));
         if (!training.parallel_batches) continue;
         auto const& method = run.optimizer.method;
         if (takes_two_batches(optimizer_of(run)))
@@ -336,6 +347,7 @@ Json Run::report(Ending ending) const {
               {"peak_memory_bytes", peak_memory_bytes()},
               {"device", options_.device},
               {"threads", options_.training.threads}};
+    if (auto const& ranks = options_.training.ranks) json["ranks"] = ranks->size;
     if (!changes_.empty()) json["changes"] = changes_;
     return json;
 }

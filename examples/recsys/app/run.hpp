@@ -42,7 +42,8 @@ struct RunOptions {
 void require_device(std::string_view device);
 
 /// Throws std::invalid_argument, which says why, where the way in which batches are to be computed means nothing: two at once
-/// where none of the runs has a method of two batches, parts of a batch with a model whose loss has none, either on a GPU.
+/// where none of the runs has a method of two batches, parts of a batch, also those of ranks, with a model whose loss has none,
+/// any of these on a GPU.
 void require_ways_of_batches(std::vector<RunOptions> const& runs);
 
 /// Every hyper-parameter of model, optimizer and training, by name. An optimizer's that the model has as

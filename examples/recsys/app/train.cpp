@@ -1,5 +1,6 @@
 // polder-recsys train: one model, one optimizer, one seed.
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "recsys/app/files.hpp"
 #include "recsys/app/interrupt.hpp"
 #include "recsys/app/progress.hpp"
+#include "recsys/app/ranks.hpp"
 #include "recsys/app/run.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/app/train_arguments.hpp"
@@ -180,8 +182,24 @@ void require_same_model(TrainArguments const& a, Json const& what) {
                                         key, text_of(there[key]), text_of(what[key])));
 }
 
+// Ranks that train different runs would wait for each other for ever.
+void require_one_run(RunOptions const& options, Json const& what) {
+    auto const text = what.dump() + hyper_parameters(options).dump();
+    auto const own = static_cast<double>(std::hash<std::string>()(text) >> 12U);
+    double of_first = writes() ? own : 0;
+    sum(ranks(), {&of_first, 1});
+    if (of_first != own)
+        throw std::runtime_error("was given other arguments or other data than rank 0; expected "
+                                 "the same on all ranks");
+}
+
 int train(CLI::App const& command, TrainArguments a) {
     if (a.checkpoint.empty()) a.checkpoint = a.resume;
+    a.training.ranks = ranks();
+    if (!writes()) {
+        a.is_quiet = true;
+        for (auto* const file : {&a.json, &a.curve, &a.checkpoint, &a.config}) file->clear();
+    }
     auto& files = a.files;
     files.expect("--json", a.json, Mark::json("train"));
     files.expect("--curve", a.curve, Mark::csv("epoch,loss,sharpness,cosine,distance,"));
@@ -197,6 +215,7 @@ int train(CLI::App const& command, TrainArguments a) {
     auto const data = load_data(a.data, needs_features(find_model(options.model.name)));
     warn_of_data(data);
     auto what = identity(options, data);
+    require_one_run(options, what);
     if (a.resume.empty()) require_same_model(a, what);
     if (a.checkpoint.empty() && !a.is_quiet)
         spdlog::info("the trained model is not kept; --checkpoint FILE keeps it");
@@ -284,7 +303,10 @@ int train(CLI::App const& command, TrainArguments a) {
     } else {
         fmt::print("{}: no epoch was evaluated ({})\n", title, to_string(ending));
     }
-    if (ending == Ending::interrupted) return files.exit_code(signal_base + interrupt_signal());
+    sum(ranks(), {});  // the others wait until the first has written
+    // Of several ranks perhaps another one got the signal.
+    int const signal = interrupt_signal() != 0 ? interrupt_signal() : SIGTERM;
+    if (ending == Ending::interrupted) return files.exit_code(signal_base + signal);
     return files.exit_code(ending == Ending::not_finite ? not_finite : success);
 }
 

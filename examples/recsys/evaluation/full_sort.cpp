@@ -96,17 +96,23 @@ FullSort::FullSort(Dataset const& data, ListOptions options)
 }
 
 template <class T>
-FullSort::Result FullSort::operator()(Representations<T> const& r, int threads) const {
+FullSort::Result FullSort::operator()(Representations<T> const& r, int threads,
+                                      Ranks const& ranks) const {
+    auto const number = static_cast<std::size_t>(ranks ? ranks->rank : 0),
+               count = static_cast<std::size_t>(ranks ? ranks->size : 1);
+    auto const first = polder::detail::share_begin(users_.size(), number, count),
+               end = polder::detail::share_begin(users_.size(), number + 1, count);
     std::vector<Metrics> valid(users_.size()), test(users_.size());
-    for_each_list(r, threads, [&](std::size_t place, std::span<std::int32_t const> list) {
+    auto const take = [&](std::size_t place, std::span<std::int32_t const> list) {
         auto const user = users_[place];
         if (!valid_[user].empty()) valid[place] = metrics_of_list(list, valid_[user]);
         if (!test_[user].empty()) test[place] = metrics_of_list(list, test_[user]);
-    });
+    };
+    for_each_list(r, first, end, threads, take);
     auto const is_absent = [](Metrics const& user) { return user.n_users == 0; };
     std::erase_if(valid, is_absent);
     std::erase_if(test, is_absent);
-    return {mean(valid), mean(test)};
+    return {mean(valid, ranks), mean(test, ranks)};
 }
 
 template <class T>
@@ -134,11 +140,18 @@ std::vector<std::int32_t> items_of(std::span<std::pair<T, std::int32_t> const> l
 
 template <class T>
 void FullSort::for_each_list(Representations<T> const& r, int threads, TakeList const& f) const {
+    for_each_list(r, 0, users_.size(), threads, f);
+}
+
+template <class T>
+void FullSort::for_each_list(Representations<T> const& r, std::size_t first, std::size_t end,
+                             int threads, TakeList const& f) const {
+    auto const some = users().subspan(first, end - first);
     for_each_top_list<T>(
-        r, users_, options_.length, [&](std::size_t k) { return masked_[users_[k]]; }, T(-1e10),
+        r, some, options_.length, [&](std::size_t k) { return masked_[some[k]]; }, T(-1e10),
         threads,
         [&](std::size_t k, std::span<std::pair<T, std::int32_t> const> list) {
-            f(k, items_of(list));
+            f(first + k, items_of(list));
         });
 }
 
@@ -153,8 +166,10 @@ void FullSort::for_each_list(WriteScores const& scores, int threads, TakeList co
     });
 }
 
-template FullSort::Result FullSort::operator()(Representations<float> const&, int) const;
-template FullSort::Result FullSort::operator()(Representations<double> const&, int) const;
+template FullSort::Result FullSort::operator()(Representations<float> const&, int,
+                                               Ranks const&) const;
+template FullSort::Result FullSort::operator()(Representations<double> const&, int,
+                                               Ranks const&) const;
 template std::vector<UserHits> FullSort::test_hits(Representations<float> const&, int) const;
 template std::vector<UserHits> FullSort::test_hits(Representations<double> const&, int) const;
 template void FullSort::for_each_list(Representations<float> const&, int, TakeList const&) const;

@@ -14,6 +14,7 @@
 #include "recsys/data/dataset.hpp"
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/ranks.hpp"
 
 namespace polder::recsys {
 
@@ -128,9 +129,10 @@ public:
 
     explicit FullSort(Dataset const& data, ListOptions options = {});
 
-    /// Metrics of score(u, i) = users.row(u) . items.row(i).
+    /// Metrics of score(u, i) = users.row(u) . items.row(i). Each of the ranks, which call it together with the same
+    /// representations, takes the lists of a share of the users, and gets the metrics of all.
     template <class T>
-    Result operator()(Representations<T> const& r, int threads) const;
+    Result operator()(Representations<T> const& r, int threads, Ranks const& ranks = {}) const;
 
     /// The hits of each user with rows in test, users ascending.
     template <class T>
@@ -153,6 +155,11 @@ public:
     void for_each_list(WriteScores const& scores, int threads, TakeList const& f) const;
 
 private:
+    // The same for users()[first], ..., users()[end - 1].
+    template <class T>
+    void for_each_list(Representations<T> const& r, std::size_t first, std::size_t end, int threads,
+                       TakeList const& f) const;
+
     ListOptions options_;
     std::size_t n_items_;
     UserItems masked_, valid_, test_;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "recsys/names.hpp"
+#include "recsys/ranks.hpp"
 
 namespace polder::recsys {
 
@@ -152,9 +153,8 @@ inline Metrics not_measured() {
     return result;
 }
 
-/// The mean of each metric over users; not measured for no users.
-inline Metrics mean(std::span<Metrics const> users) {
-    if (users.empty()) return not_measured();
+/// The mean of each metric over users; not measured for no users. `ranks`: each has some of the users.
+inline Metrics mean(std::span<Metrics const> users, Ranks const& ranks = {}) {
     Metrics result;
     for (auto const& user : users)
         for (std::size_t k = 0; k < cutoffs.size(); ++k) {
@@ -163,10 +163,14 @@ inline Metrics mean(std::span<Metrics const> users) {
             result.ndcg[k] += user.ndcg[k];
             result.map[k] += user.map[k];
         }
-    result.n_users = users.size();
-    Metrics::visit(result, [&](std::string const&, double& value) {
-        value /= static_cast<double>(users.size());
-    });
+    std::vector<double> sums{static_cast<double>(users.size())};
+    Metrics::visit(result, [&](std::string const&, double value) { sums.push_back(value); });
+    sum(ranks, sums);
+    if (sums.front() == 0) return not_measured();
+    result.n_users = static_cast<std::size_t>(sums.front());
+    auto next = sums.begin();
+    Metrics::visit(result,
+                   [&](std::string const&, double& value) { value = *++next / sums.front(); });
     return result;
 }
 

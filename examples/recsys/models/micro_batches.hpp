@@ -1,10 +1,7 @@
 /// The loss of a batch, computed in parts.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -12,17 +9,17 @@
 #include <polder/blocks/arena.hpp>
 #include <polder/closure/micro_batches.hpp>
 #include <polder/closure/pass.hpp>
-#include <polder/engine/parallel.hpp>
 
 #include "recsys/data/triples.hpp"
 #include "recsys/models/forwarding_model.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/models/parts.hpp"
 
 namespace polder::recsys {
 
-/// A model that cuts each batch into `count` parts, whose sizes differ by at most one row, and computes the loss of one part
-/// after the other, so that the activations of one part alone are in memory. Loss, gradient and terms (those with a weight)
-/// equal those of the whole batch to rounding. What is drawn at random depends on the batch and not on the part.
+/// A model that cuts each batch into `count` parts (models/parts.hpp) and computes the loss of one part after the other, so that
+/// the activations of one part alone are in memory. Loss, gradient and terms (those with a weight) equal those of the whole
+/// batch to rounding.
 template <class T>
 class MicroBatchedModel final : public ForwardingModel<T> {
 public:
@@ -33,8 +30,6 @@ public:
 
     double loss(ParameterArena<T> const& parameters, Triples const& batch, Pass pass,
                 ParameterArena<T>& gradient) override {
-        constexpr auto any = std::numeric_limits<std::int32_t>::max();
-        check(batch, any, any);
         batch_ = batch;
         terms_.clear();
         return parts_(parameters, gradient, pass);
@@ -51,29 +46,11 @@ private:
         MicroBatchedModel* model;
         double operator()(ParameterArena<T> const& at, ParameterArena<T>& gradient,
                           Pass pass) const {
-            return model->loss_of_part(at, gradient, pass);
+            auto const number = static_cast<std::size_t>(pass.micro_batch);
+            return loss_of_part(*model->model_, {number, model->count_, model->is_sum_}, at,
+                                model->batch_, pass, gradient, model->terms_);
         }
     };
-
-    // What a part adds to the loss. A batch of fewer rows than parts has empty ones.
-    double loss_of_part(ParameterArena<T> const& at, ParameterArena<T>& gradient, Pass pass) {
-        auto const n = batch_.size(), part = static_cast<std::size_t>(pass.micro_batch);
-        auto const first = polder::detail::share_begin(n, part, count_);
-        auto const rows = polder::detail::share_begin(n, part + 1, count_) - first;
-        if (rows == 0) {
-            std::fill(gradient.begin(), gradient.end(), T(0));
-            return 0;
-        }
-        double const loss = this->model_->loss(at, batch_.rows(first, rows), pass, gradient);
-        double const share = is_sum_ ? 1 : static_cast<double>(rows) / static_cast<double>(n);
-        if (share != 1)
-            for (T& value : gradient) value *= static_cast<T>(share);
-        auto const terms = this->model_->terms();
-        if (terms_.empty())
-            for (auto const& term : terms) terms_.push_back({term.name, 0});
-        for (std::size_t k = 0; k < terms.size(); ++k) terms_[k].value += share * terms[k].value;
-        return share * loss;
-    }
 
     std::size_t count_;
     bool is_sum_;

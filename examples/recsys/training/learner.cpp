@@ -16,12 +16,15 @@ double learning_rate_of(OptimizerOptions const& options) {
     return rate;
 }
 
-HostLearner::HostLearner(std::unique_ptr<AnyModel<float>> model, OptimizerOptions const& optimizer)
+HostLearner::HostLearner(std::unique_ptr<AnyModel<float>> model, OptimizerOptions const& optimizer,
+                         Ranks ranks)
     : model_(std::move(model)), optimizer_(make_optimizer(optimizer)),
-      learning_rate_(learning_rate_of(optimizer)), rates_(optimizer.rates) {}
+      learning_rate_(learning_rate_of(optimizer)), rates_(optimizer.rates),
+      ranks_(std::move(ranks)) {}
 
 void HostLearner::bind(ParameterArena<float>& parameters, int threads) {
     optimizer_->set_threads(threads);
+    optimizer_->settings().set_ranks(ranks_);
     group_parameters(*optimizer_, model_->frozen(), rates_);
     optimizer_->bind(parameters);
 }
@@ -34,6 +37,8 @@ Report HostLearner::step(ParameterArena<float>& parameters, RowsOf const& rows_o
     std::mutex one_at_a_time;
     auto const rows = [&](Pass pass) {
         std::lock_guard const lock(one_at_a_time);
+        // The run deals samples to the ranks in turn, and asks each for its own by their number there.
+        if (ranks_ && pass.sample >= 0) pass.sample = pass.sample * ranks_->size + ranks_->rank;
         return rows_of(pass);
     };
     auto const closure = [&](ParameterArena<float> const& x, ParameterArena<float>& gradient,
@@ -45,7 +50,7 @@ Report HostLearner::step(ParameterArena<float>& parameters, RowsOf const& rows_o
 
 FullSort::Result HostLearner::evaluate(FullSort const& full_sort,
                                        ParameterArena<float> const& parameters, int threads) {
-    return full_sort(model_->representations(parameters), threads);
+    return full_sort(model_->representations(parameters), threads, ranks_);
 }
 
 void HostLearner::add_state(SafetensorsWriter& writer, ParameterArena<float>& parameters) {

@@ -17,6 +17,7 @@
 #include "recsys/evaluation/full_sort.hpp"
 #include "recsys/models/hyper_parameters.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/ranks.hpp"
 #include "recsys/training/optimizer.hpp"
 
 namespace polder::recsys {
@@ -83,8 +84,10 @@ double learning_rate_of(OptimizerOptions const& options);
 /// On the host.
 class HostLearner final : public Learner {
 public:
-    /// Throws as make_optimizer.
-    HostLearner(std::unique_ptr<AnyModel<float>> model, OptimizerOptions const& optimizer);
+    /// `ranks`: each has a learner of its own, whose model is a PartModel of its part. They make steps and evaluations
+    /// together. Throws as make_optimizer.
+    HostLearner(std::unique_ptr<AnyModel<float>> model, OptimizerOptions const& optimizer,
+                Ranks ranks = {});
 
     AnyModel<float>& model() override { return *model_; }
     void bind(ParameterArena<float>& parameters, int threads) override;
@@ -101,6 +104,7 @@ private:
     std::unique_ptr<AnyOptimizer> optimizer_;
     double learning_rate_;
     TableRates rates_;
+    Ranks ranks_;
 };
 
 /// On the GPU that is current: library polder_recsys_cuda. Throws polder::CudaError where there is none, and what

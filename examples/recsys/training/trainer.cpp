@@ -93,6 +93,7 @@ Ending Trainer::run(TrainingObserver& observer) {
         while (state_.batch < sampler_.n_batches()) {
             auto const start = now();
             Report report;
+            auto const gradients = state_.gradients;
             try {
                 report = learner_.step(parameters_, rows_of);
             } catch (NonFiniteError const& error) {
@@ -100,12 +101,15 @@ Ending Trainer::run(TrainingObserver& observer) {
                 return Ending::not_finite;
             }
             ++state_.batch;
+            // Some samples are those of other ranks.
+            if (options_.ranks)
+                state_.gradients = gradients + static_cast<std::size_t>(report.evaluations);
             if (!std::isnan(report.loss)) state_.loss_sum += report.loss;
             state_.sharpness.add(report.sharpness());
             note_ascent(report.cosine, report.distance);
             state_.seconds += now() - start;
             observer.after_batch(*this, report);
-            bool const stops = observer.should_stop();
+            bool const stops = any(options_.ranks, observer.should_stop());
             if (stops || state_.batch % batches_between_looks == 0 ||
                 state_.batch == sampler_.n_batches())
                 if (!take_losses()) return Ending::not_finite;
@@ -225,7 +229,7 @@ void Trainer::finish_epoch() {
 
 void Trainer::evaluate_best_on_all() {
     if (options_.eval_users == 0 || state_.best_epoch < 0) return;
-    state_.best = full_sort_(best_representations(), options_.threads);
+    state_.best = full_sort_(best_representations(), options_.threads, options_.ranks);
 }
 
 void Trainer::compare_with_best(FullSort::Result const& metrics) {

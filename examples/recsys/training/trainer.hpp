@@ -18,6 +18,7 @@
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/evaluation/pair_loss.hpp"
 #include "recsys/models/model.hpp"
+#include "recsys/ranks.hpp"
 #include "recsys/tape/csr.hpp"
 #include "recsys/training/learner.hpp"
 #include "recsys/training/sampler.hpp"
@@ -51,6 +52,9 @@ struct TrainingOptions {
     /// whether it answers for both batches of a step at once.
     int micro_batches = 1;
     bool parallel_batches = false;
+    /// The processes that train together: all have the same options, and each has a trainer. They stop together where an
+    /// observer of one says so.
+    Ranks ranks{};
 
     /// Throws std::invalid_argument with name, value and range of what is out of range.
     void validate() const;

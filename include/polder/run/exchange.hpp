@@ -1,11 +1,14 @@
 /// What a run does with the ranks that make its step together.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
@@ -13,6 +16,7 @@
 
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/forms.hpp>
+#include <polder/config.hpp>
 #include <polder/engine/step_data.hpp>
 #include <polder/message.hpp>
 #include <polder/run/blend.hpp>
@@ -22,40 +26,57 @@
 
 namespace polder::detail {
 
-// (Outside of the functions that ask, since nvcc finds no requirement of a lambda's own parameter met.)
-template <class A>
-concept written_array = requires(A const& a) {
-    a.array;
-};
+// The bytes of a number, or of several.
 template <class V>
-concept several_values = requires(V& values) {
-    values.data();
-};
+std::span<std::byte> bytes_of(V& value) {
+    if constexpr (requires { value.data(); }) {
+        return std::as_writable_bytes(std::span(value));
+    } else {
+        return std::as_writable_bytes(std::span(&value, 1));
+    }
+}
 
 template <class Engine>
 inline constexpr bool takes_ranks = requires(Engine& engine) {
     engine.ranks_array(0);
 };
 
+// Makes of what each rank starts from that of rank 0, or refuses what differs.
+POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> const> parts) {
+    std::size_t size = 0, own = 0;  // a checksum
+    for (auto const part : parts) {
+        size += part.size();
+        auto const* const text = reinterpret_cast<char const*>(part.data());
+        own = own * 31 + std::hash<std::string_view>()({text, part.size()});
+    }
+    ranks.meet(size, Fault::none, {}, 1);
+    if (ranks.broadcasts) {
+        for (auto const part : parts) ranks.broadcast(part);
+        return;
+    }
+    auto first = own;
+    ranks.broadcast(bytes_of(first));
+    bool const is_other = own != first;
+    if (ranks.meet(0, is_other ? Fault::parameters : Fault::none, {}, 1) == Fault::none) return;
+    wrong_argument({"the parameters or the state of the optimizer on rank ",
+                    std::to_string(ranks.faulty),
+                    " differ from those on rank 0 at the first step; let all ranks begin with the "
+                    "same, or set MpiOptions::broadcast"});
+}
+
 // Before the first step: the ranks start from the same parameters and state. visit(f) calls f(name, values) for the state.
 template <class Engine, class Visit>
 void start_together(Ranks& ranks, Engine& engine, Visit const& visit) {
     if constexpr (takes_ranks<Engine>) {
         std::vector<std::span<std::byte>> parts;
-        auto const add = [&](auto values) { parts.push_back(std::as_writable_bytes(values)); };
         auto const& sizes = engine.layout().block_sizes();
         for (std::size_t block = 0; block < sizes.size(); ++block) {
-            void* const values = engine.table({0})[block];
-            add(std::span(static_cast<typename Engine::Scalar*>(values), sizes[block]));
+            std::span const x(static_cast<typename Engine::Scalar*>(engine.table({0})[block]),
+                              sizes[block]);
+            parts.push_back(std::as_writable_bytes(x));
         }
-        visit([&](std::string_view, auto&& value) {
-            if constexpr (several_values<std::remove_cvref_t<decltype(value)>>) {
-                add(value);
-            } else {
-                add(std::span(&value, 1));
-            }
-        });
-        ranks.start(parts);
+        visit([&](std::string_view, auto&& value) { parts.push_back(bytes_of(value)); });
+        start_from(ranks, parts);
     } else {
         wrong_argument({"ranks take parameters in the host's memory alone"});
     }
@@ -100,25 +121,25 @@ public:
             engine_.check(asked.gradient, gradient_fault(asked.what));
             double const factor = asked.what == Evaluation::sample ? 1 : ranks_->share;
             if (meet(static_cast<int>(asked.what), {&loss, 1}, factor))
-                add_up({{engine_.table(asked.gradient)}}, factor);
+                add_up({{asked.gradient}}, factor);
         }
         return loss;
     }
 
     // Before a descent: the means of u, of what bypasses the base optimizer, of what the step has written for the next one, and of
-    // the losses.
+    // the losses. All arrays go in one message.
     template <std::size_t n, std::size_t m, class Extra>
     void share(Blend<n, m, Extra>& b, Ending const& ending, std::array<double*, 4> const& losses) {
         std::array<double, 4> of{};
         for (std::size_t k = 0; k < of.size(); ++k) of[k] = *losses[k];
         if (!meet(evaluations, of, ranks_->share)) return;
         for (std::size_t k = 0; k < of.size(); ++k) *losses[k] = of[k];
-        std::vector<Ranks::Shared> all;
-        combine(b.u, 0, all);
-        if constexpr (m > 0) combine(b.bypass, 1, all);
+        std::vector<Shared> all;
+        combine(b.u.of, b.u.by, 0, all);
+        combine(b.bypass.of, b.bypass.by, 1, all);
         if (ending.descents == 0 && !ranks_->keep_own) {
             for (std::size_t k = 0; k < ending.array_count; ++k)
-                all.push_back({engine_.table(ending.arrays[k].next)});
+                all.push_back({ending.arrays[k].next});
             for (std::size_t k = 0; k < ending.mask_count; ++k)
                 ranks_->broadcast(std::as_writable_bytes(engine_.values(ending.masks[k].next)));
         }
@@ -130,11 +151,7 @@ public:
     template <class F, class... A>
     void share_kept(Keep<F, A...> const& extra) {
         if (!of_descents() || ranks_->keep_own || !engine_.alive()) return;
-        auto const add = [&](auto const& a) {
-            if constexpr (written_array<std::remove_cvref_t<decltype(a)>>)
-                add_up({{engine_.table(a.array)}}, ranks_->share);
-        };
-        std::apply([&](auto const&... a) { (add(a), ...); }, extra.arguments);
+        std::apply([&](auto const&... a) { (add_up_written(a), ...); }, extra.arguments);
     }
 
 private:
@@ -146,22 +163,66 @@ private:
         engine_.fail(fault);
         return fault == Fault::none;
     }
-    void add_up(std::vector<Ranks::Shared> const& shared, double factor) {
-        ranks_->add_up(engine_.layout(), sizeof(T), shared, factor);
-    }
-    // Takes a combination of gradients for the array of its values.
-    template <std::size_t n>
-    void combine(Combination<n>& c, int k, std::vector<Ranks::Shared>& all) {
+
+    // An array that becomes its mean, or sum, over the ranks. Or that of sum over k of by[k] of[k], for an array without memory:
+    // it lies in the message.
+    struct Shared {
+        ArrayId array;
+        std::vector<ArrayId> of{};
+        std::vector<Coefficient> by{};
+    };
+    void combine(std::span<Gradient> of, std::span<Coefficient> by, int k,
+                 std::vector<Shared>& all) {
+        if (of.empty()) return;
         ArrayId const out = engine_.ranks_array(k);
-        auto& shared = all.emplace_back(Ranks::Shared{engine_.table(out)});
-        for (std::size_t i = 0; i < n; ++i) {
-            shared.of.push_back(engine_.table(c.of[i]));
-            for (std::size_t block = 0; block < engine_.layout().blocks(); ++block)
-                shared.by.push_back(saturated<T>(engine_.number(c.by[i], block)));
-            c.of[i] = Gradient(out);
-            c.by[i] = i == 0 ? 1.0 : 0.0;
-        }
+        all.push_back({out, {of.begin(), of.end()}, {by.begin(), by.end()}});
+        for (auto& gradient : of) gradient = Gradient(out);
+        for (auto& coefficient : by) coefficient = 0.0;
+        by.front() = 1.0;
     }
+    template <class A>
+    void add_up_written(A const& a) {
+        if constexpr (requires { a.array; }) add_up({{a.array}}, ranks_->share);
+    }
+
+    // The sums over the ranks times `factor`, all in one message, without frozen blocks.
+    void add_up(std::vector<Shared> const& all, double factor) {
+        auto const& layout = engine_.layout();
+        auto& memory = ranks_->message;
+        std::size_t const count = all.size() * layout.live_size();
+        if (memory.size() < count * sizeof(T)) memory.resize(count * sizeof(T));
+        std::span const message(reinterpret_cast<T*>(memory.data()), count);
+        // f(shared, block, its size, where it lies in the message)
+        auto const for_each_block = [&](auto const& f) {
+            T* at = message.data();
+            for (Shared const& each : all) {
+                for (std::size_t block = 0; block < layout.blocks(); ++block) {
+                    if (layout.frozen(block)) continue;
+                    f(each, block, layout.block_sizes()[block], at);
+                    at += layout.block_sizes()[block];
+                }
+            }
+        };
+        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
+            if (each.of.empty()) std::copy_n(values(each.array, block), size, at);
+            for (std::size_t k = each.of.size(); k-- > 0;) {  // as in the pass without ranks
+                T const c = saturated<T>(engine_.number(each.by[k], block));
+                T const* const a = values(each.of[k], block);
+                bool const is_first = k + 1 == each.of.size();
+                for (std::size_t i = 0; i < size; ++i)
+                    at[i] = is_first ? c * a[i] : c * a[i] + at[i];
+            }
+        });
+        ranks_->sum(message);
+        for (T& value : message) value *= static_cast<T>(factor);
+        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
+            if (each.of.empty())
+                std::copy_n(at, size, values(each.array, block));
+            else
+                engine_.table(each.array)[block] = at;
+        });
+    }
+    T* values(ArrayId a, std::size_t block) { return static_cast<T*>(engine_.table(a)[block]); }
 
     Engine& engine_;
     Ranks* ranks_;

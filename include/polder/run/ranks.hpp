@@ -8,38 +8,25 @@
 #include <vector>
 
 #include <polder/closure/evaluation.hpp>
-#include <polder/engine/layout.hpp>
 
 namespace polder::detail {
 
 // Every rank makes the same calls in the same order, also where something is wrong on one of them.
 class Ranks {
 public:
-    using Table = std::span<void*>;  // where an array begins in each block
-    using Parts = std::span<std::span<std::byte> const>;
-    // An array that is added up over the ranks where it lies; or sum over k of by[k][block] of[k], for which `out` is told where
-    // the sum lies until the next call.
-    struct Shared {
-        Table out;
-        std::vector<Table> of{};
-        std::vector<double> by{};
-    };
-
     Ranks() = default;
     Ranks(Ranks const&) = delete;
     Ranks& operator=(Ranks const&) = delete;
     virtual ~Ranks() = default;
 
-    // Before the first step: makes what each rank starts from that of rank 0, or refuses what differs.
-    virtual void start(Parts parts) = 0;
     // The fault of any rank; if there is none, the losses become their sums over the ranks times `factor`. what: a number that is
     // the same on all ranks. Throws where another rank has failed.
     virtual Fault meet(std::uint64_t what, Fault own, std::span<double> losses, double factor) = 0;
     // Tells the others that an exception ends the step on this rank.
     virtual void failed() = 0;
-    // Sums over the ranks times `factor`, of scalars of `width` bytes: float or double. Frozen blocks are left out.
-    virtual void add_up(Layout const& layout, std::size_t width, std::span<Shared const> shared,
-                        double factor) = 0;
+    // Each value becomes its sum over the ranks.
+    virtual void sum(std::span<float> values) = 0;
+    virtual void sum(std::span<double> values) = 0;
     virtual void broadcast(std::span<std::byte> values) = 0;  // of rank 0
 
     // At the begin of each step.
@@ -55,9 +42,11 @@ public:
     double share = 1;           // of a rank in a mean over all of them
     bool every_pass = true;     // false: u alone is averaged
     bool keep_own = false;      // what a method keeps is not averaged
+    bool broadcasts = false;    // all start from what rank 0 has, and do not compare it
     Fault fault = Fault::none;  // of this step, on the rank `faulty`
     int faulty = 0;
-    bool heard = false;  // all ranks know of the exception under way
+    bool heard = false;              // all ranks know of the exception under way
+    std::vector<std::byte> message;  // memory for arrays that are sent together
 };
 
 // Tells the other ranks where a step ends by an exception.

@@ -1,0 +1,29 @@
+/// Several processes that train one model.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include <polder/closure/evaluation.hpp>
+#include <polder/run/ranks.hpp>
+
+namespace polder::recsys {
+
+/// The processes that train one model together (polder/mpi.hpp), each with a part of every batch; or null: this one alone.
+using Ranks = std::shared_ptr<polder::detail::Ranks>;
+
+/// Each value becomes its sum over the ranks. All of them call it together. Throws polder::RankError where one has failed.
+inline void sum(Ranks const& ranks, std::span<double> values) {
+    if (!ranks) return;
+    ranks->begin();
+    ranks->meet(0, polder::detail::Fault::none, values, 1.0);
+}
+
+/// Whether something holds on any of the ranks. As above.
+inline bool any(Ranks const& ranks, bool here) {
+    double count = here ? 1 : 0;
+    sum(ranks, {&count, 1});
+    return count > 0;
+}
+
+}  // namespace polder::recsys
