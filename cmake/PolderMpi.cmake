@@ -18,7 +18,8 @@ function(polder_add_mpi_test name ranks program)
 endfunction()
 
 # polder_mpi_environment(<test>): after polder_test_environment. A rank that waits for ever is an error. Containers have one user,
-# root, fewer processors than ranks, for which a rank that waits has to make room, and no right to read the memory of another process.
+# root, and no right to read the memory of another process. Where there are fewer processors than ranks, one that waits has to make
+# room.
 function(polder_mpi_environment name)
     set_property(TEST "${name}" PROPERTY TIMEOUT 300)
     set_property(TEST "${name}" APPEND PROPERTY ENVIRONMENT
