@@ -43,8 +43,8 @@ Dataset data_of_all() {
 
 Model part_of(Model model, bool is_sum, Ranks const& ranks) {
     if (!ranks) return model;
-    Part const part{static_cast<std::size_t>(ranks->rank), static_cast<std::size_t>(ranks->size),
-                    is_sum};
+    BatchPart const part{static_cast<std::size_t>(ranks->rank),
+                         static_cast<std::size_t>(ranks->size), is_sum};
     return std::make_unique<PartModel<double>>(std::move(model), part);
 }
 

@@ -45,7 +45,7 @@ std::vector<Taker> takers() {
 
 // Visual features of 6 columns, textual ones of 5, audio of 4 and tags of 3.
 Dataset with_four_modalities() {
-    auto data = random_dataset(12, 14, 45);
+    auto data = test::random_dataset(12, 14, 45);
     data.further.push_back({"audio", random_features(14, 4, "audio")});
     data.further.push_back({"tags", random_features(14, 3, "tags")});
     return data;

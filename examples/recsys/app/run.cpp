@@ -103,8 +103,8 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
             made = std::make_unique<MicroBatchedModel<float>>(std::move(made),
                                                               training.micro_batches, is_sum);
         if (!ranks) return made;
-        Part const part{static_cast<std::size_t>(ranks->rank),
-                        static_cast<std::size_t>(ranks->size), is_sum};
+        BatchPart const part{static_cast<std::size_t>(ranks->rank),
+                             static_cast<std::size_t>(ranks->size), is_sum};
         return std::unique_ptr<AnyModel<float>>(
             std::make_unique<PartModel<float>>(std::move(made), part));
     };

@@ -21,7 +21,7 @@ namespace polder::recsys {
 
 /// Part `number` of the `count` parts that batches are cut into. Their sizes differ by at most one row; a batch of fewer rows
 /// than parts has empty ones, which are the last.
-struct Part {
+struct BatchPart {
     std::size_t number = 0, count = 1;
     bool is_sum = false;  ///< as in the model's InParts, which has no obstacle
 };
@@ -30,7 +30,7 @@ struct Part {
 /// them. The sum over all parts equals what the whole batch gives, to rounding. What is drawn at random depends on the batch and
 /// not on the part.
 template <class T>
-double loss_of_part(AnyModel<T>& model, Part part, ParameterArena<T> const& parameters,
+double loss_of_part(AnyModel<T>& model, BatchPart part, ParameterArena<T> const& parameters,
                     Triples const& batch, Pass pass, ParameterArena<T>& gradient,
                     std::vector<LossTerm>& terms) {
     constexpr auto any_id = std::numeric_limits<std::int32_t>::max();
@@ -58,13 +58,13 @@ double loss_of_part(AnyModel<T>& model, Part part, ParameterArena<T> const& para
 template <class T>
 class PartModel final : public ForwardingModel<T> {
 public:
-    PartModel(std::unique_ptr<AnyModel<T>> model, Part part)
+    PartModel(std::unique_ptr<AnyModel<T>> model, BatchPart part)
         : ForwardingModel<T>(std::move(model)), part_(part) {}
 
     double loss(ParameterArena<T> const& parameters, Triples const& batch, Pass pass,
                 ParameterArena<T>& gradient) override {
         terms_.clear();
-        auto const part = pass.sample < 0 ? part_ : Part{};
+        auto const part = pass.sample < 0 ? part_ : BatchPart{};
         return loss_of_part(*this->model_, part, parameters, batch, pass, gradient, terms_);
     }
 
@@ -75,7 +75,7 @@ public:
     }
 
 private:
-    Part part_;
+    BatchPart part_;
     std::vector<LossTerm> terms_;
 };
 
