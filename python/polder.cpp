@@ -378,9 +378,19 @@ std::vector<Named> arrays_in(py::handle x) {
     return arrays;
 }
 
+// Whether a closure has to be given something. lambda n=n: ... has not: its n is not for the pass.
 bool takes_pass(py::function const& closure) {
-    auto const signature = py::module_::import("inspect").attr("signature")(closure);
-    return py::len(signature.attr("parameters")) > 0;
+    auto const inspect = py::module_::import("inspect");
+    auto const kinds = inspect.attr("Parameter");
+    for (py::handle parameter :
+         inspect.attr("signature")(closure).attr("parameters").attr("values")()) {
+        auto const kind = parameter.attr("kind");
+        if ((kind.equal(kinds.attr("POSITIONAL_ONLY")) ||
+             kind.equal(kinds.attr("POSITIONAL_OR_KEYWORD"))) &&
+            parameter.attr("default").is(kinds.attr("empty")))
+            return true;
+    }
+    return false;
 }
 
 double number_of(py::handle value) {
@@ -576,6 +586,8 @@ private:
         result["perturbation_norm"] = report.perturbation_norm;
         result["distance"] = report.distance;
         result["cosine"] = report.cosine;
+        result["learning_rate"] = report.learning_rate;
+        result["rho"] = report.rho;
         result["evaluations"] = report.evaluations;
         return result;
     }
@@ -628,14 +640,11 @@ PYBIND11_MODULE(polder, module) {
     py::class_<Optimizer>(module, "Optimizer", "An optimizer; make() makes one.")
         .def("step", &Optimizer::step, py::arg("x"), py::arg("closure"),
              "One step of x: an array, or a nest of dicts, lists and tuples of arrays (numpy's or "
-             "torch's; "
-             "float32 or float64, contiguous, on the CPU), changed in place. closure() returns "
-             "(loss, "
-             "gradient) at what x holds, the gradient as x is built; or, with tensors, the loss "
-             "alone "
-             "after backward(). A closure with a parameter is given the Pass, which methods with "
-             "two "
-             "batches need. Returns what was measured, as a dict.")
+             "torch's; float32 or float64, contiguous, on the CPU), changed in place. closure() "
+             "returns (loss, gradient) at what x holds, the gradient as x is built; or, with "
+             "tensors, the loss alone after backward(). A closure with a parameter that has no "
+             "default is given the Pass, which methods with two batches need. Returns what was "
+             "measured, as a dict.")
         .def("state", &Optimizer::state, py::arg("x"),
              "The state as bytes, in the format of the C++ library's files of state.")
         .def("load_state", &Optimizer::load_state, py::arg("state"), py::arg("x"),

@@ -1,5 +1,9 @@
 """Tests of the Python module. Run by tools/python; those with torch are skipped where torch is not."""
 
+import contextlib
+import io
+import pathlib
+import re
 import unittest
 
 import numpy as np
@@ -16,6 +20,12 @@ def bowl(x):
     gradient = 2 * (x - 1)
     gradient[0] += 4 * x[0] ** 3
     return float(np.sum((x - 1) ** 2) + x[0] ** 4), gradient
+
+
+def example_of_page(section):
+    """The first block of code of a section of docs/python.md."""
+    page = pathlib.Path(__file__).parent.parent / "docs" / "python.md"
+    return re.search(rf"^## {section}$.*?^```python$(.*?)^```$", page.read_text(), re.M | re.S).group(1)
 
 
 class WithNumpy(unittest.TestCase):
@@ -61,6 +71,15 @@ class WithNumpy(unittest.TestCase):
 
         polder.make("BSAM+", rho=0.1, distance="cosine").step(x, closure)
         self.assertEqual(passes, [(0, False), (0, True), (1, False)])
+
+    def test_a_default_is_not_for_the_pass(self):
+        x, batch = np.ones(3), "first"
+
+        def closure(batch=batch):
+            self.assertEqual(batch, "first")
+            return bowl(x)
+
+        polder.make("sam").step(x, closure)
 
     def test_state(self):
         x, y = np.ones(4), np.zeros(4)
@@ -167,6 +186,11 @@ class WithNumpy(unittest.TestCase):
         optimizer.step(x, lambda: (0.0, {"b": gb, "a": ga}))
         np.testing.assert_array_equal(x["a"], 1 - kept[0])
         np.testing.assert_array_equal(x["b"], 1 - kept[1])
+
+    def test_page(self):
+        names = {}
+        exec(example_of_page("numpy"), names)
+        np.testing.assert_allclose(names["x"], [1, 1], atol=0.02)
 
     def test_samples(self):
         x, asked = np.ones(3), []
@@ -298,6 +322,25 @@ class WithTorch(unittest.TestCase):
             self.assertEqual(report["loss"], 1000)
             self.assertEqual(x.data_ptr(), memory)
             np.testing.assert_array_equal(seen_by_numpy, np.full(1000, 0.5))
+
+    def test_page(self):
+        names = {"loader": [(torch.randn(32, 20), torch.randint(0, 2, (32,)))]}
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(example_of_page("A training loop of PyTorch"), names)
+        losses = [float(line.split()[1]) for line in printed.getvalue().splitlines()]
+        self.assertEqual(len(losses), 10)
+        self.assertLess(losses[-1], losses[0])
+
+        def loss_of(batch):
+            names["net"].zero_grad()
+            loss = torch.nn.functional.cross_entropy(names["net"](batch[0]), batch[1])
+            loss.backward()
+            return loss
+
+        names.update(loss_of=loss_of, batches=2 * names["loader"])
+        exec(example_of_page("Two batches"), names)
+        self.assertEqual(names["optimizer"].steps, 1)
 
     def test_refusals(self):
         optimizer = polder.make("sam")
