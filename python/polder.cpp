@@ -71,7 +71,7 @@ private:
 
 }  // namespace polder::python
 
-// Python steps in place alone. So only that is compiled of each method, which takes half the time.
+// Python steps in place alone, so only that is compiled of each method.
 template <class T>
 class polder::AnyOptimizer<polder::python::Arrays<T>> {
 public:

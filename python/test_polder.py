@@ -156,7 +156,7 @@ class WithNumpy(unittest.TestCase):
                             raise KeyError("the closure's own")
                         return bowl(x)
 
-                    optimizer = polder.make(name, base="sgd", learning_rate=0.01)
+                    optimizer = polder.make(name, base="sgd", momentum=0.9, learning_rate=0.01)
                     fails_at = 0
                     optimizer.step(x, closure)
                     before, state = x.tobytes(), optimizer.state(x)
@@ -224,7 +224,8 @@ class WithNumpy(unittest.TestCase):
         refused("not contiguous", lambda: optimizer.step(np.ones((3, 4)).T, lambda: None))
         refused("not contiguous", lambda: optimizer.step(np.ones(6)[::2], lambda: None))
         for dtype in (int, bool, complex, np.float16, np.uint8):
-            refused("not float32 or float64", lambda: optimizer.step(np.ones(3, dtype), lambda: None))
+            refused("not float32 or float64|DLPack only supports",  # the latter is numpy's own, of bool before numpy 2
+                    lambda: optimizer.step(np.ones(3, dtype), lambda: None))
         refused("the array: .*byte order", lambda: optimizer.step(np.ones(3, ">f8"), lambda: None))
         read_only = np.ones(3)
         read_only.flags.writeable = False
