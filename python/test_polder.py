@@ -30,16 +30,17 @@ def example_of_page(section):
 
 class WithNumpy(unittest.TestCase):
     def test_steps_in_place(self):
-        for dtype, tolerance in ((np.float32, 1e-5), (np.float64, 1e-13)):
+        # With a rate at which 100 steps do not arrive: at the minimum SAM jumps to and fro, and float32 and float64 part.
+        for dtype, tolerance in ((np.float32, 1e-6), (np.float64, 1e-13)):
             x = np.linspace(-1, 2, 5).astype(dtype)
             expected = x.astype(np.float64)
             memory = x.ctypes.data
-            optimizer = polder.make("sam", base="sgd", rho=0.1, learning_rate=0.05)
+            optimizer = polder.make("sam", base="sgd", rho=0.1, learning_rate=0.002)
             for _ in range(100):
                 report = optimizer.step(x, lambda: bowl(x))
                 _, g = bowl(expected)
                 _, s = bowl(expected + 0.1 * g / np.linalg.norm(g))
-                expected -= 0.05 * s
+                expected -= 0.002 * s
             self.assertEqual(x.ctypes.data, memory)
             np.testing.assert_allclose(x, expected, rtol=0, atol=tolerance)
             self.assertEqual(report["evaluations"], 2)
