@@ -241,7 +241,7 @@ class WithNumpy(unittest.TestCase):
                 lambda: optimizer.step({"w": x}, lambda: (1.0, {"v": x})))
         refused("the gradient of array 'w': its scalars",
                 lambda: optimizer.step({"w": x}, lambda: (1.0, {"w": x.astype(np.float32)})))
-        refused("single samples", lambda: polder.make("ssam_f").step(x, lambda: bowl(x)))
+        refused("single samples", lambda: polder.make("fisher_sam_samples").step(x, lambda: bowl(x)))
         refused("it is a float, expected a numpy array", lambda: optimizer.step([1.0], lambda: None))
         refused(r"expected \(loss, gradient\)", lambda: optimizer.step(x, lambda: 1.0))
         refused("sizes", lambda: optimizer.step(x, lambda: (1.0, np.ones(2))))
