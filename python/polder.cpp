@@ -5,8 +5,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <polder/any_optimizer.hpp>
@@ -63,6 +69,96 @@ private:
     std::vector<std::vector<T>> owned_;
 };
 
+}  // namespace polder::python
+
+// Python steps in place alone, so only that is compiled of each method.
+template <class T>
+class polder::AnyOptimizer<polder::python::Arrays<T>> {
+public:
+    using Parameters = python::Arrays<T>;
+    using ModelClosure = std::function<double(Pass)>;
+    using StateValue =
+        std::variant<std::span<float>, std::span<double>, std::span<std::uint8_t>,
+                     std::span<std::uint64_t>, std::reference_wrapper<std::uint64_t>>;
+
+    template <class Method, class BaseOpt>
+    AnyOptimizer(Optimizer<Method, BaseOpt> optimizer)  // NOLINT: conversion is meant
+        : held_(std::make_unique<Of<Method, BaseOpt>>(std::move(optimizer))) {}
+    AnyOptimizer(AnyOptimizer const& other) : held_(other.held_->clone()) {}
+    AnyOptimizer& operator=(AnyOptimizer const& other) { return *this = AnyOptimizer(other); }
+    AnyOptimizer(AnyOptimizer&&) noexcept = default;
+    AnyOptimizer& operator=(AnyOptimizer&&) noexcept = default;
+    ~AnyOptimizer() = default;
+
+    Report step_in_place(Parameters& x, Parameters& gradient, ModelClosure const& closure) {
+        return held_->step_in_place(x, gradient, closure);
+    }
+    int batches() const { return held_->batches(); }
+    Settings& settings() { return held_->settings(); }
+    Settings const& settings() const { return held_->settings(); }
+    std::uint64_t steps() const { return settings().steps(); }
+    double learning_rate() const { return held_->learning_rate(); }
+    void set_learning_rate(double rate) { held_->set_learning_rate(rate); }
+    void bind(Parameters& x) { held_->bind(x); }
+    std::string method() const { return held_->method(); }
+    template <class F>
+    void visit_state(F&& f) {
+        held_->visit_state([&](std::string_view name, StateValue value) {
+            std::visit(
+                [&]<class V>(V of) {
+                    if constexpr (std::is_same_v<V, std::reference_wrapper<std::uint64_t>>) {
+                        f(name, of.get());
+                    } else {
+                        f(name, of);
+                    }
+                },
+                value);
+        });
+    }
+
+private:
+    struct Held {
+        virtual ~Held() = default;
+        virtual std::unique_ptr<Held> clone() const = 0;
+        virtual Report step_in_place(Parameters&, Parameters&, ModelClosure const&) = 0;
+        virtual int batches() const = 0;
+        virtual Settings& settings() = 0;
+        virtual double learning_rate() const = 0;
+        virtual void set_learning_rate(double) = 0;
+        virtual void bind(Parameters&) = 0;
+        virtual std::string method() const = 0;
+        virtual void visit_state(std::function<void(std::string_view, StateValue)> const&) = 0;
+    };
+    template <class Method, class BaseOpt>
+    struct Of final : Held {
+        explicit Of(Optimizer<Method, BaseOpt> o) : optimizer(std::move(o)) {}
+        std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(optimizer); }
+        Report step_in_place(Parameters& x, Parameters& gradient,
+                             ModelClosure const& closure) override {
+            return optimizer.step_in_place(x, gradient, closure);
+        }
+        int batches() const override { return Optimizer<Method, BaseOpt>::batches; }
+        Settings& settings() override { return optimizer; }
+        double learning_rate() const override { return optimizer.learning_rate(); }
+        void set_learning_rate(double rate) override { optimizer.set_learning_rate(rate); }
+        void bind(Parameters& x) override { optimizer.bind(x); }
+        std::string method() const override { return optimizer.method(); }
+        void visit_state(std::function<void(std::string_view, StateValue)> const& f) override {
+            optimizer.visit_state([&]<class V>(std::string_view name, V&& value) {
+                if constexpr (std::is_same_v<std::remove_cvref_t<V>, std::uint64_t>) {
+                    f(name, std::ref(value));
+                } else {
+                    f(name, value);
+                }
+            });
+        }
+        Optimizer<Method, BaseOpt> optimizer;
+    };
+    std::unique_ptr<Held> held_;
+};
+
+namespace polder::python {
+
 template <class T>
 using Lines = std::vector<registry::MethodLine<Arrays<T>>>;
 
@@ -91,12 +187,8 @@ Lines<POLDER_PYTHON_SCALAR> lines_of_part<POLDER_PYTHON_SCALAR, POLDER_PYTHON_PA
 
 #else
 
-#include <memory>
-#include <optional>
 #include <sstream>
 #include <stdexcept>
-#include <type_traits>
-#include <variant>
 
 #include <pybind11/functional.h>
 #include <pybind11/pybind11.h>
@@ -159,16 +251,32 @@ struct ArrayOf {
 constexpr std::int32_t on_cpu = 1;
 constexpr std::uint8_t floating = 2;
 
+// What messages call an array of that name; a lone array has none.
+std::string called(std::string const& name) {
+    return name.empty() ? "the array" : "array '" + name + "'";
+}
+
 // An array of Python's, held while this lives.
 class Array {
 public:
-    Array(std::string name, py::handle object) : name_(std::move(name)) {
+    enum class Use { parameter, gradient };
+    Array(std::string name, py::handle object, Use use = Use::parameter)
+        : name_(std::move(name)), use_(use) {
         py::object source = py::reinterpret_borrow<py::object>(object);
         if (py::hasattr(source, "detach")) source = source.attr("detach")();
         if (!py::hasattr(source, "__dlpack__"))
             refuse(std::string("it is a ") + Py_TYPE(object.ptr())->tp_name +
                    ", expected a numpy array or a tensor");
-        capsule_ = source.attr("__dlpack__")();
+        if (is_read_only(source)) {
+            if (use == Use::parameter) refuse("it is read-only, and a step writes to it");
+            source = source.attr("copy")();  // numpy exports no read-only memory
+        }
+        try {
+            capsule_ = source.attr("__dlpack__")();
+        } catch (py::error_already_set const& error) {
+            if (!error.matches(PyExc_BufferError)) throw;
+            refuse(py::str(error.value()));
+        }
         auto* const pointer = PyCapsule_GetPointer(capsule_.ptr(), "dltensor");
         if (pointer == nullptr) throw py::error_already_set();
         array_ = static_cast<ArrayOf const*>(pointer);
@@ -224,11 +332,19 @@ public:
         return result;
     }
     [[noreturn]] void refuse(std::string const& why) const {
-        throw std::invalid_argument("polder: array '" + name_ + "': " + why);
+        throw std::invalid_argument(
+            "polder: " + std::string(use_ == Use::gradient ? "the gradient of " : "") +
+            called(name_) + ": " + why);
     }
 
 private:
+    static bool is_read_only(py::object const& source) {
+        return py::hasattr(source, "flags") && py::hasattr(source.attr("flags"), "writeable") &&
+               !source.attr("flags").attr("writeable").cast<bool>();
+    }
+
     std::string name_;
+    Use use_;
     py::object capsule_;  // its destructor gives the array back
     ArrayOf const* array_ = nullptr;
 };
@@ -262,15 +378,64 @@ std::vector<Named> arrays_in(py::handle x) {
     return arrays;
 }
 
+// Whether a closure has to be given something. lambda n=n: ... has not: its n is not for the pass.
 bool takes_pass(py::function const& closure) {
-    auto const signature = py::module_::import("inspect").attr("signature")(closure);
-    return py::len(signature.attr("parameters")) > 0;
+    auto const inspect = py::module_::import("inspect");
+    auto const kinds = inspect.attr("Parameter");
+    for (py::handle parameter :
+         inspect.attr("signature")(closure).attr("parameters").attr("values")()) {
+        auto const kind = parameter.attr("kind");
+        if ((kind.equal(kinds.attr("POSITIONAL_ONLY")) ||
+             kind.equal(kinds.attr("POSITIONAL_OR_KEYWORD"))) &&
+            parameter.attr("default").is(kinds.attr("empty")))
+            return true;
+    }
+    return false;
 }
 
 double number_of(py::handle value) {
     py::object number = py::reinterpret_borrow<py::object>(value);
     if (py::hasattr(number, "detach")) number = number.attr("detach")();
     return py::float_(number).cast<double>();
+}
+
+// What a closure returned: the loss, and a gradient for each parameter, None where there is none.
+std::pair<double, std::vector<py::object>> parts_of(py::object const& result,
+                                                    std::vector<Named> const& named) {
+    std::vector<py::object> gradients;
+    if (!py::isinstance<py::tuple>(result)) {
+        if (result.is_none())
+            throw std::invalid_argument(
+                "polder: the closure returned None, expected the loss, or (loss, gradient)");
+        for (Named const& each : named) {
+            if (!py::hasattr(each.object, "grad"))
+                throw std::invalid_argument("polder: the closure returned the loss alone, and " +
+                                            called(each.name) +
+                                            " has no grad; expected (loss, gradient)");
+            gradients.push_back(each.object.attr("grad"));
+        }
+        return {number_of(result), std::move(gradients)};
+    }
+    auto const pair = py::reinterpret_borrow<py::tuple>(result);
+    if (pair.size() != 2)
+        throw std::invalid_argument("polder: the closure returned " + std::to_string(pair.size()) +
+                                    " values, expected the loss, or (loss, gradient)");
+    std::vector<Named> given;
+    collect(pair[1], "", given);
+    if (given.size() != named.size())
+        throw std::invalid_argument("polder: there are " + std::to_string(given.size()) +
+                                    " gradients, expected " + std::to_string(named.size()));
+    for (std::size_t k = 0; k < named.size(); ++k) {
+        // A dict may have them in another order.
+        auto const is_it = [&](Named const& each) { return each.name == named[k].name; };
+        auto const at = is_it(given[k]) ? given.begin() + static_cast<std::ptrdiff_t>(k)
+                                        : std::find_if(given.begin(), given.end(), is_it);
+        if (at == given.end())
+            throw std::invalid_argument("polder: there is no gradient of " + called(named[k].name) +
+                                        "; expected the gradient built as the parameters are");
+        gradients.push_back(at->object);
+    }
+    return {number_of(pair[0]), std::move(gradients)};
 }
 
 registry::Options options_of(py::kwargs const& given) {
@@ -338,10 +503,10 @@ public:
         return std::visit([](auto const& o) { return o.batches(); }, optimizer_);
     }
     void begin_epoch() {
-        std::visit([](auto& o) { o.begin_epoch(); }, optimizer_);
+        std::visit([](auto& o) { o.settings().begin_epoch(); }, optimizer_);
     }
     void set_threads(int threads) {
-        std::visit([&](auto& o) { o.set_threads(threads); }, optimizer_);
+        std::visit([&](auto& o) { o.settings().set_threads(threads); }, optimizer_);
     }
     std::string text() const { return "polder.make('" + method_ + "', base='" + base_ + "')"; }
 
@@ -385,38 +550,20 @@ private:
                                         "closure(pass), and pass.batch says which "
                                         "one is asked for");
         Report const report = optimizer.step_in_place(held.x, gradient, [&](Pass pass) {
+            if (!with_pass && pass.sample >= 0)
+                throw std::invalid_argument("polder: this method asks for single samples; expected "
+                                            "closure(pass), and pass.sample says which one");
             py::object const result = with_pass ? closure(pass) : closure();
-            std::vector<Named> given;
-            py::object loss = result;
-            if (py::isinstance<py::tuple>(result)) {
-                auto const pair = py::reinterpret_borrow<py::tuple>(result);
-                if (pair.size() != 2)
-                    throw std::invalid_argument("polder: the closure returned " +
-                                                std::to_string(pair.size()) +
-                                                " values, expected the loss, or (loss, gradient)");
-                loss = pair[0];
-                collect(pair[1], "", given);
-            } else {
-                for (Named const& each : named) {
-                    if (!py::hasattr(each.object, "grad"))
-                        throw std::invalid_argument(
-                            "polder: the closure returned the loss alone, and array '" + each.name +
-                            "' has no grad; expected (loss, gradient)");
-                    given.push_back({each.name, each.object.attr("grad")});
-                }
-            }
-            if (given.size() != named.size())
-                throw std::invalid_argument("polder: there are " + std::to_string(given.size()) +
-                                            " gradients, expected " + std::to_string(named.size()));
+            auto const [loss, given] = parts_of(result, named);
             gradients.clear();
             Arrays<T> fresh;
-            for (std::size_t k = 0; k < given.size(); ++k) {
+            for (std::size_t k = 0; k < named.size(); ++k) {
                 Array const& parameter = held.arrays[k];
-                if (given[k].object.is_none()) {
+                if (given[k].is_none()) {
                     fresh.add(parameter.name(), nullptr, parameter.size(), parameter.shape());
                     continue;
                 }
-                Array array("gradient of " + parameter.name(), given[k].object);
+                Array array(parameter.name(), given[k], Array::Use::gradient);
                 if (array.is_double() != std::is_same_v<T, double> || !array.same_sizes(parameter))
                     array.refuse("its scalars or sizes are not those of the parameters");
                 if (array.contiguous()) {
@@ -428,7 +575,7 @@ private:
                 gradients.push_back(std::move(array));
             }
             gradient.become(std::move(fresh));
-            return number_of(loss);
+            return loss;
         });
         py::dict result;
         result["loss"] = report.loss;
@@ -439,6 +586,8 @@ private:
         result["perturbation_norm"] = report.perturbation_norm;
         result["distance"] = report.distance;
         result["cosine"] = report.cosine;
+        result["learning_rate"] = report.learning_rate;
+        result["rho"] = report.rho;
         result["evaluations"] = report.evaluations;
         return result;
     }
@@ -491,14 +640,11 @@ PYBIND11_MODULE(polder, module) {
     py::class_<Optimizer>(module, "Optimizer", "An optimizer; make() makes one.")
         .def("step", &Optimizer::step, py::arg("x"), py::arg("closure"),
              "One step of x: an array, or a nest of dicts, lists and tuples of arrays (numpy's or "
-             "torch's; "
-             "float32 or float64, contiguous, on the CPU), changed in place. closure() returns "
-             "(loss, "
-             "gradient) at what x holds, the gradient as x is built; or, with tensors, the loss "
-             "alone "
-             "after backward(). A closure with a parameter is given the Pass, which methods with "
-             "two "
-             "batches need. Returns what was measured, as a dict.")
+             "torch's; float32 or float64, contiguous, on the CPU), changed in place. closure() "
+             "returns (loss, gradient) at what x holds, the gradient as x is built; or, with "
+             "tensors, the loss alone after backward(). A closure with a parameter that has no "
+             "default is given the Pass, which methods with two batches need. Returns what was "
+             "measured, as a dict.")
         .def("state", &Optimizer::state, py::arg("x"),
              "The state as bytes, in the format of the C++ library's files of state.")
         .def("load_state", &Optimizer::load_state, py::arg("state"), py::arg("x"),

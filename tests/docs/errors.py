@@ -1,6 +1,6 @@
 """Compares docs/errors.md with the messages in the sources: python3 errors.py ROOT [--list]
 
-A message is the text of what throws or refuses, in include/ and in the folders app, serving and training of
+A message is the text of what throws or refuses, in include/, in python/ and in the folders app, serving and training of
 examples/recsys. Its parts that are known when it is compiled have to stand in one row of the page, with … between them; and each
 part of a row has to stand in a source. Ranges of hyper-parameters and lists of names have one row for all, so calls of
 refuse(name, value, range), refuse_name and refuse_value are left out. --list prints the messages.
@@ -50,7 +50,7 @@ def parts(message):
 
 
 def sources(root):
-    for folder in ("include", "examples/recsys/app", "examples/recsys/serving",
+    for folder in ("include", "python", "examples/recsys/app", "examples/recsys/serving",
                    "examples/recsys/training"):
         for file in sorted((root / folder).rglob("*.[hc]pp")):
             yield file, joined(file.read_text())
@@ -64,7 +64,7 @@ def main(root, listing):
         texts += [plain(each) for each in TEXT.findall(text)]
         for call in CALL.finditer(text):
             inside = arguments(text, call.end())
-            if call.group(1) == "refuse" and file.name != "torch.hpp":
+            if call.group(1) == "refuse" and file.name not in ("torch.hpp", "polder.cpp"):
                 continue
             message = "…".join(plain(each) for each in TEXT.findall(inside))
             asked = parts(message)
