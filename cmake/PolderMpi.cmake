@@ -19,12 +19,13 @@ endfunction()
 
 # polder_mpi_environment(<test>): after polder_test_environment. A rank that waits for ever is an error. Containers have one user,
 # root, and no right to read the memory of another process. Where there are fewer processors than ranks, one that waits has to make
-# room.
+# room, and it must not be bound to the same one as another.
 function(polder_mpi_environment name)
-    set_property(TEST "${name}" PROPERTY TIMEOUT 300)
+    set_property(TEST "${name}" PROPERTY TIMEOUT 600)
     set_property(TEST "${name}" APPEND PROPERTY ENVIRONMENT
         OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
         OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+        OMPI_MCA_hwloc_base_binding_policy=none
         OMPI_MCA_btl_vader_single_copy_mechanism=none
         OMP_NUM_THREADS=1)
 endfunction()

@@ -200,14 +200,12 @@ TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
     };
     check_equal(micro_batches(3, concurrent(silent)));
     check_equal(concurrent(micro_batches(3, silent)));
-    check_equal(micro_batches(
-        3,
-        [&](Vector const& at, Vector& gradient, Pass pass) {
-            const double loss = silent(at, gradient, pass);
-            for (double& g : gradient) g /= 3;
-            return loss / 3;
-        },
-        Reduction::sum));
+    auto third = [&](Vector const& at, Vector& gradient, Pass pass) {
+        const double loss = silent(at, gradient, pass);
+        for (double& g : gradient) g /= 3;
+        return loss / 3;
+    };
+    check_equal(micro_batches(3, third, Reduction::sum));
     CHECK_THROWS_WITH(micro_batches(0, silent),
                       "polder: micro_batches: count is 0, expected at least 1");
 }

@@ -433,6 +433,13 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         auto bsam = make("bsam");
         bsam.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
         CHECK_THAT(message_of([&] { bsam.step(y, own_share()); }), differ);
+        // As many coordinates, in blocks that are cut elsewhere: what a broadcast cannot make the same.
+        Blocks z{Vector(is_last ? 3 : 5), Vector(is_last ? 5 : 3)};
+        auto sam = make("sam");
+        auto broadcast = form;
+        broadcast.broadcast = true;
+        sam.settings().set_ranks(Mpi(MPI_COMM_WORLD, broadcast));
+        CHECK_THAT(message_of([&] { sam.step(z, own_share()); }), differ);
     }
 }
 

@@ -139,7 +139,7 @@ public:
         for (auto const& m : modalities_) {
             auto const f_b = gather(on[m.table], items);
             auto const t_b = linear(f_b, on[m.weight], on[m.bias]);
-            auto const t_target = target(on, "target_dropout_" + m.name, t_b, items, n_items_);
+            auto const t_target = target(on, m.target_dropout, t_b, items, n_items_);
             auto const inter = distance(t_b, i_target), intra = distance(t_b, t_target);
             total = total + static_cast<T>(values_.cl_weight) * (inter + intra);
             if (m.is_further) {

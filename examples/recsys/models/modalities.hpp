@@ -26,7 +26,7 @@ template <class T>
 struct Modality {
     Modality(std::string const& of, FeatureMatrix const& from)
         : name(of), table(of + "_embedding"), weight(of + "_trs.weight"), bias(of + "_trs.bias"),
-          features(from) {}
+          target_dropout("target_dropout_" + of), features(from) {}
 
     /// F_m starts from the features; the initial values of W_m are the model's.
     template <class Initial>
@@ -38,6 +38,7 @@ struct Modality {
     }
 
     std::string name, table, weight, bias;
+    std::string target_dropout;  // what the noise in T_m as a target is called
     Features<T> features;
     bool is_visual = false, is_further = false;
 };

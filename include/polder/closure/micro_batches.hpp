@@ -90,8 +90,9 @@ MicroBatches<std::decay_t<Closure>> micro_batches(int count, Closure&& closure,
 /// The same for Optimizer::step_in_place, whose closure, scalar(Pass), writes the gradient of the micro-batch to the model's
 /// `gradient`.
 template <class C, class Closure>
-auto micro_batches(int count, C& gradient, Closure&& closure,
-                   Reduction reduction = Reduction::mean) {
+requires std::invocable < std::decay_t<Closure>
+&, Pass > auto micro_batches(int count, C& gradient, Closure&& closure,
+                             Reduction reduction = Reduction::mean) {
     auto in_place = [closure = std::forward<Closure>(closure)](C const&, C&, Pass pass) mutable {
         return closure(pass);
     };

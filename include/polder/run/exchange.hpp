@@ -43,13 +43,13 @@ inline constexpr bool takes_ranks = requires(Engine& engine) {
 
 // Makes of what each rank starts from that of rank 0, or refuses what differs.
 POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> const> parts) {
-    std::size_t size = 0, own = 0;  // a checksum
+    std::size_t sizes = 0, own = 0;  // checksums
     for (auto const part : parts) {
-        size += part.size();
+        sizes = sizes * 31 + part.size();
         auto const* const text = reinterpret_cast<char const*>(part.data());
         own = own * 31 + std::hash<std::string_view>()({text, part.size()});
     }
-    ranks.meet(size, Fault::none, {}, 1);
+    ranks.meet(sizes, Fault::none, {}, 1);
     if (ranks.broadcasts) {
         for (auto const part : parts) ranks.broadcast(part);
         return;
