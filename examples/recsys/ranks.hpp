@@ -16,7 +16,8 @@ using Ranks = std::shared_ptr<polder::detail::Ranks>;
 inline void sum(Ranks const& ranks, std::span<double> values) {
     if (!ranks) return;
     ranks->begin();
-    ranks->meet(0, polder::detail::Fault::none, values, 1.0);
+    ranks->agree(0, polder::detail::Fault::none, {}, 1);
+    ranks->sum(values);
 }
 
 /// Whether something holds on any of the ranks. As above.

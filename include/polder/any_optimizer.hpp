@@ -35,6 +35,11 @@
 
 namespace polder {
 
+/// Whether an AnyOptimizer of parameters C makes steps in place alone. Specialise it as true before it is first used, and half as
+/// much is compiled; step() and perturbation() then throw std::logic_error.
+template <class C>
+inline constexpr bool steps_in_place_alone = false;
+
 /// Holds any optimizer of parameters C: the type does not say which method and which base optimizer it is. A copy has a state
 /// of its own. One that has been moved from can be assigned to, and refuses the rest.
 template <class C>
@@ -153,16 +158,22 @@ private:
     struct Of final : Held {
         explicit Of(Optimizer<Method, BaseOpt> o) : optimizer(std::move(o)) {}
         std::unique_ptr<Held> clone() const override { return std::make_unique<Of>(optimizer); }
-        StepReport step(C& x, Closure const& closure) override {
-            return optimizer.step(x, closure);
+        StepReport step([[maybe_unused]] C& x, [[maybe_unused]] Closure const& closure) override {
+            if constexpr (steps_in_place_alone<C>) {
+                POLDER_THROW std::logic_error("polder: this optimizer makes steps in place alone");
+            } else {
+                return optimizer.step(x, closure);
+            }
         }
         StepReport step_in_place(C& x, C& gradient, ModelClosure const& closure) override {
             return optimizer.step_in_place(x, gradient, closure);
         }
-        bool has_perturbation() const override { return optimizer.has_perturbation; }
+        static constexpr bool has_eps =
+            Optimizer<Method, BaseOpt>::has_perturbation && !steps_in_place_alone<C>;
+        bool has_perturbation() const override { return has_eps; }
         StepReport perturbation([[maybe_unused]] C& x, [[maybe_unused]] Closure const& closure,
                                 [[maybe_unused]] C& eps) override {
-            if constexpr (Optimizer<Method, BaseOpt>::has_perturbation) {
+            if constexpr (has_eps) {
                 return optimizer.perturbation(x, closure, eps);
             } else {
                 POLDER_THROW std::logic_error("polder: this method has no perturbation");

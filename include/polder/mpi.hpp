@@ -22,19 +22,14 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <stdexcept>
-#include <string>
 
 #include <mpi.h>
 
-#include <polder/closure/evaluation.hpp>
 #include <polder/closure/micro_batches.hpp>
-#include <polder/config.hpp>
 #include <polder/error.hpp>
 #include <polder/message.hpp>
 #include <polder/run/ranks.hpp>
@@ -68,11 +63,6 @@ struct MpiOptions {
     bool broadcast = false;
 };
 
-/// Another rank could not make the step. The message says which.
-struct RankError : std::runtime_error {
-    using std::runtime_error::runtime_error;
-};
-
 namespace detail {
 
 class MpiRanks final : public Ranks {
@@ -84,6 +74,9 @@ public:
         if (communicator == MPI_COMM_NULL) wrong_argument({"the communicator is MPI_COMM_NULL"});
         // So that no message of the user's is taken for one of these.
         MPI_Comm_dup(communicator, &all_);
+        MPI_Type_contiguous(sizeof(Meeting), MPI_BYTE, &meeting_);
+        MPI_Type_commit(&meeting_);
+        MPI_Op_create(join, 1, &join_);
         MPI_Comm_rank(all_, &rank);
         MPI_Comm_size(all_, &size);
         if (options.reduction == Reduction::mean) share = 1.0 / size;
@@ -94,19 +87,16 @@ public:
     ~MpiRanks() override {
         int ended = 0;
         MPI_Finalized(&ended);
-        if (ended == 0) MPI_Comm_free(&all_);
+        if (ended != 0) return;
+        MPI_Op_free(&join_);
+        MPI_Type_free(&meeting_);
+        MPI_Comm_free(&all_);
     }
 
-    Fault meet(std::uint64_t what, Fault own, std::span<double> losses, double factor) override {
-        fault = static_cast<Fault>(agree(static_cast<int>(own), what));
-        if (fault != Fault::none) return fault;
-        sum(losses);
-        for (double& loss : losses) loss *= factor;
-        return fault;
-    }
-    void failed() override {
-        agree(threw, 0);
-        heard = true;
+    Meeting meet(Meeting own) override {
+        MPI_Allreduce(MPI_IN_PLACE, &own, 1, meeting_, join_, all_);
+        bytes += sizeof own;
+        return own;
     }
     void sum(std::span<float> values) override { add_up(values, MPI_FLOAT); }
     void sum(std::span<double> values) override { add_up(values, MPI_DOUBLE); }
@@ -118,25 +108,11 @@ public:
     std::uint64_t bytes = 0;  // that this rank has given to reductions and broadcasts
 
 private:
-    static constexpr int threw = 255;  // above all faults
-
-    // The highest severity of all ranks; `faulty` becomes the lowest rank that has it. Throws where another rank has thrown, and
-    // where `what` is not the same on all ranks.
-    int agree(int severity, std::uint64_t what) {
-        constexpr std::int64_t ranks = std::int64_t{1} << 32;
-        auto const number = static_cast<std::int64_t>(what);
-        // The largest of ~number is ~ of the smallest.
-        std::array<std::int64_t, 3> of{severity * ranks + (ranks - 1 - rank), number, ~number};
-        MPI_Allreduce(MPI_IN_PLACE, of.data(), 3, MPI_INT64_T, MPI_MAX, all_);
-        bytes += sizeof of;
-        faulty = static_cast<int>(ranks - 1 - of[0] % ranks);
-        heard = severity != threw && (of[0] / ranks == threw || of[1] != ~of[2]);
-        if (heard)
-            POLDER_THROW RankError(
-                of[0] / ranks == threw
-                    ? "polder: rank " + std::to_string(faulty) + " has thrown an exception"
-                    : "polder: the ranks differ in their steps, blocks or evaluations");
-        return static_cast<int>(of[0] / ranks);
+    static void join(void* from, void* to, int* count, MPI_Datatype*) {
+        for (int k = 0; k < *count; ++k) {
+            auto& all = static_cast<Meeting*>(to)[k];
+            all = together(static_cast<Meeting const*>(from)[k], all);
+        }
     }
 
     template <class T>
@@ -157,6 +133,8 @@ private:
     }
 
     MPI_Comm all_ = MPI_COMM_NULL;
+    MPI_Datatype meeting_ = MPI_DATATYPE_NULL;
+    MPI_Op join_ = MPI_OP_NULL;
 };
 
 }  // namespace detail

@@ -141,6 +141,7 @@ TEST_CASE("a closure for each batch may be called at once", "[closure][threads]"
         return [batch](auto const& at, auto& gradient) { return whole(at, gradient, {batch}); };
     };
     CHECK(train(BSAMPlus{Adam{}}, concurrent(of(Batch::first), of(Batch::second))).first == x);
+    CHECK(train(BSAMPlus{Adam{}}, concurrent(whole, of(Batch::second))).first == x);
 }
 
 TEST_CASE("what one of two calls throws leaves everything as it was",
@@ -206,8 +207,49 @@ TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
         return loss / 3;
     };
     check_equal(micro_batches(3, third, Reduction::sum));
+    std::vector<int> numbers;
+    const auto quarter = [&](Vector const& at, Vector& gradient, Pass pass) {
+        numbers.push_back(pass.micro_batch);
+        return loss_of(at, gradient, pass, 3 * pass.micro_batch, 3 * pass.micro_batch + 3);
+    };
+    check_equal(micro_batches(2, micro_batches(2, quarter)));
+    numbers.resize(4);
+    CHECK(numbers == std::vector{0, 1, 2, 3});
+    const auto resizing = [&](Vector const& at, Vector& gradient, Pass pass) {
+        const double loss = whole(at, gradient, pass);
+        if (pass.micro_batch == 1) gradient.resize(3);
+        return loss;
+    };
+    CHECK_THROWS_WITH(train(SAM{SGD{}}, micro_batches(2, resizing)),
+                      "polder: micro_batches: the closure has resized the gradient");
     CHECK_THROWS_WITH(micro_batches(0, silent),
                       "polder: micro_batches: count is 0, expected at least 1");
+}
+
+TEST_CASE("samples are dealt to micro-batches in turn", "[closure]") {
+    const auto of_sample = [](Vector const& at, Vector& gradient, Pass pass) {
+        if (pass.sample >= 0) return loss_of(at, gradient, pass, pass.sample, pass.sample + 1);
+        return whole(at, gradient, pass);
+    };
+    // Part m of 3 has the samples m, m + 3, m + 6 and m + 9.
+    const auto part = [](Vector const& at, Vector& gradient, Pass pass) {
+        Vector sum(at.size());
+        double loss = 0;
+        for (int k = 0; k < 4; ++k) {
+            if (pass.sample >= 0 && pass.sample != k) continue;
+            const int sample = pass.micro_batch + 3 * k;
+            const double share = pass.sample >= 0 ? 1 : 0.25;
+            loss += share * loss_of(at, gradient, pass, sample, sample + 1);
+            for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += share * gradient[i];
+        }
+        gradient = sum;
+        return loss;
+    };
+    const FisherSAM optimizer{SGD{.learning_rate = 0.1}, {}, SampleFisher{.samples = 5}};
+    const auto [x, report] = train(optimizer, of_sample);
+    const auto [y, of_parts] = train(optimizer, micro_batches(3, part));
+    CHECK(of_parts.evaluations == report.evaluations);
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == Approx(x[i]).epsilon(1e-12));
 }
 
 TEST_CASE("a model that owns its parameters takes micro-batches, too", "[closure]") {

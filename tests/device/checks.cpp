@@ -10,6 +10,8 @@
 #include <cstring>
 #include <exception>
 #include <map>
+#include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -397,6 +399,26 @@ void closure_throws() {
     }
 }
 
+struct OneRank final : detail::Ranks {
+    detail::Meeting meet(detail::Meeting own) override { return own; }
+    void sum(std::span<float>) override {}
+    void sum(std::span<double>) override {}
+    void broadcast(std::span<std::byte>) override {}
+};
+
+void ranks() {
+    SAM optimizer{SGD{}};
+    optimizer.set_ranks(std::make_shared<OneRank>());
+    DeviceVector<double> x(5);
+    std::string message;
+    try {
+        optimizer.step(x, HostValley{});
+    } catch (std::invalid_argument const& error) {
+        message = error.what();
+    }
+    require(message == "polder: ranks take parameters in the host's memory alone", message);
+}
+
 void losses_on_the_device() {
     SAM optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
     DeviceVector<double> x(3000);
@@ -566,6 +588,7 @@ constexpr Check checks[] = {{"methods_in_double", methods_in_double},
                             {"state", state},
                             {"non_finite", non_finite},
                             {"closure_throws", closure_throws},
+                            {"ranks", ranks},
                             {"losses_on_the_device", losses_on_the_device},
                             {"passes", passes},
 #if defined(__CUDACC__)

@@ -37,9 +37,8 @@ public:
         if (is_quiet_ || now - last_ < interval()) return;
         last_ = now;
         auto const& s = trainer.state();
-        auto const n = static_cast<double>(s.batch);
         show(fmt::format("{}epoch {}  batch {}/{}  loss {:.5f}{}  {:.1f} s  at most {} left",
-                         label_, s.epoch, s.batch, trainer.n_batches(), s.loss_sum / n,
+                         label_, s.epoch, s.batch, trainer.n_batches(), s.loss.value(),
                          sharpness(s.sharpness.value()), s.seconds, duration(time_left(trainer))));
     }
 

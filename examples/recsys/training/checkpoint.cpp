@@ -96,7 +96,8 @@ Json json_of_state(TrainingState const& state) {
                           {"metrics", record.metrics ? json_of_result(*record.metrics) : Json()}});
     return {{"epoch", state.epoch},
             {"batch", state.batch},
-            {"loss_sum", json_number(state.loss_sum)},
+            {"loss_sum", json_number(state.loss.sum)},
+            {"loss_batches", state.loss.steps},
             {"sharpness_sum", json_number(state.sharpness.sum)},
             {"sharpness_batches", state.sharpness.steps},
             {"cosine_sum", json_number(state.cosine.sum)},
@@ -117,11 +118,12 @@ TrainingState state_of_json(Json const& json) {
     TrainingState state;
     state.epoch = json.at("epoch").get<int>();
     state.batch = json.at("batch").get<std::size_t>();
-    state.loss_sum = number_of_json(json.at("loss_sum"));
     auto const read_mean = [&](std::string const& name) {
         return StepMean{number_of_json(json.at(name + "_sum")),
                         json.at(name + "_batches").get<std::size_t>()};
     };
+    // Files of before it was counted: every batch had a loss.
+    state.loss = {number_of_json(json.at("loss_sum")), json.value("loss_batches", state.batch)};
     state.sharpness = read_mean("sharpness");
     if (json.contains("cosine_sum")) {  // files of before the measurement have none
         state.cosine = read_mean("cosine");

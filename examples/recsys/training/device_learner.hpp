@@ -24,7 +24,7 @@ namespace detail {
 struct LossesThere {
     double clean = 0, perturbed = 0;
     double loss = 0, sharpness = 0;
-    unsigned long long sharpness_steps = 0;
+    unsigned long long loss_steps = 0, sharpness_steps = 0;
     bool has_clean = false, has_perturbed = false;  // in this step
 };
 
@@ -49,7 +49,10 @@ struct EndStep {
     template <class Team>
     POLDER_HOST_DEVICE void operator()(Team& team) const {
         team.once([&] {
-            if (losses->has_clean) losses->loss += losses->clean;
+            if (losses->has_clean || losses->has_perturbed) {
+                losses->loss += losses->has_clean ? losses->clean : losses->perturbed;
+                ++losses->loss_steps;
+            }
             if (losses->has_clean && losses->has_perturbed) {
                 losses->sharpness += losses->perturbed - losses->clean;
                 ++losses->sharpness_steps;
@@ -107,8 +110,9 @@ public:
         Report const last = report_.read();  // throws for what was not finite
         detail::LossesThere const sums = losses_.to_host()[0];
         forget_losses();
-        return {sums.loss, sums.sharpness, static_cast<std::size_t>(sums.sharpness_steps),
-                last.cosine, last.distance};
+        return {sums.loss,      static_cast<std::size_t>(sums.loss_steps),
+                sums.sharpness, static_cast<std::size_t>(sums.sharpness_steps),
+                last.cosine,    last.distance};
     }
 
     void fetch(ParameterArena<float>& parameters) override { parameters.copy_values(*x_); }

@@ -24,7 +24,8 @@ namespace polder::recsys {
 
 /// What the reports of steps did not say.
 struct StepSums {
-    double loss = 0;       ///< L_B1 before each step, summed up over the steps
+    double loss = 0;  ///< summed up over the steps, see EpochRecord
+    std::size_t loss_steps = 0;
     double sharpness = 0;  ///< L_B1(x + eps) - L_B1(x), summed up over the steps with an eps
     std::size_t sharpness_steps = 0;
     /// Of the last step alone: the cosine between v and g, and d; or not-a-number.

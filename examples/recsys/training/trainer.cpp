@@ -104,7 +104,7 @@ Ending Trainer::run(TrainingObserver& observer) {
             // Some samples are those of other ranks.
             if (options_.ranks)
                 state_.gradients = gradients + static_cast<std::size_t>(report.evaluations);
-            if (!std::isnan(report.loss)) state_.loss_sum += report.loss;
+            state_.loss.add(std::isnan(report.loss) ? report.perturbed_loss : report.loss);
             state_.sharpness.add(report.sharpness());
             note_ascent(report.cosine, report.distance);
             state_.seconds += now() - start;
@@ -192,7 +192,7 @@ bool Trainer::take_losses() {
     auto const start = now();
     try {
         auto const sums = learner_.take_losses();
-        state_.loss_sum += sums.loss;
+        state_.loss.add(sums.loss, sums.loss_steps);
         state_.sharpness.add(sums.sharpness, sums.sharpness_steps);
         note_ascent(sums.cosine, sums.distance);
     } catch (NonFiniteError const& error) {
@@ -204,10 +204,9 @@ bool Trainer::take_losses() {
 }
 
 void Trainer::finish_epoch() {
-    auto const n = static_cast<double>(sampler_.n_batches());
     EpochRecord record;
     record.epoch = state_.epoch;
-    record.loss = state_.loss_sum / n;
+    record.loss = state_.loss.value();
     record.sharpness = state_.sharpness.value();
     record.cosine = state_.cosine.value();
     record.distance = state_.distance.value();
@@ -223,8 +222,8 @@ void Trainer::finish_epoch() {
     state_.epochs.push_back(std::move(record));
     ++state_.epoch;
     state_.batch = state_.gradients = 0;
-    state_.loss_sum = state_.seconds = 0;
-    state_.sharpness = state_.cosine = state_.distance = {};
+    state_.seconds = 0;
+    state_.loss = state_.sharpness = state_.cosine = state_.distance = {};
 }
 
 void Trainer::evaluate_best_on_all() {

@@ -62,8 +62,9 @@ struct TrainingOptions {
 
 /// What one epoch gave.
 struct EpochRecord {
-    int epoch = 0;         ///< from 0
-    double loss = 0;       ///< mean over the batches of L_B1, before each step
+    int epoch = 0;  ///< from 0
+    /// Mean over the batches of L_B1 before each step, or of L_B1(x + eps) where the method does not compute it.
+    double loss = 0;
     double sharpness = 0;  ///< mean of L_B1(x + eps) - L_B1(x) over the batches with an eps; or NaN
     /// Means over the batches that were measured, NaN where none was: of the cosine between v = g - d e and g, which
     /// is 1 for methods that ascend along g, and of the distance d. On the host these are the batches with an eps; on
@@ -97,17 +98,18 @@ struct StepMean {
 /// Everything that the loop carries from batch to batch, besides parameters and optimizer state.
 /// Random draws are functions of (seed, epoch, batch), so these numbers are the random state too.
 struct TrainingState {
-    int epoch = 0;                         ///< of the next batch
-    std::size_t batch = 0;                 ///< the next batch
-    double loss_sum = 0, seconds = 0;      ///< over this epoch's batches so far
-    StepMean sharpness, cosine, distance;  ///< of this epoch's batches so far, see EpochRecord
-    std::size_t gradients = 0;             ///< of this epoch's batches so far, see EpochRecord
-    int n_downhill = 0;                    ///< measured batches in a row with a cosine below 0
-    std::vector<EpochRecord> epochs;       ///< finished epochs
-    int best_epoch = -1;                   ///< the result so far; -1: none yet
-    double best_value = -1;  ///< of the valid metric there, rounded; NaN: not measured
-    int n_without_gain = 0;  ///< evaluations since the best
-    FullSort::Result best;   ///< metrics of the best epoch; of eval_users until training has ended
+    int epoch = 0;          ///< of the next batch
+    std::size_t batch = 0;  ///< the next batch
+    double seconds = 0;     ///< over this epoch's batches so far
+    StepMean loss, sharpness, cosine,
+        distance;                     ///< of this epoch's batches so far, see EpochRecord
+    std::size_t gradients = 0;        ///< of this epoch's batches so far, see EpochRecord
+    int n_downhill = 0;               ///< measured batches in a row with a cosine below 0
+    std::vector<EpochRecord> epochs;  ///< finished epochs
+    int best_epoch = -1;              ///< the result so far; -1: none yet
+    double best_value = -1;           ///< of the valid metric there, rounded; NaN: not measured
+    int n_without_gain = 0;           ///< evaluations since the best
+    FullSort::Result best;  ///< metrics of the best epoch; of eval_users until training has ended
 };
 
 /// Why training ended.

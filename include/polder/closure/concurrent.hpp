@@ -47,12 +47,21 @@ Concurrent<std::decay_t<Closure>> concurrent(Closure&& closure) {
     return {std::forward<Closure>(closure)};
 }
 
-/// The same, with a closure for each batch: scalar(P const& at, P& gradient). `first` is called for B1, `second` for B2.
+/// The same, with a closure for each batch: scalar(P const& at, P& gradient), or scalar(P const& at, P& gradient, Pass). `first`
+/// is called for B1, `second` for B2.
 template <class First, class Second>
 auto concurrent(First&& first, Second&& second) {
-    return concurrent([first = std::forward<First>(first), second = std::forward<Second>(second)](
-                          auto const& at, auto& gradient, Pass pass) mutable {
-        return pass.batch == Batch::first ? first(at, gradient) : second(at, gradient);
+    return concurrent([first = std::forward<First>(first),
+                       second = std::forward<Second>(second)]<class P>(P const& at, P& gradient,
+                                                                       Pass pass) mutable {
+        auto const call = [&]<class F>(F& f) {
+            if constexpr (std::invocable<F&, P const&, P&, Pass>) {
+                return f(at, gradient, pass);
+            } else {
+                return f(at, gradient);
+            }
+        };
+        return pass.batch == Batch::first ? call(first) : call(second);
     });
 }
 

@@ -17,6 +17,14 @@
 
 namespace polder {
 
+namespace detail {
+
+template <class F>
+concept closure_of_passes = std::invocable < std::decay_t<F>
+&, Pass > ;
+
+}  // namespace detail
+
 /// How the losses and gradients of micro-batches are put together.
 enum class Reduction {
     mean,  ///< for a loss that is a mean over samples, and micro-batches of the same size
@@ -42,16 +50,26 @@ public:
         static_assert(std::is_same_v<memory_space_t<P>, HostMemory>,
                       "polder: micro_batches adds gradients on the processor; on a device let the "
                       "closure add them");
+        // Of parts of a part: this one is cut into the parts `begin` to begin + count - 1.
+        int const begin = pass.micro_batch * count_;
+        if (pass.sample >= 0) {  // samples are dealt to the parts in turn
+            pass.micro_batch = begin + pass.sample % count_;
+            pass.sample /= count_;
+            return static_cast<double>(closure_(at, gradient, pass));
+        }
         // By batch, since both batches may be under way at once.
         auto& sums = sums_[static_cast<std::size_t>(pass.batch)];
-        sums.clear();
         double loss = 0;
-        for (; pass.micro_batch < count_; ++pass.micro_batch) {
+        for (int part = 0; part < count_; ++part) {
+            pass.micro_batch = begin + part;
             loss += static_cast<double>(closure_(at, gradient, pass));
-            std::size_t k = 0;
-            for_each_block(gradient, [&](auto const* data, std::size_t size) {
-                if (sums.size() < k + size) sums.resize(k + size);
-                for (std::size_t i = 0; i < size; ++i) sums[k++] += static_cast<double>(data[i]);
+            std::size_t size = 0, k = 0;
+            for_each_block(gradient, [&](auto const*, std::size_t n) { size += n; });
+            if (part == 0) sums.assign(size, 0.0);
+            if (size != sums.size())
+                detail::wrong_call("micro_batches: the closure has resized the gradient");
+            for_each_block(gradient, [&](auto const* data, std::size_t n) {
+                for (std::size_t i = 0; i < n; ++i) sums[k++] += static_cast<double>(data[i]);
             });
         }
         double const share = reduction_ == Reduction::mean ? 1.0 / count_ : 1.0;
@@ -72,8 +90,9 @@ private:
 /// A closure that calls `closure`, scalar(P const& at, P& gradient, Pass), for the micro-batches 0 to count - 1 of a batch
 /// (Pass::micro_batch), and returns the mean (or the sum) of their losses and gradients. So a step equals one of the whole
 /// batch to rounding. A model that draws dropout masks uses the same in all passes with the same Pass::batch and
-/// Pass::micro_batch. Make the closure once, before the loop over steps: it keeps the
-/// sum of the gradients, in double, for each batch of a step.
+/// Pass::micro_batch. Make the closure once, before the loop over steps: it keeps the sum of the gradients, in double, for each
+/// batch of a step. Sample k of the batch (methods that ask for single samples) is sample k / count of part k mod count.
+/// micro_batches of micro_batches cuts each part again: m of n is m n parts.
 ///
 ///     auto closure = polder::micro_batches(4, [&](auto const& at, auto& gradient, polder::Pass pass) {
 ///         return model.loss(at, gradient, batch.part(pass.micro_batch));
@@ -89,10 +108,9 @@ MicroBatches<std::decay_t<Closure>> micro_batches(int count, Closure&& closure,
 
 /// The same for Optimizer::step_in_place, whose closure, scalar(Pass), writes the gradient of the micro-batch to the model's
 /// `gradient`.
-template <class C, class Closure>
-requires std::invocable < std::decay_t<Closure>
-&, Pass > auto micro_batches(int count, C& gradient, Closure&& closure,
-                             Reduction reduction = Reduction::mean) {
+template <class C, detail::closure_of_passes Closure>
+auto micro_batches(int count, C& gradient, Closure&& closure,
+                   Reduction reduction = Reduction::mean) {
     auto in_place = [closure = std::forward<Closure>(closure)](C const&, C&, Pass pass) mutable {
         return closure(pass);
     };

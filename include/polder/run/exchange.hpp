@@ -43,23 +43,20 @@ inline constexpr bool takes_ranks = requires(Engine& engine) {
 
 // Makes of what each rank starts from that of rank 0, or refuses what differs.
 POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> const> parts) {
-    std::size_t sizes = 0, own = 0;  // checksums
+    std::size_t sizes = 0, values = 0;  // checksums
     for (auto const part : parts) {
         sizes = sizes * 31 + part.size();
         auto const* const text = reinterpret_cast<char const*>(part.data());
-        own = own * 31 + std::hash<std::string_view>()({text, part.size()});
+        values = values * 31 + std::hash<std::string_view>()({text, part.size()});
     }
-    ranks.meet(sizes, Fault::none, {}, 1);
+    ranks.agree(sizes, Fault::none, {}, 1);
     if (ranks.broadcasts) {
         for (auto const part : parts) ranks.broadcast(part);
         return;
     }
-    auto first = own;
-    ranks.broadcast(bytes_of(first));
-    bool const is_other = own != first;
-    if (ranks.meet(0, is_other ? Fault::parameters : Fault::none, {}, 1) == Fault::none) return;
-    wrong_argument({"the parameters or the state of the optimizer on rank ",
-                    std::to_string(ranks.faulty),
+    int const other = ranks.meet({.what = values, .rank = ranks.rank}).other;
+    if (other == Meeting::nobody) return;
+    wrong_argument({"the parameters or the state of the optimizer on rank ", std::to_string(other),
                     " differ from those on rank 0 at the first step; let all ranks begin with the "
                     "same, or set MpiOptions::broadcast"});
 }
@@ -121,7 +118,7 @@ public:
             engine_.check(asked.gradient, gradient_fault(asked.what));
             double const factor = asked.what == Evaluation::sample ? 1 : ranks_->share;
             if (meet(static_cast<int>(asked.what), {&loss, 1}, factor))
-                add_up({{asked.gradient}}, factor);
+                add_up({{asked.gradient, {}, {}}}, factor);
         }
         return loss;
     }
@@ -139,7 +136,7 @@ public:
         combine(b.bypass.of, b.bypass.by, 1, all);
         if (ending.descents == 0 && !ranks_->keep_own) {
             for (std::size_t k = 0; k < ending.array_count; ++k)
-                all.push_back({ending.arrays[k].next});
+                all.push_back({ending.arrays[k].next, {}, {}});
             for (std::size_t k = 0; k < ending.mask_count; ++k)
                 ranks_->broadcast(std::as_writable_bytes(engine_.values(ending.masks[k].next)));
         }
@@ -158,8 +155,9 @@ private:
     // Whether no rank has a fault.
     bool meet(int what, std::span<double> losses, double factor) {
         std::uint64_t const number = engine_.data->steps * 16 + static_cast<std::uint64_t>(what);
-        auto const fault = ranks_->meet(number * 0x9e3779b97f4a7c15u + engine_.layout().live_size(),
-                                        engine_.fault(), losses, factor);
+        auto const fault =
+            ranks_->agree(number * 0x9e3779b97f4a7c15u + engine_.layout().live_size(),
+                          engine_.fault(), losses, factor);
         engine_.fail(fault);
         return fault == Fault::none;
     }
@@ -168,8 +166,8 @@ private:
     // it lies in the message.
     struct Shared {
         ArrayId array;
-        std::vector<ArrayId> of{};
-        std::vector<Coefficient> by{};
+        std::vector<ArrayId> of;
+        std::vector<Coefficient> by;
     };
     void combine(std::span<Gradient> of, std::span<Coefficient> by, int k,
                  std::vector<Shared>& all) {
@@ -182,7 +180,7 @@ private:
     }
     template <class A>
     void add_up_written(A const& a) {
-        if constexpr (requires { a.array; }) add_up({{a.array}}, ranks_->share);
+        if constexpr (requires { a.array; }) add_up({{a.array, {}, {}}}, ranks_->share);
     }
 
     // The sums over the ranks times `factor`, all in one message, without frozen blocks.

@@ -1,15 +1,50 @@
 /// What a run asks of the other processes that train the same model. polder/mpi.hpp has it by MPI.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <polder/closure/evaluation.hpp>
+#include <polder/config.hpp>
 
-namespace polder::detail {
+namespace polder {
+
+/// Another rank could not make the step. The message says which.
+struct RankError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+namespace detail {
+
+// What ranks tell each other before they go on.
+struct Meeting {
+    static constexpr int threw = 255;  // a severity above all faults
+    static constexpr int nobody = std::numeric_limits<int>::max();
+
+    std::uint64_t what = 0;          // has to be the same on all ranks
+    std::array<double, 4> losses{};  // their sums
+    int rank = 0;                    // the lowest of those that have met
+    int other = nobody;              // the lowest whose `what` is not that of `rank`
+    int severity = 0;                // the highest: a fault, or threw
+    int faulty = nobody;             // the lowest that has it
+};
+inline Meeting together(Meeting const& a, Meeting const& b) {
+    if (b.rank < a.rank) return together(b, a);
+    auto all = a.severity < b.severity ? b : a;
+    if (a.severity == b.severity) all.faulty = std::min(a.faulty, b.faulty);
+    all.what = a.what;
+    all.rank = a.rank;
+    all.other = std::min(a.other, a.what == b.what ? b.other : b.rank);
+    for (std::size_t k = 0; k < all.losses.size(); ++k) all.losses[k] = a.losses[k] + b.losses[k];
+    return all;
+}
 
 // Every rank makes the same calls in the same order, also where something is wrong on one of them.
 class Ranks {
@@ -19,16 +54,38 @@ public:
     Ranks& operator=(Ranks const&) = delete;
     virtual ~Ranks() = default;
 
-    // The fault of any rank; if there is none, the losses become their sums over the ranks times `factor`. what: a number that is
-    // the same on all ranks. Throws where another rank has failed.
-    virtual Fault meet(std::uint64_t what, Fault own, std::span<double> losses, double factor) = 0;
-    // Tells the others that an exception ends the step on this rank.
-    virtual void failed() = 0;
+    virtual Meeting meet(Meeting own) = 0;  // that of all ranks together
     // Each value becomes its sum over the ranks.
     virtual void sum(std::span<float> values) = 0;
     virtual void sum(std::span<double> values) = 0;
     virtual void broadcast(std::span<std::byte> values) = 0;  // of rank 0
 
+    // The fault of any rank; if there is none, the losses (at most 4) become their sums over the ranks times `factor`. Throws
+    // where another rank has thrown, or says another number.
+    POLDER_COLD Fault agree(std::uint64_t what, Fault own, std::span<double> losses,
+                            double factor) {
+        Meeting mine{.what = what, .rank = rank, .severity = static_cast<int>(own), .faulty = rank};
+        std::copy(losses.begin(), losses.end(), mine.losses.begin());
+        auto const all = meet(mine);
+        bool const threw = all.severity == Meeting::threw;
+        heard = threw || all.other != Meeting::nobody;
+        if (heard) {
+            POLDER_THROW RankError(
+                "polder: rank " + std::to_string(threw ? all.faulty : all.other) +
+                (threw ? " has thrown an exception"
+                       : " differs from rank 0 in its steps, blocks or evaluations"));
+        }
+        fault = static_cast<Fault>(all.severity);
+        faulty = all.faulty;
+        if (fault == Fault::none)
+            for (std::size_t k = 0; k < losses.size(); ++k) losses[k] = all.losses[k] * factor;
+        return fault;
+    }
+    // Tells the others that an exception ends the step on this rank.
+    void failed() {
+        meet({.rank = rank, .severity = Meeting::threw, .faulty = rank});
+        heard = true;
+    }
     // At the begin of each step.
     void begin() {
         fault = Fault::none;
@@ -57,4 +114,6 @@ struct RanksGuard {
     }
 };
 
-}  // namespace polder::detail
+}  // namespace detail
+
+}  // namespace polder
