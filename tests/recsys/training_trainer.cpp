@@ -327,6 +327,19 @@ TEST_CASE("evaluation happens every eval_step epochs", "[trainer]") {
     CHECK(trainer.state().epochs[3].metrics.has_value());
 }
 
+TEST_CASE("an epoch's loss is the mean over its batches, also where a method computes none at x",
+          "[trainer]") {
+    auto const data = Scripted::data();
+    auto const method = std::string(GENERATE("none", "sam", "sampa", "momentum_sam", "mg"));
+    CAPTURE(method);
+    ScriptedLearner scripted({1, 1, 1}, {method, "adam", {}});
+    auto o = options(3);
+    o.batch_size = 1;  // two batches in an epoch
+    Trainer trainer(data, scripted.learner, o);
+    trainer.run();
+    for (auto const& epoch : trainer.state().epochs) CHECK(epoch.loss == 1);
+}
+
 TEST_CASE("with eval_users evaluations rank some users, and the result is over all of them",
           "[trainer]") {
     auto const data = tiny();

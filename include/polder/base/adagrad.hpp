@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string_view>
 
+#include <polder/base/penalised.hpp>
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/pack.hpp>
@@ -46,11 +47,11 @@ struct Adagrad {
     template <class T>
     struct Rule {
         static constexpr bool takes_packs = true;
-        T rate, weight_decay, sign, eps;
+        detail::Penalised<T> penalised;
+        T rate, eps;
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
+        POLDER_INLINE V operator()(V x, V h, std::array<V, 1>& state) const {
             auto& [s] = state;
-            V const h = sign * u + weight_decay * x;
             s = s + h * h;
             return x - rate * (h / (square_root(s) + eps));
         }
@@ -58,7 +59,7 @@ struct Adagrad {
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
         double const rate = learning_rate / (1 + (k - 1) * learning_rate_decay);
-        return {T(rate), T(weight_decay), T(maximize ? -1 : 1), T(eps)};
+        return {{T(weight_decay), T(maximize ? -1 : 1)}, T(rate), T(eps)};
     }
 };
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include <polder/base/penalised.hpp>
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/pack.hpp>
@@ -49,15 +50,14 @@ struct Adam {
     template <class T>
     struct Rule {
         static constexpr bool takes_packs = true;
-        T weight_decay, sign, beta1, gain1, beta2, gain2, rate, root_scale, eps;
+        detail::Penalised<T> penalised;
+        T beta1, gain1, beta2, gain2, rate, root_scale, eps;
 
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, 2>& state) const {
-            return plain()(x, decayed(x, u), state);
-        }
-        template <class V>
-        POLDER_INLINE V decayed(V x, V u) const {
-            return sign * u + weight_decay * x;
+        POLDER_INLINE V operator()(V x, V h, std::array<V, 2>& state) const {
+            auto& [m, v] = state;
+            advance(h, m, v);
+            return move(x, m, v);
         }
         template <class V>
         POLDER_INLINE void advance(V h, V& m, V& v) const {
@@ -68,18 +68,18 @@ struct Adam {
         POLDER_INLINE V move(V x, V m, V v) const {
             return x - rate * m / (square_root(v) * root_scale + eps);
         }
-
-        /// The rule without weight decay, descending: h = u.
-        struct Plain;
-        bool is_plain() const { return weight_decay == 0 && sign == 1; }
-        POLDER_INLINE Plain plain() const { return {*this}; }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
         double const rate = learning_rate / (1 - std::pow(beta1, k));
         double const root_scale = 1 / std::sqrt(1 - std::pow(beta2, k));
-        return {T(weight_decay), T(maximize ? -1 : 1), T(beta1), T(1 - beta1),
-                T(beta2),        T(1 - beta2),         T(rate),  T(root_scale),
+        return {{T(weight_decay), T(maximize ? -1 : 1)},
+                T(beta1),
+                T(1 - beta1),
+                T(beta2),
+                T(1 - beta2),
+                T(rate),
+                T(root_scale),
                 T(eps)};
     }
 
@@ -89,18 +89,6 @@ struct Adam {
     POLDER_HOST_DEVICE decltype(auto) with_form(F const& f) const;
 };
 
-template <class T>
-struct Adam::Rule<T>::Plain {
-    static constexpr bool takes_packs = true;
-    Rule of;
-    template <class V>
-    POLDER_INLINE V operator()(V x, V h, std::array<V, 2>& state) const {
-        auto& [m, v] = state;
-        of.advance(h, m, v);
-        return of.move(x, m, v);
-    }
-};
-
 /// With amsgrad.
 struct Adam::Amsgrad : Adam {
     static constexpr std::array<std::string_view, 3> state_names{"exp_avg", "exp_avg_sq",
@@ -108,18 +96,20 @@ struct Adam::Amsgrad : Adam {
     template <class T>
     struct Rule {
         static constexpr bool takes_packs = true;
+        detail::Penalised<T> penalised;
         Adam::Rule<T> adam;
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, 3>& state) const {
+        POLDER_INLINE V operator()(V x, V h, std::array<V, 3>& state) const {
             auto& [m, v, w] = state;
-            adam.advance(adam.decayed(x, u), m, v);
+            adam.advance(h, m, v);
             w = w < v ? v : w;
             return adam.move(x, m, w);
         }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
-        return {Adam::rule<T>(k)};
+        auto const adam = Adam::rule<T>(k);
+        return {adam.penalised, adam};
     }
 };
 

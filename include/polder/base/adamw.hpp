@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <polder/base/adam.hpp>
+#include <polder/base/penalised.hpp>
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 
@@ -54,27 +55,13 @@ struct AdamW::Form : AdamW {
     template <class T>
     struct Rule {
         static constexpr bool takes_packs = true;
+        detail::Penalised<T> penalised;
         typename OfAdam::template Rule<T> adam;
         T decay;
         template <class V, std::size_t n>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, n>& state) const {
-            return adam(decay * x, u, state);
+        POLDER_INLINE V operator()(V x, V h, std::array<V, n>& state) const {
+            return adam(decay * x, h, state);
         }
-
-        /// The rule where Adam's part is plain (base/adam.hpp).
-        template <class OfPlain>
-        struct Plain {
-            static constexpr bool takes_packs = true;
-            OfPlain adam;
-            T decay;
-            template <class V, std::size_t n>
-            POLDER_INLINE V operator()(V x, V h, std::array<V, n>& state) const {
-                return adam(decay * x, h, state);
-            }
-        };
-        bool is_plain() const { return adam.is_plain(); }
-        auto plain() const requires requires { adam.plain(); }
-        { return Plain<decltype(adam.plain())>{adam.plain(), decay}; }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
@@ -84,7 +71,8 @@ struct AdamW::Form : AdamW {
         adam.beta2 = beta2;
         adam.eps = eps;
         adam.maximize = maximize;
-        return {adam.template rule<T>(k), T(1 - learning_rate * weight_decay)};
+        auto const rule = adam.template rule<T>(k);
+        return {rule.penalised, rule, T(1 - learning_rate * weight_decay)};
     }
 };
 

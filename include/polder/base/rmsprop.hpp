@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include <polder/base/penalised.hpp>
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 #include <polder/pack.hpp>
@@ -66,11 +67,11 @@ struct RMSprop::Form : RMSprop {
     template <class T>
     struct Rule {
         static constexpr bool takes_packs = true;
-        T rate, weight_decay, sign, alpha, gain, eps, momentum;
+        detail::Penalised<T> penalised;
+        T rate, alpha, gain, eps, momentum;
 
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, states>& state) const {
-            V const h = sign * u + weight_decay * x;
+        POLDER_INLINE V operator()(V x, V h, std::array<V, states>& state) const {
             V& v = state[0];
             v = alpha * v + gain * (h * h);
             V r;
@@ -93,8 +94,12 @@ struct RMSprop::Form : RMSprop {
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double) const {
-        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(alpha),
-                T(1 - alpha),     T(eps),          T(momentum)};
+        return {{T(weight_decay), T(maximize ? -1 : 1)},
+                T(learning_rate),
+                T(alpha),
+                T(1 - alpha),
+                T(eps),
+                T(momentum)};
     }
 };
 

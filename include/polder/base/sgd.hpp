@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include <polder/base/penalised.hpp>
 #include <polder/config.hpp>
 #include <polder/hyper_parameter.hpp>
 
@@ -46,16 +47,16 @@ struct SGD {
     static constexpr std::array<std::string_view, 0> state_names{};
     template <class T>
     struct Rule {
-        T learning_rate, weight_decay, sign;
+        detail::Penalised<T> penalised;
+        T learning_rate;
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, 0>&) const {
-            V const h = sign * u + weight_decay * x;
+        POLDER_INLINE V operator()(V x, V h, std::array<V, 0>&) const {
             return x - learning_rate * h;
         }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double) const {
-        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1)};
+        return {{T(weight_decay), T(maximize ? -1 : 1)}, T(learning_rate)};
     }
 
     struct HeavyBall;
@@ -71,11 +72,11 @@ struct SGD::HeavyBall : SGD {
     static constexpr int first_moment = 0;
     template <class T>
     struct Rule {
-        T learning_rate, weight_decay, sign, momentum, gain;
+        detail::Penalised<T> penalised;
+        T learning_rate, momentum, gain;
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
+        POLDER_INLINE V operator()(V x, V h, std::array<V, 1>& state) const {
             auto& [b] = state;
-            V const h = sign * u + weight_decay * x;
             b = momentum * b + gain * h;
             return x - learning_rate * b;
         }
@@ -83,7 +84,9 @@ struct SGD::HeavyBall : SGD {
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double k) const {
         // PyTorch does not dampen the first step.
-        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(momentum),
+        return {{T(weight_decay), T(maximize ? -1 : 1)},
+                T(learning_rate),
+                T(momentum),
                 T(k == 1 ? 1 : 1 - dampening)};
     }
 };
@@ -94,18 +97,18 @@ struct SGD::Nesterov : SGD {
     static constexpr int first_moment = 0;
     template <class T>
     struct Rule {
-        T learning_rate, weight_decay, sign, momentum;
+        detail::Penalised<T> penalised;
+        T learning_rate, momentum;
         template <class V>
-        POLDER_INLINE V operator()(V x, V u, std::array<V, 1>& state) const {
+        POLDER_INLINE V operator()(V x, V h, std::array<V, 1>& state) const {
             auto& [b] = state;
-            V const h = sign * u + weight_decay * x;
             b = momentum * b + h;
             return x - learning_rate * (h + momentum * b);
         }
     };
     template <class T>
     POLDER_HOST_DEVICE Rule<T> rule(double) const {
-        return {T(learning_rate), T(weight_decay), T(maximize ? -1 : 1), T(momentum)};
+        return {{T(weight_decay), T(maximize ? -1 : 1)}, T(learning_rate), T(momentum)};
     }
 };
 

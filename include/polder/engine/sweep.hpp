@@ -75,7 +75,7 @@ POLDER_LOOP bool sweep_parameters(bool restores, std::size_t length, F const& f,
             columns...);
     };
     if constexpr (requires { f.plain(); }) {
-        if (restores && f.is_plain())
+        if (f.is_plain())
             along(f.plain());
         else
             along(f);
