@@ -36,7 +36,7 @@ struct AlongAverage {
         ArrayId const e = run.next(state.e);
         auto const found =
             run.reduce(Pass<Perturb>{perturb, theta}, g, state.e.now, Written{e}, reads);
-        run.note(detail::Note::gradient_norm, found[1]);
+        run.found_norm(g, found[1]);
         run.note(detail::Note::perturbation_norm, found[2]);
         run.note(detail::Note::cosine, found[3]);
         Direction<1> along{(1 * e).u, found[0]};

@@ -55,7 +55,7 @@ struct DistanceTo {
         }();
         using V = typename Pass::Found;
         run.note(detail::Note::distance, found[V::distance]);
-        run.note(detail::Note::gradient_norm, found[V::gradient_norm]);
+        run.found_norm(g, found[V::gradient_norm]);
         run.note(detail::Note::perturbation_norm, found[V::length]);
         run.note(detail::Note::cosine, found[V::cosine]);
 

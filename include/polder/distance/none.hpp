@@ -84,13 +84,13 @@ private:
         if constexpr (detail::is_per_block<Perturb>) {
             auto const found = run.reduce_blocks(pass, g, reads);
             along.norm = found[0];
-            if (is_gradient) run.note(detail::Note::gradient_norm, run.root_of_sum(found[1]));
+            if (is_gradient) run.found_norm(g, run.root_of_sum(found[1]));
         } else {
             auto const found = run.reduce(pass, g, reads);
             along.norm = found[0];
             run.note(detail::Note::perturbation_norm, found[2]);
             if (is_gradient) {
-                run.note(detail::Note::gradient_norm, found[1]);
+                run.found_norm(g, found[1]);
                 run.note(detail::Note::cosine, found[3]);
             }
         }

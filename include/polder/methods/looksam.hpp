@@ -84,7 +84,7 @@ struct LookingAscent {
     void rest(R& run, State const& state, Base const& base) const {
         auto g = run.gradient(B1, run.x());
         auto const c = reduce(run, Weight{reuse.alpha, reuse.kept_guard}, g, state.k);
-        if constexpr (!Reuse::per_block) run.note(detail::Note::gradient_norm, c[1]);
+        if constexpr (!Reuse::per_block) run.found_norm(g, c[1]);
         base.descend(run, 1 * std::move(g) + Coefficient(c[0]) * state.k);
     }
 

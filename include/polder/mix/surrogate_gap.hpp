@@ -26,7 +26,7 @@ struct SurrogateGap {
     void validate() const { require_non_negative("alpha", alpha); }
     template <class R>
     auto blend(R& run, Gradient s, Gradient g) const {
-        Coefficient const of_s = run.reduce(Share{{}, alpha}, g, s)[0];
+        Coefficient const of_s = run.reduce(Share{{}, alpha, run.norm(g)}, g, s)[0];
         return of_s * std::move(s) + (-alpha) * std::move(g);
     }
 
@@ -35,13 +35,14 @@ struct SurrogateGap {
     // The weight of s.
     struct Share : detail::Products {
         double alpha;
+        ValueId g_norm;
         template <class T>
-        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 3> const& sums,
-                                                        Site<T> const&) const {
+        POLDER_HOST_DEVICE std::array<double, 1> finish(std::array<double, 2> const& sums,
+                                                        Site<T> const& here) const {
             constexpr double guard = 1e-12;
-            double const g_norm = std::sqrt(sums[0]), s_norm = std::sqrt(sums[2]);
-            double const cosine = sums[1] / (g_norm * s_norm + guard);
-            return {1 + alpha * cosine * g_norm / (s_norm + guard)};
+            double const norm = here[g_norm], s_norm = std::sqrt(sums[1]);
+            double const cosine = sums[0] / (norm * s_norm + guard);
+            return {1 + alpha * cosine * norm / (s_norm + guard)};
         }
     };
 };

@@ -254,6 +254,16 @@ public:
         if (fault != detail::Fault::none) engine_.check(gradient, fault);
         fault = detail::Fault::none;
     }
+    /// ||g||: what found_norm() was told, or else by a pass.
+    ValueId norm(Gradient const& g) {
+        return g_.id == ArrayId(g).id ? g_norm_ : reduce(detail::EuclideanLength{}, g)[0];
+    }
+    /// Says that a pass has found ||g||, which goes to the report.
+    void found_norm(ArrayId g, ValueId norm) {
+        g_ = g;
+        g_norm_ = norm;
+        note(detail::Note::gradient_norm, norm);
+    }
     /// Puts a value into the report.
     void note(detail::Note what, ValueId v) { ending_.noted[static_cast<std::size_t>(what)] = v; }
     /// Puts the radius of a ball into the report, times the factor of its schedule.
@@ -318,6 +328,7 @@ private:
         if (free_.empty())
             detail::wrong_call("a method holds more gradients at a time than its plan says");
         Gradient g(free_);
+        if (g_.id == ArrayId(g).id) g_ = {};
         if (!engine_.alive()) return g;
         if constexpr (detail::takes_ranks<Engine>) {
             if (what == Evaluation::sample && !exchange_.takes_sample(pass.sample)) {
@@ -424,6 +435,8 @@ private:
     std::size_t used_ = 0;
     detail::Ending ending_;
     bool ended_ = false;
+    ArrayId g_;  // whose norm is known
+    ValueId g_norm_;
     std::array<detail::Fault, 8> unchecked_{};
     detail::Fault no_gradient_ = detail::Fault::none;
     std::array<std::pair<CounterId, std::uint64_t>, 4> set_{};

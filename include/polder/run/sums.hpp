@@ -37,13 +37,13 @@ struct RootOfSum {
 // ||a||.
 struct EuclideanLength : SumOfSquares, RootOfSum {};
 
-// <g, g>, <g, s> and <s, s> of two gradients; what a mix makes of them is its finish().
+// <g, s> and <s, s> of two gradients; what a mix makes of them is its finish().
 struct Products {
     struct At {
         template <class V>
-        POLDER_INLINE Terms<Sum, Sum, Sum> operator()(V clean, V perturbed) const {
+        POLDER_INLINE Terms<Sum, Sum> operator()(V clean, V perturbed) const {
             double const g = static_cast<double>(clean), s = static_cast<double>(perturbed);
-            return {Sum{g * g}, Sum{g * s}, Sum{s * s}};
+            return {Sum{g * s}, Sum{s * s}};
         }
     };
     template <class T>
