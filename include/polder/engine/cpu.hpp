@@ -363,10 +363,7 @@ private:
         parallel_for(shape.rows, shape.rows * shape.cols < worth ? 1 : threads_,
                      [&](std::size_t row) {
                          T* const begin = first + row * across;
-                         double sum = 0;
-                         for (std::size_t col = 0; col < shape.cols; ++col)
-                             sum += begin[col * along];
-                         T const mean = T(sum / static_cast<double>(shape.cols));
+                         T const mean = T(detail::mean_of(begin, shape.cols, along));
                          for (std::size_t col = 0; col < shape.cols; ++col)
                              begin[col * along] -= mean;
                      });

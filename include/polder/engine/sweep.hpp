@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -100,6 +101,18 @@ POLDER_LOOP bool finite_piece(std::size_t length, T const* array) {
     return !highest_bit(any);
 }
 POLDER_PASS_WARNINGS
+
+// The mean of `count` numbers, `stride` apart. In several sums, since each addition waits for the one before.
+template <class T>
+double mean_of(T const* numbers, std::size_t count, std::size_t stride) {
+    std::array<double, lanes> sums{};
+    std::size_t k = 0;
+    for (; k + lanes <= count; k += lanes) {
+        for (std::size_t lane = 0; lane < lanes; ++lane) sums[lane] += numbers[(k + lane) * stride];
+    }
+    for (; k < count; ++k) sums[0] += numbers[k * stride];
+    return std::accumulate(sums.begin(), sums.end(), 0.0) / static_cast<double>(count);
+}
 
 template <class T>
 struct FoldOf : std::false_type {};
