@@ -70,13 +70,11 @@ public:
     /// schedules.hpp. Throws std::invalid_argument for a schedule whose arguments are out of range.
     template <class Of = Schedule>
     void set_learning_rate_schedule(Of schedule) {
-        schedules::validate(schedule);
-        learning_rate_schedule_ = std::move(schedule);
+        set_schedule(learning_rate_schedule_, std::move(schedule));
     }
     template <class Of = Schedule>
     void set_rho_schedule(Of schedule) {
-        schedules::validate(schedule);
-        rho_schedule_ = std::move(schedule);
+        set_schedule(rho_schedule_, std::move(schedule));
     }
 
     /// Clips the gradient that the base optimizer gets; default: no limits.
@@ -202,6 +200,18 @@ protected:
     int threads_ = 0;  // 0: default_threads()
     void* stream_ = nullptr;
     NonFinite non_finite_ = NonFinite::raise;
+    template <class Of>
+    static void set_schedule(Schedule& schedule, Of of) {
+        static_assert(std::is_constructible_v<Schedule, Of>,
+                      "polder: a schedule is called as double(std::uint64_t step), such as "
+                      "schedules::Cosine{.steps = 1000}; a number is a hyper-parameter of the base "
+                      "optimizer or the method");
+        if constexpr (std::is_constructible_v<Schedule, Of>) {
+            schedules::validate(of);
+            schedule = std::move(of);
+        }
+    }
+
     std::shared_ptr<detail::Ranks> ranks_;
     bool joined_ = false;  // the ranks have started from the same parameters and state
 

@@ -30,6 +30,10 @@ TEST_CASE("an average of the weights follows them", "[average]") {
     }
     averaged.swap(x);
     CHECK(same_bits(x, found));
+    CHECK_THROWS_WITH(
+        averaged.step(x, Valley{}),
+        "polder: the parameters are the average; call swap() again before the next step");
+    CHECK(same_bits(x, found));
     averaged.swap(x);
     CHECK(same_bits(x, y));
 }

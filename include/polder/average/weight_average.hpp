@@ -59,6 +59,7 @@ public:
     /// A step of the optimizer, and then one of the average, unless the step was skipped.
     template <class C, class... Closures>
     Report step(C& x, Closures&&... closures) {
+        require_own();
         auto& memory = prepare(x);  // what may fail comes before x moves
         Report const report = optimizer_.step(x, std::forward<Closures>(closures)...);
         if (!report.skipped) update(memory, x);
@@ -66,6 +67,7 @@ public:
     }
     template <class C, class Closure>
     Report step_in_place(C& x, C& gradient, Closure&& closure) {
+        require_own();
         auto& memory = prepare(x);
         Report const report = optimizer_.step_in_place(x, gradient, std::forward<Closure>(closure));
         if (!report.skipped) update(memory, x);
@@ -81,12 +83,14 @@ public:
             y, 1, [](std::size_t length, T* a, T* at) { std::copy_n(a, length, at); });
     }
 
-    /// Exchanges the average and x. Call it before evaluation, and again before training goes on.
+    /// Exchanges the average and x. Call it before evaluation, and again before training goes on: a step in between throws
+    /// std::logic_error.
     template <class C>
     void swap(C& x) {
         using T = scalar_t<C>;
         begun<T>().for_each_piece(
             x, 1, [](std::size_t length, T* a, T* at) { std::swap_ranges(a, a + length, at); });
+        swapped_ = !swapped_;
     }
 
     Optimizer& optimizer() noexcept { return optimizer_; }
@@ -114,6 +118,11 @@ public:
     std::string method() const { return "WeightAverage<" + optimizer_.method() + ">"; }
 
 private:
+    void require_own() const {
+        if (swapped_)
+            detail::wrong_call(
+                "the parameters are the average; call swap() again before the next step");
+    }
     template <class T>
     struct Memory {
         Layout layout_;
@@ -203,6 +212,7 @@ private:
     std::variant<std::monostate, Memory<float>, Memory<double>> memory_;
     std::uint64_t averaged_steps_ = 0;
     std::uint64_t calls_ = 0;
+    bool swapped_ = false;
 };
 
 }  // namespace polder

@@ -45,8 +45,10 @@ public:
     bool at_once() const requires detail::concurrent_closure<Closure> { return closure_.at_once(); }
 
     template <class P>
-    requires std::invocable<Closure&, P const&, P&, Pass>
     double operator()(P const& at, P& gradient, Pass pass) {
+        static_assert(std::invocable<Closure&, P const&, P&, Pass>,
+                      "polder: the closure of micro_batches is called as scalar(parameters const&, "
+                      "gradient&, polder::Pass); pass.micro_batch is the part");
         static_assert(std::is_same_v<memory_space_t<P>, HostMemory>,
                       "polder: micro_batches adds gradients on the processor; on a device let the "
                       "closure add them");

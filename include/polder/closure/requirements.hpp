@@ -170,8 +170,10 @@ constexpr bool check_arguments() {
             !copies_gradient<C, Call>(),
             "polder: the closure takes a copy of the gradient and writes to that; let it take the "
             "gradient by reference");
-        static_assert(!several || with_pass || !without,
-                      "polder: this method uses two batches; let the closure take a polder::Pass");
+        static_assert(
+            !several || with_pass || !without,
+            "polder: this method uses two batches; let the closure take a polder::Pass, or "
+            "pass two closures, one for each batch");
         static_assert(
             !samples || with_pass || !without,
             "polder: this method asks for single samples; let the closure take a polder::Pass");
