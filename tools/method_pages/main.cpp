@@ -220,8 +220,8 @@ struct Page {
                            "tools/method_pages/methods.txt -->\n\n# " +
                            title + "\n\n" + text.of.at("what") + "\n\n" + text.equations + "\n";
         page += "g is the gradient of the loss at x, s that at x + eps, and BaseOpt the base "
-                "optimizer. By name it is `" +
-                name + "`, for `polder::make_optimizer` and `polder-recsys`.";
+                "optimizer. Its name is `" +
+                name + "` in `polder::make_optimizer` and `polder-recsys`.";
         if (!entry.source.empty()) page += " Source: " + std::string(entry.source) + ".";
         page += "\n\n## Options\n\n";
         if (options.used().empty()) {
@@ -251,7 +251,7 @@ struct Page {
             page += "## With a second batch\n\n`" + name + "+`";
             if (text.of.contains("plus")) page += ", `" + text.of.at("plus") + "` in C++,";
             page += " gives BaseOpt kappa u + (1 - kappa) times the gradient at x of a second "
-                    "batch, where u is what it is given above. "
+                    "batch, where u is what BaseOpt gets above. "
                     "A step takes one gradient more; kappa lies in [0, 1], default 0.6. [How to "
                     "pass two batches](../guide.md#two-batches-in-a-step).\n\n";
         }
