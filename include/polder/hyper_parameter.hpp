@@ -31,12 +31,12 @@ struct NumberWithoutBraces {
     }
 };
 
-// A method M deletes its constructor M(WithoutOptions<BaseOpt>, ...), which takes what no other one does: braces with an
+// A method M deletes its constructor M(NoSuchOption<BaseOpt>, ...), which takes what no other one does: braces with an
 // option of another method. So compilers say in one sentence what is wrong, and do not list all constructors and why
 // none fits. A base optimizer converts to it, so that any constructor that fits is the better one.
 template <class BaseOpt>
-struct WithoutOptions {
-    constexpr WithoutOptions(BaseOpt const&) {}  // NOLINT: conversion is meant
+struct NoSuchOption {
+    constexpr NoSuchOption(BaseOpt const&) {}  // NOLINT: conversion is meant
 };
 
 }  // namespace detail

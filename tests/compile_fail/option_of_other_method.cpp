@@ -1,4 +1,4 @@
-// expect: WithoutOptions
+// expect: NoSuchOption
 // lines: 12
 #include <polder/polder.hpp>
 

@@ -27,7 +27,7 @@ template <class BaseOpt>
 struct ASAM : Sharpness<AdaptiveBall, NoDistance, NoMix, BaseOpt> {
     ASAM() requires std::default_initializable<BaseOpt> : ASAM(BaseOpt{}) {}
     ASAM(BaseOpt base, detail::NumberWithoutBraces) : ASAM(base) {}
-    ASAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    ASAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit ASAM(BaseOpt base, ASAMOptions options = {})
         : Sharpness<AdaptiveBall, NoDistance, NoMix, BaseOpt>(
               {options.rho, options.eta, options.norm_guard}, {}, {}, base) {}
@@ -49,7 +49,7 @@ template <class BaseOpt>
 struct ASAMPlus : Sharpness<AdaptiveBall, NoDistance, TwoBatches, BaseOpt> {
     ASAMPlus() requires std::default_initializable<BaseOpt> : ASAMPlus(BaseOpt{}) {}
     ASAMPlus(BaseOpt base, detail::NumberWithoutBraces) : ASAMPlus(base) {}
-    ASAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    ASAMPlus(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit ASAMPlus(BaseOpt base, ASAMPlusOptions options = {})
         : Sharpness<AdaptiveBall, NoDistance, TwoBatches, BaseOpt>(
               {options.rho, options.eta, options.norm_guard}, {}, {options.kappa}, base) {}

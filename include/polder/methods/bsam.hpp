@@ -55,7 +55,7 @@ template <class BaseOpt, class Measure = Cosine>
 struct BSAM : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt> {
     BSAM() requires std::default_initializable<BaseOpt> : BSAM(BaseOpt{}) {}
     BSAM(BaseOpt base, detail::NumberWithoutBraces) : BSAM(base) {}
-    BSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    BSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit BSAM(BaseOpt base, BSAMOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, NoMix, BaseOpt>(
               {options.rho, options.norm_guard},
@@ -79,7 +79,7 @@ struct BSAMPlus
     : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt> {
     BSAMPlus() requires std::default_initializable<BaseOpt> : BSAMPlus(BaseOpt{}) {}
     BSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : BSAMPlus(base) {}
-    BSAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    BSAMPlus(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit BSAMPlus(BaseOpt base, BSAMPlusOptions options = {}, Measure measure = {})
         : Sharpness<EuclideanBall, typename detail::BatchFocus<Measure>::Slot, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard},

@@ -26,7 +26,7 @@ template <class BaseOpt>
 struct ESAM : Sharpness<Stochastic<EuclideanBall>, NoDistance, NoMix, BaseOpt> {
     ESAM() requires std::default_initializable<BaseOpt> : ESAM(BaseOpt{}) {}
     ESAM(BaseOpt base, detail::NumberWithoutBraces) : ESAM(base) {}
-    ESAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    ESAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit ESAM(BaseOpt base, ESAMOptions options = {})
         : Sharpness<Stochastic<EuclideanBall>, NoDistance, NoMix, BaseOpt>(
               {{options.rho, options.norm_guard}, options.beta, options.seed}, {}, {}, base) {}

@@ -29,7 +29,7 @@ template <class BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherSAM : Sharpness<FisherBall<Estimate, Norm>, NoDistance, NoMix, BaseOpt> {
     FisherSAM() requires std::default_initializable<BaseOpt> : FisherSAM(BaseOpt{}) {}
     FisherSAM(BaseOpt base, detail::NumberWithoutBraces) : FisherSAM(base) {}
-    FisherSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    FisherSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit FisherSAM(BaseOpt base, FisherSAMOptions options = {}, Estimate estimate = {})
         : Sharpness<FisherBall<Estimate, Norm>, NoDistance, NoMix, BaseOpt>(
               {options.rho, options.eta, options.damping, options.norm_guard, estimate}, {}, {},
@@ -54,7 +54,7 @@ template <class BaseOpt, class Estimate = BatchFisher, class Norm = MetricNorm>
 struct FisherSAMPlus : Sharpness<FisherBall<Estimate, Norm>, NoDistance, TwoBatches, BaseOpt> {
     FisherSAMPlus() requires std::default_initializable<BaseOpt> : FisherSAMPlus(BaseOpt{}) {}
     FisherSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FisherSAMPlus(base) {}
-    FisherSAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    FisherSAMPlus(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit FisherSAMPlus(BaseOpt base, FisherSAMPlusOptions options = {}, Estimate estimate = {})
         : Sharpness<FisherBall<Estimate, Norm>, NoDistance, TwoBatches, BaseOpt>(
               {options.rho, options.eta, options.damping, options.norm_guard, estimate}, {},

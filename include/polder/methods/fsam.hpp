@@ -34,7 +34,7 @@ template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAM : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt> {
     FSAM() requires std::default_initializable<BaseOpt> : FSAM(BaseOpt{}) {}
     FSAM(BaseOpt base, detail::NumberWithoutBraces) : FSAM(base) {}
-    FSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    FSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit FSAM(BaseOpt base, FSAMOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, NoMix, BaseOpt>(
               {options.rho, options.norm_guard}, {{options.lambda}, {options.sigma}}, {}, base) {}
@@ -57,7 +57,7 @@ template <class BaseOpt, reference_direction Reference = LaggedAverage>
 struct FSAMPlus : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt> {
     FSAMPlus() requires std::default_initializable<BaseOpt> : FSAMPlus(BaseOpt{}) {}
     FSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : FSAMPlus(base) {}
-    FSAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    FSAMPlus(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit FSAMPlus(BaseOpt base, FSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, DistanceTo<Reference, Constant>, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard}, {{options.lambda}, {options.sigma}},

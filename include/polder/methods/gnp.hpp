@@ -26,7 +26,7 @@ template <class BaseOpt>
 struct GNP : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt> {
     GNP() requires std::default_initializable<BaseOpt> : GNP(BaseOpt{}) {}
     GNP(BaseOpt base, detail::NumberWithoutBraces) : GNP(base) {}
-    GNP(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    GNP(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit GNP(BaseOpt base, GNPOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SameBatch, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.alpha, options.normalise_clean},

@@ -26,7 +26,7 @@ template <class BaseOpt>
 struct GSAM : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt> {
     GSAM() requires std::default_initializable<BaseOpt> : GSAM(BaseOpt{}) {}
     GSAM(BaseOpt base, detail::NumberWithoutBraces) : GSAM(base) {}
-    GSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    GSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit GSAM(BaseOpt base, GSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, SurrogateGap, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.alpha}, base) {}
@@ -48,7 +48,7 @@ template <class BaseOpt>
 struct GSAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt> {
     GSAMPlus() requires std::default_initializable<BaseOpt> : GSAMPlus(BaseOpt{}) {}
     GSAMPlus(BaseOpt base, detail::NumberWithoutBraces) : GSAMPlus(base) {}
-    GSAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    GSAMPlus(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit GSAMPlus(BaseOpt base, GSAMPlusOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, TwoBatchesOf<SurrogateGap>, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.kappa, {options.alpha}}, base) {}

@@ -182,7 +182,7 @@ template <class BaseOpt, class Reuse = ReusedAscent>
 struct LookSAM : Optimizer<LookingAscent<EuclideanBall, Reuse>, BaseOpt> {
     LookSAM() requires std::default_initializable<BaseOpt> : LookSAM(BaseOpt{}) {}
     LookSAM(BaseOpt base, detail::NumberWithoutBraces) : LookSAM(base) {}
-    LookSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    LookSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit LookSAM(BaseOpt base, LookSAMOptions options = {})
         : Optimizer<LookingAscent<EuclideanBall, Reuse>, BaseOpt>(
               {{{options.rho, options.norm_guard}}, {options.alpha}}, base) {

@@ -121,7 +121,7 @@ template <class BaseOpt>
 struct MirrorGradient : Optimizer<Mirror<>, BaseOpt> {
     MirrorGradient() requires std::default_initializable<BaseOpt> : MirrorGradient(BaseOpt{}) {}
     MirrorGradient(BaseOpt base, detail::NumberWithoutBraces) : MirrorGradient(base) {}
-    MirrorGradient(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    MirrorGradient(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit MirrorGradient(BaseOpt base, MirrorGradientOptions options = {})
         : Optimizer<Mirror<>, BaseOpt>({.alpha1 = options.alpha1,
                                         .alpha2 = options.alpha2,
@@ -160,7 +160,7 @@ template <class BaseOpt>
 struct SGBD : Optimizer<Mirror<EuclideanBall>, BaseOpt> {
     SGBD() requires std::default_initializable<BaseOpt> : SGBD(BaseOpt{}) {}
     SGBD(BaseOpt base, detail::NumberWithoutBraces) : SGBD(base) {}
-    SGBD(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    SGBD(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit SGBD(BaseOpt base, SGBDOptions options = {})
         : Optimizer<Mirror<EuclideanBall>, BaseOpt>(
               {.ball = {options.rho, options.norm_guard},

@@ -73,7 +73,7 @@ template <class BaseOpt>
 struct MomentumSAM : Optimizer<MomentumAscent, BaseOpt> {
     MomentumSAM() requires std::default_initializable<BaseOpt> : MomentumSAM(BaseOpt{}) {}
     MomentumSAM(BaseOpt base, detail::NumberWithoutBraces) : MomentumSAM(base) {}
-    MomentumSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    MomentumSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit MomentumSAM(BaseOpt base, MomentumSAMOptions options = {})
         : Optimizer<MomentumAscent, BaseOpt>(options, base) {}
 };

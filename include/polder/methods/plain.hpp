@@ -13,8 +13,11 @@ namespace polder {
 template <class BaseOpt>
 struct Plain : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt> {
     Plain() requires std::default_initializable<BaseOpt> : Plain(BaseOpt{}) {}
+    Plain(detail::NoSuchOption<BaseOpt>, ...) = delete;  // it takes no options
     explicit Plain(BaseOpt base)
         : Sharpness<NoPerturbation, NoDistance, NoMix, BaseOpt>({}, {}, {}, base) {}
 };
+template <class BaseOpt>
+Plain(BaseOpt, ...) -> Plain<BaseOpt>;
 
 }  // namespace polder

@@ -24,7 +24,7 @@ template <class BaseOpt>
 struct SAM : Sharpness<EuclideanBall, NoDistance, NoMix, BaseOpt> {
     SAM() requires std::default_initializable<BaseOpt> : SAM(BaseOpt{}) {}
     SAM(BaseOpt base, detail::NumberWithoutBraces) : SAM(base) {}
-    SAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    SAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit SAM(BaseOpt base, SAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, NoMix, BaseOpt>({options.rho, options.norm_guard},
                                                                {}, {}, base) {}
@@ -45,7 +45,7 @@ template <class BaseOpt>
 struct SAMPlus : Sharpness<EuclideanBall, NoDistance, TwoBatches, BaseOpt> {
     SAMPlus() requires std::default_initializable<BaseOpt> : SAMPlus(BaseOpt{}) {}
     SAMPlus(BaseOpt base, detail::NumberWithoutBraces) : SAMPlus(base) {}
-    SAMPlus(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    SAMPlus(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit SAMPlus(BaseOpt base, SAMPlusOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, TwoBatches, BaseOpt>(
               {options.rho, options.norm_guard}, {}, {options.kappa}, base) {}

@@ -77,7 +77,7 @@ template <class BaseOpt>
 struct SAMPa : Optimizer<ParallelAscent, BaseOpt> {
     SAMPa() requires std::default_initializable<BaseOpt> : SAMPa(BaseOpt{}) {}
     SAMPa(BaseOpt base, detail::NumberWithoutBraces) : SAMPa(base) {}
-    SAMPa(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    SAMPa(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit SAMPa(BaseOpt base, SAMPaOptions options = {})
         : Optimizer<ParallelAscent, BaseOpt>(options, base) {}
 };

@@ -26,7 +26,7 @@ template <class BaseOpt, class Mask = FisherMask>
 struct SSAM : Sharpness<Masked<EuclideanBall, Mask>, NoDistance, NoMix, BaseOpt> {
     SSAM() requires std::default_initializable<BaseOpt> : SSAM(BaseOpt{}) {}
     SSAM(BaseOpt base, detail::NumberWithoutBraces) : SSAM(base) {}
-    SSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    SSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit SSAM(BaseOpt base, SSAMOptions options = {}, Mask mask = {})
         : Sharpness<Masked<EuclideanBall, Mask>, NoDistance, NoMix, BaseOpt>(
               {{options.rho, options.norm_guard}, mask}, {}, {}, base) {}

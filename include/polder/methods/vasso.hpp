@@ -25,7 +25,7 @@ template <class BaseOpt>
 struct VaSSO : Sharpness<EuclideanBall, AlongAverage, NoMix, BaseOpt> {
     VaSSO() requires std::default_initializable<BaseOpt> : VaSSO(BaseOpt{}) {}
     VaSSO(BaseOpt base, detail::NumberWithoutBraces) : VaSSO(base) {}
-    VaSSO(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    VaSSO(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit VaSSO(BaseOpt base, VaSSOOptions options = {})
         : Sharpness<EuclideanBall, AlongAverage, NoMix, BaseOpt>({options.rho, options.norm_guard},
                                                                  {options.theta}, {}, base) {}

@@ -27,7 +27,7 @@ template <class BaseOpt, class Mix = DecoupledSharpness>
 struct WSAM : Sharpness<EuclideanBall, NoDistance, Mix, BaseOpt> {
     WSAM() requires std::default_initializable<BaseOpt> : WSAM(BaseOpt{}) {}
     WSAM(BaseOpt base, detail::NumberWithoutBraces) : WSAM(base) {}
-    WSAM(detail::WithoutOptions<BaseOpt>, ...) = delete;  // none of these options
+    WSAM(detail::NoSuchOption<BaseOpt>, ...) = delete;  // none of these options
     explicit WSAM(BaseOpt base, WSAMOptions options = {})
         : Sharpness<EuclideanBall, NoDistance, Mix, BaseOpt>({options.rho, options.norm_guard}, {},
                                                              {options.gamma}, base) {}
