@@ -25,6 +25,7 @@
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
+#include <polder/closure/requirements.hpp>
 #include <polder/error.hpp>
 #include <polder/optimizer.hpp>
 #include <polder/registry/any_base.hpp>
@@ -49,15 +50,17 @@ public:
     using Loss =
         std::conditional_t<std::is_same_v<memory_space_t<C>, HostMemory>, double, DeviceLoss>;
     using StepReport = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
-    /// Loss and gradient at given parameters, scalar(C const& at, C& gradient, Pass); see Optimizer::step. Made of a closure that
-    /// may be called twice at once (polder::concurrent), it may be, too; not on a device.
+    /// Loss and gradient at given parameters, scalar(C const& at, C& gradient, Pass); see Optimizer::step. It is concurrent if the
+    /// closure that it holds is (polder::concurrent); not on a device.
     class Closure {
     public:
         template <class F>
         requires(!std::same_as<std::remove_cvref_t<F>, Closure> &&
                  std::invocable<F&, C const&, C&, Pass>)
             Closure(F&& closure)  // NOLINT: conversion is meant
-            : at_once_(says_at_once(closure)), call_(std::forward<F>(closure)) {}
+            : at_once_(says_at_once(closure)), call_(std::forward<F>(closure)) {
+            detail::check_gradients<C, F>();
+        }
         Loss operator()(C const& at, C& gradient, Pass pass) const {
             return call_(at, gradient, pass);
         }

@@ -102,9 +102,8 @@ bool call_one(Member const& member, Callback& callback, Of&... of) {
 ///     optimizer.Optimize(function, coordinates, callbacks...);
 ///
 /// One epoch visits all functions of the sum, in batches; a step minimises the mean over a batch, as ensmallen's do. The
-/// second batch of a method with two is the next one. Coordinates are written before each evaluation (step_in_place), so a
-/// function that ignores what it is handed and computes at coordinates of its own is right, as mlpack's FFN is, whose
-/// coordinates are those that it hands over. Sharpness-aware steps need twice the evaluations of ens::Adam for the same epochs.
+/// second batch of a method with two is the next one. Coordinates are written before each evaluation (step_in_place). So
+/// it is also right for a function that computes at its own coordinates, such as mlpack's FFN. Sharpness-aware steps need twice the evaluations of ens::Adam for the same epochs.
 ///
 /// The learning rate is that of a step whatever the batch size is. (ensmallen 3 divides the step size by the batch size:
 /// ens::Adam(32 * 0.01, 32) has the rate 0.01.)

@@ -69,10 +69,10 @@ inline constexpr bool ascents_fit = !requires {
     requires P::ascends_again;
 }
 || std::is_same_v<D, NoDistance>;
-template <class M>
+template <class>
 inline constexpr bool is_plus_of_plus = false;
 template <class M>
-inline constexpr bool is_plus_of_plus<Plus<Plus<M>>> = true;
+inline constexpr bool is_plus_of_plus<Plus<M>> = is_plus<M>;
 
 // Refuses policies that do not fit together, each with one sentence.
 template <class Perturb, class Distance, class Mix>

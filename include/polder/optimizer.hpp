@@ -126,8 +126,8 @@ public:
     /// As above, with a closure for each batch: scalar(C const& at, C& gradient).
     template <class C, class First, class Second>
     auto step(C&& x, First&& first, Second&& second) -> ReportOf<std::remove_reference_t<C>> {
-        static_assert(batches == 2, "polder: this method uses one batch; give one closure");
         using Container = std::remove_cvref_t<C>;
+        detail::check_two_closures<Container, First, Second, batches>();
         using Loss = std::invoke_result_t<First&, Container const&, Container&>;
         using Result = std::conditional_t<std::is_same_v<Loss, DeviceLoss>, DeviceLoss, double>;
         return step(std::forward<C>(x), [&](Container const& at, Container& gradient, Pass pass) {

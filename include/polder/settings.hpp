@@ -38,7 +38,7 @@ public:
     /// Blocks with hyper-parameters of their own. Throws std::invalid_argument for a value out of range and for a
     /// name that is empty or used twice. The next step checks whether the blocks exist. The base optimizer counts
     /// its steps for each block: those in which the block was not frozen. The counts stay when groups change.
-    /// A CUDA graph that was captured before goes on with the groups of then, so capture the step again.
+    /// A CUDA graph that was captured before keeps its groups, so capture the step again.
     void set_groups(std::vector<Group> groups) {
         detail::validate_groups(groups);
         groups_ = std::move(groups);

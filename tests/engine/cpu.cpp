@@ -424,7 +424,7 @@ TEST_CASE("the end of a step turns over what lasts, and that of a look does not"
     Engine<double> engine({2});
     const ArrayId now = engine.assign(0, {1, 2}), next = engine.assign(1, {3, 4});
     detail::Ending ending;
-    ending.arrays[ending.array_count++] = {now, next};
+    ending.add({now, next});
     ending.counts = false;
     engine->end(ending, true);
     CHECK(engine.read(now) == std::vector<double>{1, 2});

@@ -29,7 +29,7 @@ constexpr char half_steps[] = "half_steps";
 // What surrounds any method.
 constexpr OptimizerOptionDescription common_descriptions[] = {
     {"every", Kind::whole, ">= 1",
-     "The method is itself on every k-th step and its base optimizer on the others"},
+     "The method's own step is taken every k-th time, and a step of its base optimizer else"},
     {"phase", Kind::text, "first or last", "Which of every k steps"},
     {"warm_up", Kind::whole, ">= 0", "Steps of the base optimizer alone before any other"},
     {"clip_norm", Kind::number, "> 0", "Largest norm of the gradient that the base optimizer gets"},

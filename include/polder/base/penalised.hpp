@@ -1,4 +1,4 @@
-/// What Adagrad, Adam, RMSprop and SGD take for u.
+/// The gradient with its L2 penalty, of Adagrad, Adam, RMSprop and SGD.
 #pragma once
 
 #include <polder/config.hpp>

@@ -21,6 +21,7 @@ namespace polder {
 /// What concurrent() returns.
 template <class Closure>
 struct Concurrent {
+    using InnerClosure = Closure;
     mutable Closure closure;
 
     static constexpr bool at_once() { return true; }
@@ -36,7 +37,7 @@ struct Concurrent {
 /// computes two gradients at once, one in a thread of its own, wherever neither needs the other. Everything that both calls
 /// write (the activations of a model, a generator of random numbers) has to be there twice: pass.batch tells the calls apart.
 /// Results are the same bits as one after the other. If a call throws, the step throws after both have ended, and has changed
-/// nothing; if both do, what the call for the first batch has thrown. A closure that does not say so is never called twice at
+/// nothing; if both throw, the first batch's exception. A closure that does not say so is never called twice at
 /// once.
 ///
 ///     optimizer.step(x, polder::concurrent([&](auto const& at, auto& gradient, polder::Pass pass) {

@@ -35,6 +35,7 @@ enum class Reduction {
 template <class Closure>
 class MicroBatches {
 public:
+    using InnerClosure = Closure;
     /// Throws std::invalid_argument if count < 1.
     MicroBatches(int count, Closure closure, Reduction reduction)
         : count_(count), closure_(std::move(closure)), reduction_(reduction) {

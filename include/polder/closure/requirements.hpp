@@ -90,6 +90,8 @@ constexpr bool copies_gradient() {
     using Function = std::remove_cvref_t<F>;
     if constexpr (view<C>) {
         return false;  // a copy of a view writes to the same memory
+    } else if constexpr (requires { typename Function::InnerClosure; }) {
+        return copies_gradient<C, typename Function::InnerClosure>();
     } else if constexpr (requires { second_parameter(&Function::operator()); }) {
         return std::is_same_v<typename decltype(second_parameter(&Function::operator()))::type, C>;
     } else if constexpr (requires(std::decay_t<F> f) { second_parameter(f); }) {
@@ -98,6 +100,14 @@ constexpr bool copies_gradient() {
     } else {
         return false;
     }
+}
+
+template <class C, class... Closures>
+constexpr void check_gradients() {
+    static_assert(
+        !(copies_gradient<C, Closures>() || ...),
+        "polder: the closure takes a copy of the gradient and writes to that; let it take "
+        "the gradient by reference");
 }
 
 // Argument: the type that the container was passed as.
@@ -166,10 +176,7 @@ constexpr bool check_arguments() {
             "polder: the closure is called as scalar(parameters const&, gradient&) or "
             "scalar(parameters const&, gradient&, polder::Pass), the gradient being of the "
             "type of the parameters");
-        static_assert(
-            !copies_gradient<C, Call>(),
-            "polder: the closure takes a copy of the gradient and writes to that; let it take the "
-            "gradient by reference");
+        check_gradients<C, Call>();
         static_assert(
             !several || with_pass || !without,
             "polder: this method uses two batches; let the closure take a polder::Pass, or "
@@ -190,6 +197,13 @@ constexpr bool check_arguments() {
         }
     }
     return false;
+}
+
+// The closures of both batches.
+template <class C, class First, class Second, int batches>
+constexpr void check_two_closures() {
+    static_assert(batches == 2, "polder: this method uses one batch; give one closure");
+    check_gradients<C, First, Second>();
 }
 
 // The same for the closure of a model that owns its parameters.

@@ -326,12 +326,10 @@ private:
                               policy_ == NonFinite::raise,
                               {},
                               0};
-        for (std::size_t k = 0; k < ending.array_count; ++k) {
-            end.turns[end.turn_count++] = arrays_.turn(ending.arrays[k].now.id);
-        }
-        for (std::size_t k = 0; k < ending.mask_count; ++k) {
-            end.turns[end.turn_count++] = masks_.turn(ending.masks[k].now.id);
-        }
+        for (auto const& array : ending.arrays)
+            end.turns[end.turn_count++] = arrays_.turn(array.now.id);
+        for (auto const& mask : ending.masks)
+            end.turns[end.turn_count++] = masks_.turn(mask.now.id);
         return end;
     }
 

@@ -87,7 +87,7 @@ struct EndOfStep {
     bool active;
     bool is_step;  // false: it changes nothing that lasts
     bool raises;   // a fault is an error, and no step changes anything before it is reported
-    std::array<unsigned*, Ending::most + 2> turns;
+    std::array<unsigned*, Ending::most> turns;
     std::size_t turn_count;
 
     template <class Team>

@@ -79,5 +79,7 @@ struct DistanceTo {
         return along;
     }
 };
+template <class Reference, class Measure>
+DistanceTo(Reference, Measure, double = 1) -> DistanceTo<Reference, Measure>;
 
 }  // namespace polder

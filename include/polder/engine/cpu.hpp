@@ -78,12 +78,8 @@ public:
     }
     detail::Fault end(detail::Ending const& ending, bool) {
         if (alive() && ending.counts) {
-            for (std::size_t k = 0; k < ending.array_count; ++k) {
-                arrays_.swap(ending.arrays[k].now.id, ending.arrays[k].next.id);
-            }
-            for (std::size_t k = 0; k < ending.mask_count; ++k) {
-                masks_.swap(ending.masks[k].now.id, ending.masks[k].next.id);
-            }
+            for (auto const& array : ending.arrays) arrays_.swap(array.now.id, array.next.id);
+            for (auto const& mask : ending.masks) masks_.swap(mask.now.id, mask.next.id);
         }
         return fault_;
     }

@@ -12,6 +12,18 @@
 
 namespace polder {
 
+template <class Of>
+struct Plus;
+
+namespace detail {
+
+template <class>
+inline constexpr bool is_plus = false;
+template <class Of>
+inline constexpr bool is_plus<Plus<Of>> = true;
+
+}  // namespace detail
+
 /// u = kappa u_Of + (1 - kappa) g2,   g2 = grad L_B2(x).
 /// Of is a mix, which makes u_Of of the gradients s and g of the first batch, or a whole method, such as LookSAM's, which
 /// hands a blend of gradients to the base optimizer. Perturbation and averages use the first batch only.
@@ -42,11 +54,28 @@ struct Plus {
     { return with_second(run, first.blend(run, std::move(s), std::move(g))); }
 
     // Of a method:
+    static constexpr bool samples = requires { requires Of::samples; };
     auto init(Plan& plan) const requires requires { first.init(plan); }
     {
+        static_assert(!detail::is_plus<Of>, "polder: a method takes one second batch, and not two");
         plan.one_gradient_more();
         return first.init(plan);
     }
+    template <class Base>
+    void validate_over(Base const& base) const requires requires {
+        first.validate_over(base);
+    }
+    { first.validate_over(base); }
+    template <class R, class State>
+    void start(R& run, State const& state) const requires requires {
+        first.start(run, state);
+    }
+    { first.start(run, state); }
+    template <class State>
+    MaskId mask(State const& state) const requires requires {
+        first.mask(state);
+    }
+    { return first.mask(state); }
     template <class R, class State>
     Placed place(R& run, State const& state) const requires detail::places<Of> {
         return first.place(run, state);

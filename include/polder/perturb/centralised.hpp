@@ -35,5 +35,7 @@ struct Centralised : Ball {
                  run.template displace_measured<false>(y, x, detail::ReadyEps{}, y));
     }
 };
+template <class Ball>
+Centralised(Ball) -> Centralised<Ball>;
 
 }  // namespace polder

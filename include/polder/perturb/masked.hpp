@@ -301,5 +301,7 @@ struct Masked : Ball {
 private:
     Ball const& ball() const { return *this; }
 };
+template <class Ball, class MaskPolicy>
+Masked(Ball, MaskPolicy) -> Masked<Ball, MaskPolicy>;
 
 }  // namespace polder

@@ -33,5 +33,7 @@ struct Relative : Ball {
         }
     }
 };
+template <class Ball>
+Relative(Ball) -> Relative<Ball>;
 
 }  // namespace polder

@@ -44,7 +44,9 @@ struct SeveralAscents : Ball {
                PointId y) const {
         if (run.eps_alone())
             run.map(detail::Displaced<detail::ReadyEps, false>{}, Written{y.array}, run.x(), y);
+        auto const found = run.found();
         for (int k = 1; k < ascents; ++k) {
+            run.reuse(found);
             Gradient const g = run.gradient(B1, y);
             auto const reads = detail::reads_of(run, ball, state, before, y, g);
             auto const along = NoDistance{}.direction_of(run, g, ball, reads);
@@ -85,5 +87,7 @@ struct SeveralAscents : Ball {
         }
     };
 };
+template <class Ball>
+SeveralAscents(Ball, int = 0) -> SeveralAscents<Ball>;
 
 }  // namespace polder

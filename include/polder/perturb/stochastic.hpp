@@ -79,5 +79,7 @@ struct Stochastic : Ball {
 private:
     Ball const& ball() const { return *this; }
 };
+template <class Ball>
+Stochastic(Ball, double = 0, std::uint64_t = 0) -> Stochastic<Ball>;
 
 }  // namespace polder

@@ -26,7 +26,7 @@ struct MethodEntry {
 
 /// What a method has around it by default.
 struct Surroundings {
-    std::optional<Interval> interval{};  ///< on which steps it is itself
+    std::optional<Interval> interval{};  ///< on which steps the method's own step is taken
     std::string exempt{};  ///< names of blocks that its ball does not scale, separated by ;
 };
 

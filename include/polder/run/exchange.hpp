@@ -41,7 +41,7 @@ inline constexpr bool takes_ranks = requires(Engine& engine) {
     engine.ranks_array(0);
 };
 
-// Makes of what each rank starts from that of rank 0, or refuses what differs.
+// Sends the start of rank 0 to all ranks, or throws where theirs differs.
 POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> const> parts) {
     std::size_t sizes = 0, values = 0;  // checksums
     for (auto const part : parts) {
@@ -135,10 +135,9 @@ public:
         combine(b.u.of, b.u.by, 0, all);
         combine(b.bypass.of, b.bypass.by, 1, all);
         if (ending.descents == 0 && !ranks_->keep_own) {
-            for (std::size_t k = 0; k < ending.array_count; ++k)
-                all.push_back({ending.arrays[k].next, {}, {}});
-            for (std::size_t k = 0; k < ending.mask_count; ++k)
-                ranks_->broadcast(std::as_writable_bytes(engine_.values(ending.masks[k].next)));
+            for (auto const& array : ending.arrays) all.push_back({array.next, {}, {}});
+            for (auto const& mask : ending.masks)
+                ranks_->broadcast(std::as_writable_bytes(engine_.values(mask.next)));
         }
         add_up(all, ranks_->share);
         for (int k = 0; k < (m > 0 ? 2 : 1); ++k)

@@ -123,7 +123,7 @@ public:
     std::uint64_t batch() const noexcept { return step_.batch; }
     std::uint64_t get(CounterId c) const { return counters_[static_cast<std::size_t>(c.id)]; }
     /// The counter's value after this step.
-    void set(CounterId c, std::uint64_t value) { set_[set_count_++ % set_.size()] = {c, value}; }
+    void set(CounterId c, std::uint64_t value) { set_.add({c, value}); }
     /// The number of coordinates in all blocks.
     std::size_t size() const noexcept { return engine_.layout().size(); }
 
@@ -205,8 +205,7 @@ public:
         return reduce(detail::MeasuredDisplacement<F, eps_alone(), conditional>{{}, {f}},
                       Written{y.array}, from, a...)[0];
     }
-    /// Has to be called before a pass other than displace() writes the point y. (In place, y is then written into the
-    /// model.)
+    /// Call this before any pass but displace() writes the point y. (In place, y is then written into the model.)
     void about_to_write(PointId y) {
         settle();
         form_.about_to_write(y);
@@ -216,16 +215,17 @@ public:
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
+    /// How many values the reductions have found so far. There is room for 64 and 16 for each block. A loop that calls
+    /// reuse(found) before each round, `found` being that number before the loop, has its values written over those of the round
+    /// before.
+    std::size_t found() const noexcept { return used_; }
+    void reuse(std::size_t found) noexcept { used_ = found; }
+
     /// The array for the new values of a succession. They become the current ones when the step has succeeded.
-    ArrayId next(Succession const& s) {
-        engine_.copy_frozen(s.now, s.next);
-        ending_.arrays[ending_.array_count++] = s;
-        return s.next;
-    }
-    MaskId next(MaskSuccession const& m) {
-        engine_.copy_frozen(m.now, m.next);
-        ending_.masks[ending_.mask_count++] = m;
-        return m.next;
+    template <class Of>
+    auto next(Of const& succession) {
+        if (ending_.add(succession)) engine_.copy_frozen(succession.now, succession.next);
+        return succession.next;
     }
     /// Sets mask = 1 at the `count` coordinates with the largest score(coordinate, values...), and leaves it as it was
     /// elsewhere. Of equal scores the lower coordinate is chosen. A negative score is never chosen.
@@ -282,7 +282,9 @@ public:
         std::size_t count = 0;
         auto const watch = [&](ArrayId array) {
             auto& fault = unchecked(array);
-            if (fault != detail::Fault::none && count < most) {
+            if (count == most) {
+                check(array);
+            } else if (fault != detail::Fault::none) {
                 watched[count] = array;
                 faults[count++] = std::exchange(fault, detail::Fault::none);
             }
@@ -317,9 +319,8 @@ public:
     detail::Ending& ending() noexcept { return ending_; }
     bool ended() const noexcept { return ended_; }
     void store_counters() {
-        for (std::size_t k = 0; k < set_count_; ++k) {
-            counters_[static_cast<std::size_t>(set_[k].first.id)] = set_[k].second;
-        }
+        for (auto const& set : set_)
+            counters_[static_cast<std::size_t>(set.counter.id)] = set.value;
     }
 
 private:
@@ -439,8 +440,7 @@ private:
     ValueId g_norm_;
     std::array<detail::Fault, 8> unchecked_{};
     detail::Fault no_gradient_ = detail::Fault::none;
-    std::array<std::pair<CounterId, std::uint64_t>, 4> set_{};
-    std::size_t set_count_ = 0;
+    detail::FewOf<detail::CounterValue, 4> set_;
 };
 
 }  // namespace polder
