@@ -50,7 +50,7 @@ struct HandSAM {
         double gg = 0;
 #pragma omp parallel for simd num_threads(threads) reduction(+ : gg)
         for (std::size_t i = 0; i < size; ++i) gg += static_cast<double>(pg[i]) * pg[i];
-        const auto c = static_cast<float>(rho / (std::sqrt(gg) + 1e-12));
+        auto const c = static_cast<float>(rho / (std::sqrt(gg) + 1e-12));
 
 #pragma omp parallel for simd num_threads(threads)
         for (std::size_t i = 0; i < size; ++i) pp[i] = px[i] + c * pg[i];
@@ -93,16 +93,16 @@ struct HandBSAM {
             ee += b * b;
             d += std::abs(a - b);
         }
-        const auto c = static_cast<float>(rho / (std::sqrt(gg - 2 * d * ge + d * d * ee) + 1e-12));
-        const auto share = static_cast<float>(d);
+        auto const c = static_cast<float>(rho / (std::sqrt(gg - 2 * d * ge + d * d * ee) + 1e-12));
+        auto const share = static_cast<float>(d);
 
 #pragma omp parallel for simd num_threads(threads)
         for (std::size_t i = 0; i < size; ++i) pp[i] = px[i] + c * (pg[i] - share * pn[i]);
 
         loss(point, g);
         ++steps;
-        const auto rate = static_cast<float>(learning_rate / (1 - std::pow(0.9, steps)));
-        const auto root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, steps)));
+        auto const rate = static_cast<float>(learning_rate / (1 - std::pow(0.9, steps)));
+        auto const root_scale = static_cast<float>(1 / std::sqrt(1 - std::pow(0.999, steps)));
 #pragma omp parallel for simd num_threads(threads)
         for (std::size_t i = 0; i < size; ++i) {
             const float first = 0.9f * pm[i] + 0.1f * pg[i];
@@ -121,20 +121,20 @@ struct HandBSAM {
 
 template <class Hand, class Optimizer>
 void compare(benchmark::State& state, Optimizer optimizer) {
-    const auto size = static_cast<std::size_t>(state.range(0));
-    const auto threads = static_cast<int>(state.range(1));
+    auto const size = static_cast<std::size_t>(state.range(0));
+    auto const threads = static_cast<int>(state.range(1));
     Hand hand(size, threads);
     Vector x(size, 1.0f);
     optimizer.set_threads(threads);
     optimizer.set_non_finite(polder::NonFinite::propagate);
 
     bool preset = false;
-    const auto loss = [&](Vector const&, Vector& g) {
+    auto const loss = [&](Vector const&, Vector& g) {
         if (!preset) std::fill(g.begin(), g.end(), gradient);
         preset = true;
         return 1.0;
     };
-    const auto nothing = [](Vector const&, Vector&) { benchmark::ClobberMemory(); };
+    auto const nothing = [](Vector const&, Vector&) { benchmark::ClobberMemory(); };
     for (int warm = 0; warm < 2; ++warm) {
         optimizer.step(x, loss);
         hand.step(nothing);
@@ -146,17 +146,17 @@ void compare(benchmark::State& state, Optimizer optimizer) {
 
     std::vector<double> ratios, loops;
     for (auto _ : state) {
-        const auto start = Clock::now();
+        auto const start = Clock::now();
         hand.step(nothing);
         loops.push_back(seconds_since(start));
-        const auto middle = Clock::now();
+        auto const middle = Clock::now();
         optimizer.step(x, loss);
         const double composed = seconds_since(middle);
         ratios.push_back(composed / loops.back());
         state.SetIterationTime(composed);
     }
-    const auto median = [](std::vector<double>& values) {
-        const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    auto const median = [](std::vector<double>& values) {
+        auto const middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
         std::nth_element(values.begin(), middle, values.end());
         return *middle;
     };

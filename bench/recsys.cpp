@@ -53,8 +53,8 @@ double now() {
 void training_step(benchmark::State& state, std::string_view name, std::string const& method) {
     const int threads = static_cast<int>(state.range(0));
     Dataset const& data = baby();
-    const auto model = make_model<float>(name, data, {}, threads);
-    const auto optimizer = make_optimizer(parse_optimizer(method));
+    auto const model = make_model<float>(name, data, {}, threads);
+    auto const optimizer = make_optimizer(parse_optimizer(method));
     optimizer->set_threads(threads);
     Sampler sampler(data, 2048, 999);
     ParameterArena<float> parameters;
@@ -84,8 +84,8 @@ void training_step(benchmark::State& state, std::string_view name, std::string c
     const double total = now() - start;
     Profile::active = nullptr;
 
-    const auto share = [&](double seconds) { return 100 * seconds / total; };
-    const auto part = [&](Part p) { return profile.seconds[static_cast<std::size_t>(p)]; };
+    auto const share = [&](double seconds) { return 100 * seconds / total; };
+    auto const part = [&](Part p) { return profile.seconds[static_cast<std::size_t>(p)]; };
     state.counters["products"] = share(part(Part::products));
     state.counters["propagation"] = share(part(Part::propagation));
     state.counters["gather"] = share(part(Part::gather));
@@ -96,7 +96,7 @@ void training_step(benchmark::State& state, std::string_view name, std::string c
 }
 
 void representations(benchmark::State& state) {
-    const auto model = make_model<float>("lightgcn", baby(), {}, static_cast<int>(state.range(0)));
+    auto const model = make_model<float>("lightgcn", baby(), {}, static_cast<int>(state.range(0)));
     ParameterArena<float> parameters;
     model->declare(parameters);
     model->initialise(parameters, 999);
@@ -105,13 +105,13 @@ void representations(benchmark::State& state) {
 
 void propagation(benchmark::State& state) {
     EigenBackend<float> backend(static_cast<int>(state.range(0)));
-    const auto to_users = normalised_interactions<float>(baby());
-    const auto to_items = transpose(to_users);
+    auto const to_users = normalised_interactions<float>(baby());
+    auto const to_items = transpose(to_users);
     const std::size_t d = 64;
     std::vector<float> u(to_users.rows * d, 1), i(to_users.cols * d, 1);
     const polder::MatrixView<float> users{u.data(), to_users.rows, d},
         items{i.data(), to_users.cols, d};
-    const auto read_only = [](polder::MatrixView<float> x) {
+    auto const read_only = [](polder::MatrixView<float> x) {
         return polder::MatrixView<float const>{x.data, x.rows, x.cols};
     };
     for (auto _ : state) {
@@ -138,7 +138,7 @@ void item_graph(benchmark::State& state) {
 }
 
 void user_graph(benchmark::State& state) {
-    const auto history = UserItems::distinct(baby().train, baby().n_users);
+    auto const history = UserItems::distinct(baby().train, baby().n_users);
     for (auto _ : state)
         benchmark::DoNotOptimize(
             common_items(history, baby().n_items, 200, static_cast<int>(state.range(0))));

@@ -111,13 +111,13 @@ polder::ParameterArena<float> matrix_of(std::size_t size) {
 template <Pass... passes, class Optimizer, class Parameters>
 void run(benchmark::State& state, Optimizer optimizer, int period,
          Parameters (*parameters)(std::size_t)) {
-    const auto size = static_cast<std::size_t>(state.range(0));
-    const auto threads = static_cast<int>(state.range(1));
+    auto const size = static_cast<std::size_t>(state.range(0));
+    auto const threads = static_cast<int>(state.range(1));
     Parameters x = parameters(size);
     Traffic traffic(size, std::max({passes.arrays()...}), threads);
     optimizer.set_threads(threads);
-    const auto closure = [](Parameters const&, Parameters&, polder::Pass) { return 1.0; };
-    const auto step_through_period = [&] {
+    auto const closure = [](Parameters const&, Parameters&, polder::Pass) { return 1.0; };
+    auto const step_through_period = [&] {
         for (int k = 0; k < period; ++k) optimizer.step(x, closure);
     };
     std::vector<double> steps, bounds;
@@ -126,15 +126,15 @@ void run(benchmark::State& state, Optimizer optimizer, int period,
         (traffic.move<passes>(), ...);
     }
     for (auto _ : state) {
-        const auto start = Clock::now();
+        auto const start = Clock::now();
         (traffic.move<passes>(), ...);
         bounds.push_back(seconds_since(start));
-        const auto middle = Clock::now();
+        auto const middle = Clock::now();
         step_through_period();
         steps.push_back(seconds_since(middle));
         state.SetIterationTime(steps.back());
     }
-    const auto median = [](std::vector<double>& v) {
+    auto const median = [](std::vector<double>& v) {
         std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
         return v[v.size() / 2];
     };

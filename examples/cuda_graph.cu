@@ -38,7 +38,7 @@ int main() {
     polder::SAM optimizer{polder::Adam{.learning_rate = 0.02}, {.rho = 0.05}};
     optimizer.set_learning_rate_schedule(polder::schedules::Cosine{.steps = steps});
     optimizer.set_stream(stream);
-    const auto closure = [&](auto const& at, auto& gradient) {
+    auto const closure = [&](auto const& at, auto& gradient) {
         constexpr unsigned threads = 256;
         gradient_of_loss<<<(size + threads - 1) / threads, threads, 0, stream>>>(
             at.data().get(), gradient.data().get(), size);

@@ -36,7 +36,7 @@ Points draw(VectorXd const& plane, int count, double wrong, std::mt19937& random
 
 // The loss at w, and its gradient: the mean of -y sigmoid(-y w'x) x.
 double loss(Points const& points, VectorXd const& w, VectorXd& gradient) {
-    const auto count = static_cast<double>(points.y.size());
+    auto const count = static_cast<double>(points.y.size());
     const Eigen::ArrayXd margin = points.y.array() * (points.x * w).array();
     const Eigen::ArrayXd doubt = 1 / (1 + margin.exp());  // sigmoid(-margin)
     gradient = -points.x.transpose() * (points.y.array() * doubt).matrix() / count;

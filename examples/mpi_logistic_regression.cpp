@@ -50,7 +50,7 @@ std::vector<Point> draw(Vector const& plane, int count, double wrong, unsigned s
 
 // The loss at w, and its gradient: the mean of -y sigmoid(-y w'x) x.
 double loss(std::vector<Point> const& points, Vector const& w, Vector& gradient) {
-    const auto count = static_cast<double>(points.size());
+    auto const count = static_cast<double>(points.size());
     double sum = 0;
     std::fill(gradient.begin(), gradient.end(), 0);
     for (Point const& point : points) {
@@ -63,7 +63,7 @@ double loss(std::vector<Point> const& points, Vector const& w, Vector& gradient)
 }
 
 double accuracy(std::vector<Point> const& points, Vector const& w) {
-    const auto right = std::count_if(points.begin(), points.end(), [&](Point const& point) {
+    auto const right = std::count_if(points.begin(), points.end(), [&](Point const& point) {
         return inner_product(w, point.x) * point.y > 0;
     });
     return static_cast<double>(right) / static_cast<double>(points.size());
@@ -72,20 +72,20 @@ double accuracy(std::vector<Point> const& points, Vector const& w) {
 // Prints the seconds of a step of so many weights on 24 points, the least of 20, and the bytes that a rank hands to MPI for it.
 void time_steps(std::size_t weights, polder::Averaged averaged) {
     const polder::Mpi ranks(MPI_COMM_WORLD, {.averaged = averaged});
-    const auto points = draw(Vector(weights, 1.0), 24, 0, 1, ranks.rank(), ranks.size());
+    auto const points = draw(Vector(weights, 1.0), 24, 0, 1, ranks.rank(), ranks.size());
     Vector w(weights, 0.0);
     polder::BSAM optimizer{polder::Adam{}, {.rho = 0.1}};
     optimizer.set_ranks(ranks);
-    const auto step = [&] {
+    auto const step = [&] {
         optimizer.step(
             w, [&](Vector const& at, Vector& gradient) { return loss(points, at, gradient); });
     };
     step();
-    const auto before = ranks.bytes();
+    auto const before = ranks.bytes();
     double least = 1e9;
     for (int k = 0; k < 20; ++k) {
         MPI_Barrier(MPI_COMM_WORLD);
-        const auto start = std::chrono::steady_clock::now();
+        auto const start = std::chrono::steady_clock::now();
         step();
         const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
         least = std::min(least, seconds.count());
@@ -104,8 +104,8 @@ bool learn() {
     std::normal_distribution<double> normal;
     Vector plane(21);
     for (double& value : plane) value = normal(random);
-    const auto seen = draw(plane, 300, 0.1, 1, ranks.rank(), ranks.size());  // this rank's part
-    const auto unseen = draw(plane, 2000, 0, 2, 0, 1);
+    auto const seen = draw(plane, 300, 0.1, 1, ranks.rank(), ranks.size());  // this rank's part
+    auto const unseen = draw(plane, 2000, 0, 2, 0, 1);
 
     Vector w(plane.size(), 0.0);
     polder::BSAM optimizer{polder::Adam{.learning_rate = 0.05}, {.rho = 0.1}};

@@ -44,7 +44,7 @@ public:
     double evaluate(std::string_view text) {
         gradient_ = {};
         double bits = 0;
-        const auto count = static_cast<float>(text.size() - 1);
+        auto const count = static_cast<float>(text.size() - 1);
         for (std::size_t n = 0; n + 1 < text.size(); ++n) {
             const std::size_t i = index(text[n]), next = index(text[n + 1]);
             std::array<float, letters> p{};

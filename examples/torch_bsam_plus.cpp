@@ -48,7 +48,7 @@ int main() {
     torch::set_num_threads(1);
     const Points seen = moons(300, 0.2), unseen = moons(4000, 0.0);
     constexpr std::int64_t size = 50;
-    const auto batch = [&](int step) {
+    auto const batch = [&](int step) {
         const std::int64_t first = step * size % seen.x.size(0);
         return Points{seen.x.narrow(0, first, size), seen.label.narrow(0, first, size)};
     };

@@ -45,7 +45,7 @@ torch::nn::Sequential network() {
 double accuracy(torch::nn::Sequential& net, Digits const& of) {
     const torch::NoGradGuard no_gradients;
     net->eval();
-    const auto right = net->forward(of.pixels).argmax(1) == of.labels;
+    auto const right = net->forward(of.pixels).argmax(1) == of.labels;
     net->train();
     return right.to(torch::kFloat).mean().item<double>();
 }
@@ -56,11 +56,11 @@ double train(torch::nn::Sequential& net, Optimizer& optimizer, Digits const& see
     torch::optim::StepLR scheduler(optimizer, 8, 0.3);
     const std::int64_t count = seen.labels.size(0), size = 50;
     for (int epoch = 0; epoch < 20; ++epoch) {
-        const auto order = torch::randperm(count);
+        auto const order = torch::randperm(count);
         for (std::int64_t at = 0; at + size <= count; at += size) {
-            const auto batch = order.narrow(0, at, size);
-            const auto pixels = seen.pixels.index_select(0, batch);
-            const auto labels = seen.labels.index_select(0, batch);
+            auto const batch = order.narrow(0, at, size);
+            auto const pixels = seen.pixels.index_select(0, batch);
+            auto const labels = seen.labels.index_select(0, batch);
             optimizer.step([&] {
                 optimizer.zero_grad();
                 auto loss = torch::cross_entropy_loss(net->forward(pixels), labels);

@@ -58,7 +58,7 @@ Matrix product(Matrix const& a, Matrix const& b) {
 // The loss is the mean of -log p of the digit shown, where p = softmax(lit w). The gradient is
 // lit' (p - digit) / count.
 double loss(Displays const& displays, Matrix const& w, Matrix& gradient) {
-    const auto count = static_cast<double>(displays.lit.shape(0));
+    auto const count = static_cast<double>(displays.lit.shape(0));
     Matrix p = xt::exp(product(displays.lit, w));
     p /= Matrix(xt::sum(p, {1}, xt::keep_dims));
     const Matrix error = (p - displays.digit) / count;

@@ -13,7 +13,7 @@
 #include "problem.hpp"
 
 int main(int argc, char** argv) {
-    const auto task = peers::Task::read(argc, argv);
+    auto const task = peers::Task::read(argc, argv);
     if (task.method != "adam") task.refuse("adam");
     if (task.blocks != 1) {
         std::fprintf(stderr, "ensmallen's parameters are one matrix, %zu blocks are asked for\n",
@@ -29,11 +29,11 @@ int main(int argc, char** argv) {
 
     ens::AdamUpdate adam;
     ens::AdamUpdate::Policy<arma::fmat, arma::fmat> policy(adam, x.n_rows, x.n_cols);
-    const auto seconds = peers::time_steps(task.steps, [&] { policy.Update(x, 1e-3, gradient); });
+    auto const seconds = peers::time_steps(task.steps, [&] { policy.Update(x, 1e-3, gradient); });
 
     double moved = 0;
     for (float value : x) moved += peers::way(value);
-    const auto number = [](int n) { return std::to_string(n); };
+    auto const number = [](int n) { return std::to_string(n); };
     peers::report("ensmallen " + number(ENS_VERSION_MAJOR) + "." + number(ENS_VERSION_MINOR) + "." +
                       number(ENS_VERSION_PATCH) + ", Armadillo " + arma::arma_version::as_string(),
                   moved / static_cast<double>(task.floats), seconds);

@@ -17,7 +17,7 @@ template <class Optimizer>
 void run(peers::Task const& task, Optimizer optimizer) {
     Blocks x(task.blocks, std::vector<float>(task.floats / task.blocks, 1.0f));
     bool preset = false;
-    const auto loss = [&](Blocks const&, Blocks& gradient) {
+    auto const loss = [&](Blocks const&, Blocks& gradient) {
         if (!preset) {
             std::size_t i = 0;
             for (auto& block : gradient) {
@@ -28,12 +28,12 @@ void run(peers::Task const& task, Optimizer optimizer) {
         return 1.0;
     };
     optimizer.set_threads(task.threads);
-    const auto seconds = peers::time_steps(task.steps, [&] { optimizer.step(x, loss); });
+    auto const seconds = peers::time_steps(task.steps, [&] { optimizer.step(x, loss); });
     double moved = 0;
     for (auto const& block : x) {
         for (float value : block) moved += peers::way(value);
     }
-    const auto number = [](int n) { return std::to_string(n); };
+    auto const number = [](int n) { return std::to_string(n); };
     peers::report("polder " + number(POLDER_VERSION_MAJOR) + "." + number(POLDER_VERSION_MINOR) +
                       "." + number(POLDER_VERSION_PATCH),
                   moved / static_cast<double>(task.floats), seconds);
@@ -42,7 +42,7 @@ void run(peers::Task const& task, Optimizer optimizer) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    const auto task = peers::Task::read(argc, argv);
+    auto const task = peers::Task::read(argc, argv);
     if (task.method == "adam") {
         run(task, polder::Plain{polder::Adam{}});
     } else if (task.method == "sam") {

@@ -35,7 +35,7 @@ struct Task {
                          argv[0]);
             std::exit(2);
         }
-        const auto number = [&](int k) { return std::strtoull(argv[k], nullptr, 10); };
+        auto const number = [&](int k) { return std::strtoull(argv[k], nullptr, 10); };
         return {argv[1], number(2), number(3), static_cast<int>(number(4)),
                 static_cast<int>(number(5))};
     }
@@ -51,7 +51,7 @@ template <class Step>
 std::vector<double> time_steps(int steps, Step const& step) {
     std::vector<double> seconds;
     for (int k = 0; k < steps; ++k) {
-        const auto start = std::chrono::steady_clock::now();
+        auto const start = std::chrono::steady_clock::now();
         step();
         seconds.push_back(
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

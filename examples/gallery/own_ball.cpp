@@ -38,7 +38,7 @@ double loss(C const& at, C& gradient) {
 int main() {
     using Vector = std::vector<double>;
     bool right = true;
-    const auto check = [&](char const* what, bool holds) {
+    auto const check = [&](char const* what, bool holds) {
         std::printf("%-64s %s\n", what, holds ? "yes" : "NO");
         right = right && holds;
     };

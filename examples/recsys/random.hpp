@@ -43,11 +43,11 @@ public:
     constexpr explicit Random(State state) : state_(state) {}
 
     /// The stream of one more part: Random(seed, a, b) is Random(seed, a).with(b).
-    [[nodiscard]] constexpr Random with(std::integral auto part) const {
+    constexpr Random with(std::integral auto part) const {
         return Random(State{mix(state_.key ^ mix(number(part) + increment)), 0});
     }
 
-    [[nodiscard]] constexpr State state() const { return state_; }
+    constexpr State state() const { return state_; }
 
     /// 64 random bits.
     constexpr std::uint64_t next() { return mix(state_.key + increment * ++state_.counter); }

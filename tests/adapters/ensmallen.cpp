@@ -153,7 +153,7 @@ struct Log {
 }  // namespace
 
 TEST_CASE("Ensmallen steps as the optimizer by itself", "[adapters][ensmallen]") {
-    const auto check = [](auto const& method) {
+    auto const check = [](auto const& method) {
         double sum = 0;
         const arma::mat expected = by_hand(method, 4, &sum);
         Together together;
@@ -216,7 +216,7 @@ TEST_CASE("tolerance and limits end the epochs", "[adapters][ensmallen]") {
     Together f;
     arma::mat x = start();
     Log log;
-    const auto steps = [&] { return std::count(log.calls.begin(), log.calls.end(), "step"); };
+    auto const steps = [&] { return std::count(log.calls.begin(), log.calls.end(), "step"); };
 
     Ensmallen optimizer{SAM{SGD{.learning_rate = 0.01}}, 4, 100};
     optimizer.Tolerance() = 1e9;
@@ -243,7 +243,7 @@ TEST_CASE("tolerance and limits end the epochs", "[adapters][ensmallen]") {
 
 TEST_CASE("each call of Optimize starts anew, unless it is to go on", "[adapters][ensmallen]") {
     const SAM method{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
-    const auto twice = [&](bool reset) {
+    auto const twice = [&](bool reset) {
         Ensmallen optimizer{method, 7, 3, -1, false};
         optimizer.ResetPolicy() = reset;
         Together f;

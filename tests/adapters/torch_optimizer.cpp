@@ -92,7 +92,7 @@ TEST_CASE("TorchOptimizer steps as the optimizer by itself", "[adapters][torch]"
     auto gradient = x.gradients();
     auto b = sam;
     for (int t = 0; t < 5; ++t) {
-        const auto loss = as_base.step(closure(a, ours)).item<double>();
+        auto const loss = as_base.step(closure(a, ours)).item<double>();
         const Report report = b.step_in_place(x, gradient, [&] {
             other->zero_grad();
             auto of = loss_of(other);
@@ -167,8 +167,8 @@ TEST_CASE("torch::save and torch::load keep the state", "[adapters][torch]") {
 
 TEST_CASE("parameters may be added at any time", "[adapters][torch]") {
     // Two losses of parameters a and b, which do not depend on each other: Adam steps b as if it were alone.
-    const auto one = [] { return torch::ones({3}).requires_grad_(true); };
-    const auto step = [](auto& optimizer, std::vector<torch::Tensor> const& of) {
+    auto const one = [] { return torch::ones({3}).requires_grad_(true); };
+    auto const step = [](auto& optimizer, std::vector<torch::Tensor> const& of) {
         optimizer.step([&] {
             optimizer.zero_grad();
             torch::Tensor loss = torch::zeros({});
@@ -178,7 +178,7 @@ TEST_CASE("parameters may be added at any time", "[adapters][torch]") {
         });
     };
     const Plain adam{Adam{.learning_rate = 0.01}};
-    const auto a = one(), alone = one(), b = one(), b_alone = one(), c = one();
+    auto const a = one(), alone = one(), b = one(), b_alone = one(), c = one();
     TorchOptimizer both(std::vector{a}, adam), only_a(std::vector{alone}, adam),
         only_b(std::vector{b_alone}, Plain{Adam{.learning_rate = 0.002}});
     for (int t = 0; t < 3; ++t) {
@@ -199,13 +199,13 @@ TEST_CASE("parameters may be added at any time", "[adapters][torch]") {
     REQUIRE((c < 1).all().item<bool>());
     REQUIRE(both.method().steps() == 6);
     both.param_groups()[1].options().set_lr(0);
-    const auto before = b.detach().clone();
+    auto const before = b.detach().clone();
     step(both, {a, b, c});
     REQUIRE(torch::equal(b, before));
 }
 
 TEST_CASE("the guard keeps running statistics and dropout masks", "[adapters][torch]") {
-    const auto statistics = [](Net const& net) {
+    auto const statistics = [](Net const& net) {
         std::vector<torch::Tensor> all;
         for (auto const& buffer : net->buffers())
             all.push_back(buffer.to(torch::kFloat).reshape(-1));
@@ -215,8 +215,8 @@ TEST_CASE("the guard keeps running statistics and dropout masks", "[adapters][to
     Net net = seeded_net(true), by_hand = seeded_net(true);
     torch::manual_seed(9);
     loss_of(by_hand);
-    const auto expected = statistics(by_hand);
-    const auto next_number = torch::rand({1});
+    auto const expected = statistics(by_hand);
+    auto const next_number = torch::rand({1});
 
     torch::manual_seed(9);
     TorchOptimizer optimizer(net->named_parameters(),
@@ -225,7 +225,7 @@ TEST_CASE("the guard keeps running statistics and dropout masks", "[adapters][to
     std::vector<double> losses;
     optimizer.step([&](Pass pass) {
         if (pass.batch == Batch::second) torch::rand({3});
-        const auto loss = closure(optimizer, net)();
+        auto const loss = closure(optimizer, net)();
         losses.push_back(loss.item<double>());
         return loss;
     });

@@ -65,9 +65,9 @@ std::vector<T> after_steps(BaseOpt const& base, std::size_t block, double limit)
 
 TEMPLATE_TEST_CASE("packs, their tails and the plain form of a rule give the same bits", "[base]",
                    float, double) {
-    const auto check_bits = [](std::string const& name, auto const& base) {
+    auto const check_bits = [](std::string const& name, auto const& base) {
         CAPTURE(name);
-        const auto whole = after_steps<TestType>(base, 131, Clipping{}.value);
+        auto const whole = after_steps<TestType>(base, 131, Clipping{}.value);
         CHECK(after_steps<TestType>(base, 1, Clipping{}.value) == whole);
         CHECK(after_steps<TestType>(base, 13, Clipping{}.value) == whole);
         CHECK(after_steps<TestType>(base, 131, 1e30) == whole);

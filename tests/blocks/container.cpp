@@ -206,7 +206,7 @@ TEST_CASE(
     "numbers by themselves, vectors behind pointers and Eigen's Ref and Tensor are stepped as "
     "vectors are",
     "[blocks]") {
-    const auto expected = after_steps(std::vector<double>(6));
+    auto const expected = after_steps(std::vector<double>(6));
     using V = std::vector<double>;
     CHECK(after_steps(std::tuple<V, double, V>(V(3), 0, V(2))) == expected);
     std::tuple<double, V> named(0, V(5));

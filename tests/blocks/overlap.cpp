@@ -39,7 +39,7 @@ struct TiedNet {
 
 template <class C>
 void refuses(C x, std::string const& message) {
-    const auto before = flat(x);
+    auto const before = flat(x);
     SAM optimizer{SGD{.learning_rate = 0.1}};
     WeightAverage average{SAM{SGD{}}};
     C& at = x;
@@ -102,7 +102,7 @@ TEST_CASE("blocks that come to share memory later are refused, and may part agai
     std::vector<std::span<double>> x{a, b};
     SAM optimizer{Adam{}};
     optimizer.step(x, Valley{});
-    const auto before = a;
+    auto const before = a;
     x[1] = a;
     for (int again = 0; again < 2; ++again) {
         CHECK_THROWS_WITH(optimizer.step(x, Valley{}), of_parameters("0", "1"));
@@ -117,14 +117,14 @@ TEST_CASE("a gradient or an eps in the memory of the parameters is refused", "[b
     using Spans = std::vector<std::span<double>>;
     std::vector<double> w{1, 2, 3, 4}, free{5, 6, 7, 8};
     Spans x{std::span(w).first(2), std::span(w).last(2)};
-    const auto before = w;
+    auto const before = w;
     GSAM optimizer{SGD{.learning_rate = 0.1}};
-    const auto of = [](std::string const& what, std::string const& a, std::string const& b) {
+    auto const of = [](std::string const& what, std::string const& a, std::string const& b) {
         return "polder: block '" + a + "' of the parameters and block '" + b + "' of " + what +
                " share memory; expected all memory to be listed once";
     };
     CHECK_THROWS_WITH(optimizer.perturbation(x, Valley{}, x), of("eps", "0", "0"));
-    const auto nothing = [] { return 1.0; };
+    auto const nothing = [] { return 1.0; };
     for (int again = 0; again < 2; ++again) {
         CHECK_THROWS_WITH(optimizer.step_in_place(x, x, nothing), of("the gradient", "0", "0"));
         Spans half{std::span(free).first(2), std::span(w).subspan(1, 2)};

@@ -52,7 +52,7 @@ TEST_CASE("after the first step a step allocates nothing", "[methods][engine]") 
 }
 
 TEST_CASE("after the first step a step of many blocks allocates nothing", "[methods][engine]") {
-    const auto check = [](char const* name, auto optimizer) {
+    auto const check = [](char const* name, auto optimizer) {
         std::tuple<std::map<int, std::vector<double>>, std::vector<double>> x{
             {{1, std::vector<double>(100)}, {2, {}}}, std::vector<double>(Layout::chunk_size)};
         optimizer.step(x, BowlOfBlocks{});

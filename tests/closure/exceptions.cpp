@@ -53,8 +53,8 @@ struct SpoiledAt {
 template <class Spoil>
 SpoiledAt(int, Spoil) -> SpoiledAt<Spoil>;
 
-const auto interrupt = [](double&, auto&) { throw Interrupted("interrupted"); };
-const auto bad_loss = [](double& loss, auto&) { loss = std::numeric_limits<double>::quiet_NaN(); };
+auto const interrupt = [](double&, auto&) { throw Interrupted("interrupted"); };
+auto const bad_loss = [](double& loss, auto&) { loss = std::numeric_limits<double>::quiet_NaN(); };
 
 // One coordinate of the gradient becomes `value`.
 struct BadGradient {
@@ -156,7 +156,7 @@ TEMPLATE_TEST_CASE("a closure that throws at any evaluation leaves x and state a
 TEMPLATE_TEST_CASE("a closure that throws while a perturbation is measured changes nothing",
                    "[closure]", float, double) {
     using T = TestType;
-    const auto measure = [](AnyMethod<T>& method, AnyContainer<T>& x, Closure<T> const& closure) {
+    auto const measure = [](AnyMethod<T>& method, AnyContainer<T>& x, Closure<T> const& closure) {
         auto eps = x;
         CHECK_THROWS_AS(method->perturbation(x, closure, eps), Interrupted);
     };
@@ -184,7 +184,7 @@ TEST_CASE("the message of NonFiniteError names step and evaluation", "[closure]"
     std::vector<double> x(3);
     test::set_start(x);
     optimizer.step(x, Valley{});
-    const auto message = [&](int call, auto const& spoil, char const* expected) {
+    auto const message = [&](int call, auto const& spoil, char const* expected) {
         SpoiledAt closure{call, spoil};
         CHECK_THROWS_WITH(optimizer.step(x, closure), expected);
     };
@@ -202,7 +202,7 @@ TEMPLATE_TEST_CASE("NonFinite::skip leaves the step out and counts it", "[closur
     for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
         auto& method = before.method;
         auto& x = before.x;
-        const auto unchanged = flat(x);
+        auto const unchanged = flat(x);
         const std::uint64_t steps = method->steps();
         method->set_non_finite(NonFinite::skip);
         std::uint64_t skipped = 0;
@@ -222,7 +222,7 @@ TEMPLATE_TEST_CASE("NonFinite::skip leaves the step out and counts it", "[closur
 TEMPLATE_TEST_CASE("NonFinite::propagate lets the values through", "[closure]", float, double) {
     for_each_drawn_method<TestType>(true, [](Case& drawn, auto& before) {
         std::string state;
-        const auto step = [&](int call, auto const& spoil) {
+        auto const step = [&](int call, auto const& spoil) {
             auto method = before.method;
             auto x = before.x;
             method->set_non_finite(NonFinite::propagate);
@@ -237,7 +237,7 @@ TEMPLATE_TEST_CASE("NonFinite::propagate lets the values through", "[closure]", 
             CAPTURE(call);
             CHECK(same_bits(step(call, bad_loss), before.expected));
             const BadGradient bad = bad_gradient(drawn);
-            const auto x = step(call, bad);
+            auto const x = step(call, bad);
             // What the base optimizer is given last reaches the parameter, or where it takes the sign of it, its
             // state, so that the state differs from that of a step with what is finite.
             if (call != before.evaluations) continue;
@@ -261,7 +261,7 @@ void raise_in_large_parameters(Optimizer optimizer, int call, char const* what) 
     std::vector<float> x(size);
     test::set_start(x);
     auto calm = x;
-    const auto before = x;
+    auto const before = x;
     Optimizer(optimizer).step(calm, Valley{});
     CHECK_THROWS_WITH(optimizer.step(x, SpoiledAt{call, BadGradient{bad, std::nan("")}}),
                       ContainsSubstring(what));

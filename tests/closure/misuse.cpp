@@ -30,7 +30,7 @@ TEST_CASE("parameters of another shape than at the first step are refused", "[cl
 TEST_CASE("a gradient that a closure gave another shape is refused", "[closure]") {
     SAM optimizer{SGD{}};
     std::vector<double> x{1, 2, 3};
-    const auto closure = [](std::vector<double> const&, std::vector<double>& gradient) {
+    auto const closure = [](std::vector<double> const&, std::vector<double>& gradient) {
         gradient = {1, 2};
         return 0.0;
     };
@@ -97,7 +97,7 @@ TEST_CASE("a hyper-parameter changed to something out of range is refused before
     SAM optimizer{SGD{}};
     std::vector<double> x{1, 2};
     optimizer.step(x, Valley{});
-    const auto before = x;
+    auto const before = x;
     optimizer.base().learning_rate = -1;
     CHECK_THROWS_WITH(optimizer.step(x, Valley{}), ContainsSubstring("SGD.learning_rate = -1"));
     optimizer.base() = {.learning_rate = 0.1, .momentum = 0.9};

@@ -77,7 +77,7 @@ std::pair<Vector, Report> train(auto optimizer, Closure&& closure) {
 void check_at_once(std::string const& name, auto const& optimizer, bool independent) {
     CAPTURE(name);
     Company company(false);
-    const auto counted = [&](Company& who) {
+    auto const counted = [&](Company& who) {
         return [&](Vector const& at, Vector& gradient, Pass pass) {
             const bool may_have_company = pass.perturbed || pass.batch == Batch::second;
             if (may_have_company) who.enter();
@@ -86,14 +86,14 @@ void check_at_once(std::string const& name, auto const& optimizer, bool independ
             return loss;
         };
     };
-    const auto [x, report] = train(optimizer, counted(company));
+    auto const [x, report] = train(optimizer, counted(company));
     CHECK(company.most == 1);
     Company pairs(independent);
-    const auto [y, at_once] = train(optimizer, concurrent(counted(pairs)));
+    auto const [y, at_once] = train(optimizer, concurrent(counted(pairs)));
     CHECK(pairs.most == (independent ? 2 : 1));
     CHECK(x == y);
     CHECK(report.evaluations == at_once.evaluations);
-    const auto losses = [](Report const& r) {
+    auto const losses = [](Report const& r) {
         return Vector{r.loss, r.perturbed_loss, r.second_loss};
     };
     CHECK(test::same_bits(losses(report), losses(at_once)));
@@ -111,7 +111,7 @@ TEST_CASE("gradients that need nothing of each other are computed at once", "[cl
 
 TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {
     using Any = AnyOptimizer<Vector>;
-    const auto calls = [](Company& who) {
+    auto const calls = [](Company& who) {
         return [&who](Vector const& at, Vector& gradient, Pass pass) {
             const bool may_have_company = pass.perturbed || pass.batch == Batch::second;
             if (may_have_company) who.enter();
@@ -120,7 +120,7 @@ TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {
             return loss;
         };
     };
-    const auto run = [](Any::Closure const& closure) {
+    auto const run = [](Any::Closure const& closure) {
         Any optimizer(BSAMPlus{Adam{.learning_rate = 0.1}});
         Vector x(20, 1.0);
         for (int t = 0; t < 6; ++t) optimizer.step(x, closure);
@@ -136,8 +136,8 @@ TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {
 }
 
 TEST_CASE("a closure for each batch may be called at once", "[closure][threads]") {
-    const auto [x, report] = train(BSAMPlus{Adam{}}, whole);
-    const auto of = [](Batch batch) {
+    auto const [x, report] = train(BSAMPlus{Adam{}}, whole);
+    auto const of = [](Batch batch) {
         return [batch](auto const& at, auto& gradient) { return whole(at, gradient, {batch}); };
     };
     CHECK(train(BSAMPlus{Adam{}}, concurrent(of(Batch::first), of(Batch::second))).first == x);
@@ -150,7 +150,7 @@ TEST_CASE("what one of two calls throws leaves everything as it was",
     Vector x(20, 1.0);
     optimizer.step(x, concurrent(whole));
     const Vector before = x;
-    const auto failing = [&](bool first, bool second) {
+    auto const failing = [&](bool first, bool second) {
         return concurrent([=](Vector const& at, Vector& gradient, Pass pass) {
             const double loss = whole(at, gradient, pass);
             if (first && pass.perturbed) throw std::runtime_error("the first batch");
@@ -161,7 +161,7 @@ TEST_CASE("what one of two calls throws leaves everything as it was",
     CHECK_THROWS_WITH(optimizer.step(x, failing(true, false)), "the first batch");
     CHECK_THROWS_WITH(optimizer.step(x, failing(false, true)), "the second batch");
     CHECK_THROWS_WITH(optimizer.step(x, failing(true, true)), "the first batch");
-    const auto not_finite = concurrent([](Vector const& at, Vector& gradient, Pass pass) {
+    auto const not_finite = concurrent([](Vector const& at, Vector& gradient, Pass pass) {
         const double loss = whole(at, gradient, pass);
         return pass.batch == Batch::second ? std::numeric_limits<double>::quiet_NaN() : loss;
     });
@@ -177,15 +177,15 @@ TEST_CASE("what one of two calls throws leaves everything as it was",
 }
 
 TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
-    const auto trained = train(BSAMPlus{Adam{.learning_rate = 0.1}}, whole);
-    const auto& x = trained.first;
+    auto const trained = train(BSAMPlus{Adam{.learning_rate = 0.1}}, whole);
+    auto const& x = trained.first;
     std::vector<Pass> passes;
-    const auto part = [&](Vector const& at, Vector& gradient, Pass pass) {
+    auto const part = [&](Vector const& at, Vector& gradient, Pass pass) {
         passes.push_back(pass);
         return loss_of(at, gradient, pass, 4 * pass.micro_batch, 4 * pass.micro_batch + 4);
     };
-    const auto check_equal = [&](auto&& closure) {
-        const auto [y, parts] = train(BSAMPlus{Adam{.learning_rate = 0.1}}, closure);
+    auto const check_equal = [&](auto&& closure) {
+        auto const [y, parts] = train(BSAMPlus{Adam{.learning_rate = 0.1}}, closure);
         CHECK(parts.loss == Approx(trained.second.loss).epsilon(1e-13));
         for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == Approx(x[i]).epsilon(1e-12));
     };
@@ -196,7 +196,7 @@ TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
         expected.micro_batch = static_cast<int>(k % 3);
         CHECK(passes[k] == expected);
     }
-    const auto silent = [](Vector const& at, Vector& gradient, Pass pass) {
+    auto const silent = [](Vector const& at, Vector& gradient, Pass pass) {
         return loss_of(at, gradient, pass, 4 * pass.micro_batch, 4 * pass.micro_batch + 4);
     };
     check_equal(micro_batches(3, concurrent(silent)));
@@ -208,14 +208,14 @@ TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
     };
     check_equal(micro_batches(3, third, Reduction::sum));
     std::vector<int> numbers;
-    const auto quarter = [&](Vector const& at, Vector& gradient, Pass pass) {
+    auto const quarter = [&](Vector const& at, Vector& gradient, Pass pass) {
         numbers.push_back(pass.micro_batch);
         return loss_of(at, gradient, pass, 3 * pass.micro_batch, 3 * pass.micro_batch + 3);
     };
     check_equal(micro_batches(2, micro_batches(2, quarter)));
     numbers.resize(4);
     CHECK(numbers == std::vector{0, 1, 2, 3});
-    const auto resizing = [&](Vector const& at, Vector& gradient, Pass pass) {
+    auto const resizing = [&](Vector const& at, Vector& gradient, Pass pass) {
         const double loss = whole(at, gradient, pass);
         if (pass.micro_batch == 1) gradient.resize(3);
         return loss;
@@ -227,12 +227,12 @@ TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
 }
 
 TEST_CASE("samples are dealt to micro-batches in turn", "[closure]") {
-    const auto of_sample = [](Vector const& at, Vector& gradient, Pass pass) {
+    auto const of_sample = [](Vector const& at, Vector& gradient, Pass pass) {
         if (pass.sample >= 0) return loss_of(at, gradient, pass, pass.sample, pass.sample + 1);
         return whole(at, gradient, pass);
     };
     // Part m of 3 has the samples m, m + 3, m + 6 and m + 9.
-    const auto part = [](Vector const& at, Vector& gradient, Pass pass) {
+    auto const part = [](Vector const& at, Vector& gradient, Pass pass) {
         Vector sum(at.size());
         double loss = 0;
         for (int k = 0; k < 4; ++k) {
@@ -246,14 +246,14 @@ TEST_CASE("samples are dealt to micro-batches in turn", "[closure]") {
         return loss;
     };
     const FisherSAM optimizer{SGD{.learning_rate = 0.1}, {}, SampleFisher{.samples = 5}};
-    const auto [x, report] = train(optimizer, of_sample);
-    const auto [y, of_parts] = train(optimizer, micro_batches(3, part));
+    auto const [x, report] = train(optimizer, of_sample);
+    auto const [y, of_parts] = train(optimizer, micro_batches(3, part));
     CHECK(of_parts.evaluations == report.evaluations);
     for (std::size_t i = 0; i < x.size(); ++i) CHECK(y[i] == Approx(x[i]).epsilon(1e-12));
 }
 
 TEST_CASE("a model that owns its parameters takes micro-batches, too", "[closure]") {
-    const auto [expected, report] = train(BSAMPlus{Adam{.learning_rate = 0.1}}, whole);
+    auto const [expected, report] = train(BSAMPlus{Adam{.learning_rate = 0.1}}, whole);
     BSAMPlus optimizer{Adam{.learning_rate = 0.1}};
     Vector x(20, 1.0), gradient(20, std::numeric_limits<double>::quiet_NaN());
     auto closure = micro_batches(3, gradient, [&](Pass pass) {

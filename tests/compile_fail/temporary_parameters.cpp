@@ -7,7 +7,7 @@
 int main() {
     std::vector<double> x(3);
     polder::SAM optimizer{polder::SGD{}};
-    const auto closure = [](auto const&, auto&) { return 0.0; };
+    auto const closure = [](auto const&, auto&) { return 0.0; };
 #ifdef POLDER_MISTAKE
     optimizer.step(std::vector<double>(x), closure);
 #else

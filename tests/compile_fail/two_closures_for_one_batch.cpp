@@ -5,7 +5,7 @@
 
 int main() {
     std::vector<double> x(3);
-    const auto closure = [](std::vector<double> const&, std::vector<double>&) { return 0.0; };
+    auto const closure = [](std::vector<double> const&, std::vector<double>&) { return 0.0; };
 #ifdef POLDER_MISTAKE
     polder::BSAM optimizer{polder::Adam{}};
 #else

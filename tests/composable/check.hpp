@@ -189,7 +189,7 @@ AnyBase make_any_base(std::size_t base, Random& random, plain::Base& plain);
 template <std::size_t p, std::size_t d>
 Pair::Answers ask_composable() {
     return [&]<std::size_t... m>(std::index_sequence<m...>) {
-        const auto of = []<std::size_t mix, std::size_t... b>(
+        auto const of = []<std::size_t mix, std::size_t... b>(
             std::integral_constant<std::size_t, mix>, std::index_sequence<b...>) {
             return std::array{composable<table::PerturbationAt<p>, table::DistanceAt<d>,
                                          table::MixAt<mix>, table::BaseAt<b>>...};

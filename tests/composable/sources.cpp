@@ -63,8 +63,8 @@ private:
 void draw(std::uint64_t seed, std::size_t pairs, std::size_t files, std::size_t refused,
           std::string const& folder) {
     Random random(seed, 0);
-    const auto perturbation = [&] { return random.integer(0, table::perturbation_count - 1); };
-    const auto distance = [&] { return random.integer(0, table::distance_count - 1); };
+    auto const perturbation = [&] { return random.integer(0, table::perturbation_count - 1); };
+    auto const distance = [&] { return random.integer(0, table::distance_count - 1); };
     for (std::size_t file = 0; file < files; ++file) {
         Source source(folder + "/mixtures_" + std::to_string(file) + ".cpp");
         std::vector<std::pair<std::size_t, std::size_t>> drawn;

@@ -53,12 +53,12 @@ void check_every_method(C& x) {
     auto same_blocks = PlainBlocks<T>::like(x);
     for (auto const& method : all_methods<T>({.rho = 0.1}, true)) {
         CAPTURE(method.name());
-        const auto expected = method.traits().reads_blocks ? trace_any<T>(method, same_blocks)
+        auto const expected = method.traits().reads_blocks ? trace_any<T>(method, same_blocks)
                                                            : trace_any<T>(method, vector);
         const bool same = trace_any<T>(method, x) == expected;
         CHECK(same);
     }
-    const auto typed = [](auto& at) {
+    auto const typed = [](auto& at) {
         BSAMPlus optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
         return trace(at, [&](auto& c) { return optimizer.step(c, Valley{}); });
     };

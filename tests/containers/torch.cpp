@@ -92,8 +92,8 @@ TEST_CASE("dense tensors are blocks in the order of their memory", "[containers]
 
 TEST_CASE("transposed and channels-last tensors are stepped as contiguous ones",
           "[containers][torch]") {
-    const auto image = torch::arange(2 * 3 * 4 * 4, torch::kDouble).sin().reshape({2, 3, 4, 4});
-    const auto trained = [&](bool dense, bool ordered) {
+    auto const image = torch::arange(2 * 3 * 4 * 4, torch::kDouble).sin().reshape({2, 3, 4, 4});
+    auto const trained = [&](bool dense, bool ordered) {
         auto weight = torch::arange(24, torch::kDouble).cos().reshape({4, 6});
         auto filter = torch::arange(2 * 3 * 2 * 2, torch::kDouble).sin().reshape({2, 3, 2, 2});
         if (dense) {
@@ -107,9 +107,9 @@ TEST_CASE("transposed and channels-last tensors are stepped as contiguous ones",
         BSAM optimizer{Adam{.learning_rate = 0.01}, {.rho = 0.1}};
         for (int t = 0; t < 5; ++t) {
             optimizer.step_in_place(x, gradient, [&] {
-                const auto loss = torch::conv2d(image, filter).pow(2).mean() +
+                auto const loss = torch::conv2d(image, filter).pow(2).mean() +
                                   weight.matmul(weight.t()).sin().mean();
-                const auto g = torch::autograd::grad({loss}, {weight, filter});
+                auto const g = torch::autograd::grad({loss}, {weight, filter});
                 weight.mutable_grad() = ordered ? g[0].contiguous() : g[0];
                 filter.mutable_grad() = ordered ? g[1].contiguous() : g[1];
                 return loss.item<double>();
@@ -118,7 +118,7 @@ TEST_CASE("transposed and channels-last tensors are stepped as contiguous ones",
         REQUIRE(weight.is_contiguous() != dense);
         return torch::cat({weight.detach().reshape(-1), filter.detach().reshape(-1)});
     };
-    const auto expected = trained(false, false);
+    auto const expected = trained(false, false);
     REQUIRE(torch::allclose(trained(true, false), expected, 1e-10, 1e-12));
     REQUIRE(torch::allclose(trained(true, true), expected, 1e-10, 1e-12));
 }
@@ -147,14 +147,14 @@ TEST_CASE("gradients are looked up when they are read", "[containers][torch]") {
 
 TEST_CASE("a gradient may come from torch::autograd::grad or from backward()",
           "[containers][torch]") {
-    const auto loss_of = [](std::vector<at::Tensor> const& w) {
+    auto const loss_of = [](std::vector<at::Tensor> const& w) {
         return (w[0].sin() * w[1]).sum() + w[1].pow(4).sum();
     };
     TorchTensors<double> x(
         {zeros<double>({3, 2}).requires_grad_(true), zeros<double>({2}).requires_grad_(true)});
     test::set_start(x);
     TorchTensors<double> model = x;
-    const auto start = test::flat(x);
+    auto const start = test::flat(x);
 
     BSAM out_of_place{Adam{}}, in_place{Adam{}};
     auto gradient = model.gradients();
@@ -212,7 +212,7 @@ struct Two {
 
 TEST_CASE("tensors without a gradient are left alone, and their steps begin when they have one",
           "[containers][torch]") {
-    const auto check = [](auto optimizer) {
+    auto const check = [](auto optimizer) {
         Two net;
         net.from = 20;
         auto x = net.tensors();

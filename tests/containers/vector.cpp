@@ -8,7 +8,7 @@ TEST_CASE("every method moves every parameter", "[containers]") {
     test::set_start(start);
     for (auto const& method : test::all_methods<double>({.rho = 0.1}, true)) {
         CAPTURE(method.name());
-        const auto trace = test::trace_any<double>(method, x);
+        auto const trace = test::trace_any<double>(method, x);
         bool moved = true;
         for (std::size_t i = 0; i < start.size(); ++i) {
             moved = moved && trace.parameters.at(i) != start[i];

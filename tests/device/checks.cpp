@@ -71,7 +71,7 @@ std::vector<T> starts(std::size_t size) {
 struct HostValley {
     template <class C>
     double operator()(C const& x, C& gradient, Pass pass) const {
-        const auto at = values(x);
+        auto const at = values(x);
         auto g = at;
         const double loss = Valley{}(at, g, pass);
         set_values(gradient, g);
@@ -124,8 +124,8 @@ void every_kind_equals_cpu(C const& x) {
         Adam{.learning_rate = 0.02, .weight_decay = 0.01}, test::Settings{.rho = 0.1},
         [&](char const* name, auto optimizer) {
             optimizer.set_learning_rate_schedule(schedules::Exponential{0.9});
-            const auto [expected, host] = run(optimizer, std::vector<T>(size), Valley{}, steps);
-            const auto [found, report] = run(optimizer, x, HostValley{}, steps);
+            auto const [expected, host] = run(optimizer, std::vector<T>(size), Valley{}, steps);
+            auto const [found, report] = run(optimizer, x, HostValley{}, steps);
             require_close(found, expected, name);
             const double tolerance = sizeof(T) == 4 ? 1e-5 : 1e-12;
             require_close(report.loss, host.loss, tolerance, std::string(name) + ": loss");
@@ -135,7 +135,7 @@ void every_kind_equals_cpu(C const& x) {
                           std::string(name) + ": perturbation_norm");
             require_close(report.distance, host.distance, tolerance,
                           std::string(name) + ": distance");
-            const auto again = run(optimizer, x, HostValley{}, steps).first;
+            auto const again = run(optimizer, x, HostValley{}, steps).first;
             require(polder::test::same_bits(again, found), std::string(name) + ": two runs differ");
         });
 }
@@ -155,8 +155,8 @@ std::map<std::string, DeviceVector<double>> many_blocks() {
 // The containers of a device give the same numbers.
 void containers() {
     const BSAMPlus optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
-    const auto expected = run(optimizer, std::vector<double>(3000), Valley{}, steps).first;
-    const auto check = [&](auto x, char const* name) {
+    auto const expected = run(optimizer, std::vector<double>(3000), Valley{}, steps).first;
+    auto const check = [&](auto x, char const* name) {
         require_close(run(optimizer, std::move(x), HostValley{}, steps).first, expected, name);
     };
     check(DeviceVector<double>(3000), "device_vector");
@@ -177,7 +177,7 @@ void containers() {
 
 // Groups, clipping and frozen blocks.
 void groups() {
-    const auto with_groups = [](auto optimizer) {
+    auto const with_groups = [](auto optimizer) {
         optimizer.set_groups({{.name = "slow", .blocks = {"block10*"}, .learning_rate = 1e-3},
                               {.name = "fixed", .blocks = {"block12*"}, .frozen = true},
                               {.name = "flat", .blocks = {"block13*"}, .rho = 0.3}});
@@ -187,8 +187,8 @@ void groups() {
     std::map<std::string, std::vector<double>> on_host;
     auto blocks = many_blocks();
     for (auto const& [name, block] : blocks) on_host[name] = std::vector<double>(block.size());
-    const auto check = [&](auto const& optimizer, char const* name) {
-        const auto mine = with_groups(optimizer);
+    auto const check = [&](auto const& optimizer, char const* name) {
+        auto const mine = with_groups(optimizer);
         require_close(run(mine, blocks, HostValley{}, steps).first,
                       run(mine, on_host, Valley{}, steps).first, name);
     };
@@ -250,10 +250,10 @@ void growing_tables() {
 // A closure of any optimizer returns a number, or one that lies on the device.
 void any_optimizer() {
     const BSAM optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
-    const auto expected = run(optimizer, std::vector<double>(300), Valley{}, steps);
+    auto const expected = run(optimizer, std::vector<double>(300), Valley{}, steps);
     using C = DeviceVector<double>;
-    const auto check = [&](auto const& closure, char const* name) {
-        const auto found = run(AnyOptimizer<C>(optimizer), C(300), closure, steps);
+    auto const check = [&](auto const& closure, char const* name) {
+        auto const found = run(AnyOptimizer<C>(optimizer), C(300), closure, steps);
         require_close(found.first, expected.first, name);
         require_close(found.second.loss, expected.second.loss, 1e-12, name);
     };
@@ -270,7 +270,7 @@ void any_optimizer() {
 // The state comes to the host and back, and a copy of an optimizer goes on as the original.
 void state() {
     BSAM optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
-    const auto whole = run(optimizer, DeviceVector<double>(3000), HostValley{}, 7).first;
+    auto const whole = run(optimizer, DeviceVector<double>(3000), HostValley{}, 7).first;
     DeviceVector<double> x(3000);
     set_values(x, starts<double>(3000));
     for (int t = 0; t < 4; ++t) optimizer.step(x, HostValley{});
@@ -298,7 +298,7 @@ void state() {
             value = counts.at(std::string(name));
         }
     });
-    const auto go_on = [&](auto& with, char const* name) {
+    auto const go_on = [&](auto& with, char const* name) {
         DeviceVector<double> at = x;
         for (int t = 0; t < 3; ++t) with.step(at, HostValley{});
         require(polder::test::same_bits(values(at), whole), name);
@@ -340,7 +340,7 @@ void non_finite() {
         int step = 0;
         const Flawed closure{&step};
         for (; step < 2; ++step) optimizer.step(x, closure);
-        const auto before = values(x);
+        auto const before = values(x);
         const DeviceReport report = optimizer.step(x, closure);
         if (policy == NonFinite::skip) {
             require(report.read().skipped, "the step is skipped");
@@ -380,7 +380,7 @@ void closure_throws() {
         set_values(x, starts<double>(3000));
         DeviceVector<double> y = x;
         int calls = 0;
-        const auto throwing = [&](auto const& at, auto& gradient, Pass pass) {
+        auto const throwing = [&](auto const& at, auto& gradient, Pass pass) {
             if (calls++ == call) throw std::runtime_error("no");
             return HostValley{}(at, gradient, pass);
         };
@@ -470,9 +470,9 @@ struct Counted : DeviceSystem {
 // whatever the number of blocks.
 void passes() {
     using Block = DeviceArray<double, Counted>;
-    const auto check = [](auto optimizer, std::vector<Block> x, int expected, std::string what) {
+    auto const check = [](auto optimizer, std::vector<Block> x, int expected, std::string what) {
         what += " on " + std::to_string(x.size()) + " blocks: ";
-        const auto step = [&] {
+        auto const step = [&] {
             return optimizer.step(x, [](auto const&, auto&, Pass) { return DeviceLoss(); });
         };
         for (int t = 0; t < 4; ++t) step();
@@ -488,7 +488,7 @@ void passes() {
     };
     std::vector<Block> many(40, Block(37));
     const std::vector<Block> one(1, Block(5003));
-    const auto on_both = [&](auto const& optimizer, int expected, char const* name) {
+    auto const on_both = [&](auto const& optimizer, int expected, char const* name) {
         check(optimizer, one, expected, name);
         check(optimizer, many, expected, name);
     };
@@ -522,7 +522,7 @@ void require_success(cudaError_t status) {
 void captured_step() {
     constexpr std::size_t size = 3000;
     constexpr int replays = 20;
-    const auto check = [&](auto optimizer, char const* name) {
+    auto const check = [&](auto optimizer, char const* name) {
         optimizer.set_learning_rate_schedule(schedules::Exponential{0.9});
         auto on_host = optimizer;
         std::vector<double> expected = starts<double>(size);
@@ -544,7 +544,7 @@ void captured_step() {
         set_values(x, starts<double>(size));
         DeviceArray<double, DeviceSystem> loss(1);
         optimizer.set_stream(stream);
-        const auto closure = [&](auto const& at, auto& gradient, Pass) {
+        auto const closure = [&](auto const& at, auto& gradient, Pass) {
             gradient_of_cosines<<<1, 256, 0, stream>>>(at.data().get(), gradient.data().get(), size,
                                                        loss.data());
             return DeviceLoss(loss.data());

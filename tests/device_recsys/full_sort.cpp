@@ -22,7 +22,7 @@ Dataset uneven_data(std::int32_t n_users, std::int32_t n_items) {
     data.n_users = n_users;
     data.n_items = n_items;
     Random random(5, "data", n_users, n_items);
-    const auto below = [&](std::int32_t n) {
+    auto const below = [&](std::int32_t n) {
         return static_cast<std::int32_t>(random.uniform_index(static_cast<std::uint64_t>(n)));
     };
     for (std::int32_t user = 0; user < n_users; ++user) {
@@ -48,9 +48,9 @@ TEMPLATE_TEST_CASE("lists on a device are those of the host", "[evaluation]", fl
     using T = TestType;
     for (const std::int32_t n_items : {1, 49, 50, 51, 300}) {
         constexpr std::int32_t n_users = 40;
-        const auto data = uneven_data(n_users, n_items);
+        auto const data = uneven_data(n_users, n_items);
         auto users = levels<T>(n_users * 3, 1);
-        const auto items = levels<T>(static_cast<std::size_t>(n_items) * 3, 2);
+        auto const items = levels<T>(static_cast<std::size_t>(n_items) * 3, 2);
         users[7] = std::numeric_limits<T>::quiet_NaN();  // no list of user 2
         users[10] = std::numeric_limits<T>::infinity();
         const Representations<T> r{{users.data(), n_users, 3},

@@ -32,27 +32,27 @@ std::vector<Settings> settings_of(std::string_view model) {
 }  // namespace
 
 TEST_CASE("models on a device compute what they do on the host", "[recsys][models]") {
-    const auto data = random_dataset(450, 150, 5000);
+    auto const data = random_dataset(450, 150, 5000);
     for (auto const& entry : models()) {
         for (auto const& settings : settings_of(entry.name)) {
             std::string text(entry.name);
             for (auto const& [name, value] : settings) text.append(" ").append(name) += "=" + value;
             INFO(text);
-            const auto here = make_model<double>(entry.name, data, settings, 1);
-            const auto there = make_model_on_thrust<double>(entry.name, data, settings);
-            const auto x = somewhere(*here, 3);
+            auto const here = make_model<double>(entry.name, data, settings, 1);
+            auto const there = make_model_on_thrust<double>(entry.name, data, settings);
+            auto const x = somewhere(*here, 3);
             REQUIRE(here->frozen() == there->frozen());
             for (const int epoch : {0, 1}) {
                 here->begin_epoch(5, epoch);
                 there->begin_epoch(5, epoch);
                 // The first two are one batch in two passes, the next has other rows in the same places.
-                const auto numbers = epoch == 0 ? std::vector<std::uint64_t>{0, 0, 2, 4}
+                auto const numbers = epoch == 0 ? std::vector<std::uint64_t>{0, 0, 2, 4}
                                                 : std::vector<std::uint64_t>{6};
                 for (const std::uint64_t number : numbers) {
                     auto batch = random_batch(data, number == 4 ? 270 : 320, number);
                     batch.number = number;
-                    const auto expected = results(*here, x, batch);
-                    const auto found = results(*there, x, batch);
+                    auto const expected = results(*here, x, batch);
+                    auto const found = results(*there, x, batch);
                     REQUIRE(found.size() == expected.size());
                     double largest = 0, worst = 0;
                     for (std::size_t k = 0; k < found.size(); ++k) {
@@ -62,7 +62,7 @@ TEST_CASE("models on a device compute what they do on the host", "[recsys][model
                     }
                     INFO("epoch " << epoch << ", batch " << number);
                     CHECK(worst <= 1e-10 * largest);
-                    const auto terms = here->terms(), terms_there = there->terms();
+                    auto const terms = here->terms(), terms_there = there->terms();
                     REQUIRE(terms.size() == terms_there.size());
                     for (std::size_t k = 0; k < terms.size(); ++k) {
                         CHECK(terms_there[k].name == terms[k].name);

@@ -55,7 +55,7 @@ std::vector<float> values(Trainer const& trainer) {
 }  // namespace
 
 TEST_CASE("training on a device takes the course of training on the host", "[recsys][training]") {
-    const auto data = small_data();
+    auto const data = small_data();
     for (const std::string_view method : {"none", "bsam+", "ssam_f", "mg", "looksam"}) {
         for (const std::string_view model : {"lightgcn", "freedom"}) {
             INFO(method << " on " << model);
@@ -85,13 +85,13 @@ TEST_CASE("training on a device takes the course of training on the host", "[rec
 }
 
 TEST_CASE("training on a device goes on from a checkpoint", "[recsys][training]") {
-    const auto data = small_data();
+    auto const data = small_data();
     const OptimizerOptions options{"bsam", "adam", {}};
     OnDevice whole(data, "bm3", options);
     REQUIRE(whole.trainer.run() == Ending::all_epochs);
 
     const TemporaryDirectory directory;
-    const auto file = directory / "run.safetensors";
+    auto const file = directory / "run.safetensors";
     const Json identity = {{"run", "this"}};
     {
         OnDevice begun(data, "bm3", options);

@@ -12,7 +12,7 @@ using namespace polder;
 TEST_CASE("the literal Manhattan distance can turn the ascent into a descent",
           "[methods][distance]") {
     // At the first step v = (1 - (1 - lambda) d) g with d = lambda ||g||_1.
-    const auto steep = [](std::vector<double> const& x, std::vector<double>& gradient) {
+    auto const steep = [](std::vector<double> const& x, std::vector<double>& gradient) {
         std::fill(gradient.begin(), gradient.end(), 1.0);
         return x[0];
     };

@@ -133,7 +133,7 @@ template <class F>
 Everywhere(F) -> Everywhere<F>;
 
 const Everywhere moments{[](auto v) -> Terms<Sum, Sum, Max> {
-    const auto value = static_cast<double>(v);
+    auto const value = static_cast<double>(v);
     return {Sum{value}, Sum{value * value}, Max{std::abs(value)}};
 }};
 constexpr ValueId found[] = {{0}, {1}, {2}};
@@ -145,7 +145,7 @@ constexpr Fault bad_perturbed_gradient = detail::gradient_fault(Evaluation::pert
 TEMPLATE_TEST_CASE("a reduction adds up every coordinate once", "[engine][threads]", float,
                    double) {
     for (std::size_t size : lengths) {
-        const auto v = values<TestType>(size);
+        auto const v = values<TestType>(size);
         Engine<TestType> engine({size});
         engine->reduce(found[0], Fault::none, moments, engine.assign(0, v));
         long double expected = 0, expected_squares = 0;
@@ -183,7 +183,7 @@ TEMPLATE_TEST_CASE("a reduction of blocks is that of each by itself", "[engine][
                    double) {
     for (std::size_t size : lengths) {
         auto v = values<TestType>(size);
-        const auto blocks = uneven_blocks(size);
+        auto const blocks = uneven_blocks(size);
         std::vector<std::array<double, 3>> reference;
         for (int threads : {1, 2, 7}) {
             Engine<TestType> engine(blocks, threads);
@@ -192,13 +192,13 @@ TEMPLATE_TEST_CASE("a reduction of blocks is that of each by itself", "[engine][
             double sum_of_squares = 0;
             for (std::size_t block = 0; block < blocks.size(); ++block) {
                 CAPTURE(size, threads, block);
-                const auto read = [&](int k) {
+                auto const read = [&](int k) {
                     return engine.read(ValueId{k + 3 * static_cast<int>(block)});
                 };
                 long double expected = 0, expected_squares = 0;
                 double expected_largest = 0;
                 for (std::size_t i = 0; i < blocks[block]; ++i) {
-                    const auto x = static_cast<double>(*next++);
+                    auto const x = static_cast<double>(*next++);
                     expected += x;
                     expected_squares += static_cast<long double>(x) * x;
                     expected_largest = std::max(expected_largest, std::abs(x));
@@ -238,7 +238,7 @@ TEST_CASE("a pass of several arrays and a mask gets them in order", "[engine]") 
     Engine<float> engine({3, 2});
     std::vector<float> x{1, 2, 3, 4, 5};
     const ArrayId a = engine.assign(0, {10, 20, 30, 40, 50}), b = engine.own[1];
-    const auto mask = engine->values(engine.mask[0]);
+    auto const mask = engine->values(engine.mask[0]);
     std::fill(mask.begin(), mask.end(), std::uint8_t{1});
     mask[1] = 0;
     engine->map(Everywhere{[](std::array<float, 2> const& in, float m, std::array<float, 1>& out) {
@@ -328,7 +328,7 @@ TEST_CASE("the last pass leaves out the runs that are not finite, and names the 
     const ArrayId to = engine.container(x);
     const ArrayId g = engine.assign(0, std::vector<float>(size, 1.0f));
     const ArrayId h = engine.assign(1, std::vector<float>(size, 2.0f));
-    const auto run = [&] {
+    auto const run = [&] {
         std::fill(x.begin(), x.end(), 0.0f);
         engine->begin(NonFinite::raise);
         engine->map_last(
@@ -392,7 +392,7 @@ TEMPLATE_TEST_CASE("the largest scores are chosen, the lower coordinate among eq
 TEST_CASE("what is chosen joins the mask, by scores of coordinates and of another mask",
           "[engine]") {
     Engine<double> engine({4, 3});
-    const auto mask = engine->values(engine.mask[0]);
+    auto const mask = engine->values(engine.mask[0]);
     const std::vector<std::uint8_t> before{0, 1, 0, 0, 1, 0, 0};
     std::copy(before.begin(), before.end(), mask.begin());
     engine->set(engine.mask[1], 1);

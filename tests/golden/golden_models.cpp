@@ -166,7 +166,7 @@ Parameter read_parameter(JsonPath const& from) {
     if (!from["trained"].value().is_boolean()) from["trained"].fail("true or false");
     const std::size_t size = size_of(result.shape);
     if (from.has("value_generator")) {
-        const auto generator = from["value_generator"];
+        auto const generator = from["value_generator"];
         if (generator["generator"].text() != "splitmix64")
             generator["generator"].fail("\"splitmix64\"");
         result.value = generated(read_seed(generator["seed"]), generator["scale"].number(), size);
@@ -174,7 +174,7 @@ Parameter read_parameter(JsonPath const& from) {
         result.value = from["value"].numbers(size);
     }
     if (from.has("grad_summary")) {
-        const auto summary = from["grad_summary"];
+        auto const summary = from["grad_summary"];
         auto index = summary["index"].ids(static_cast<std::int64_t>(size));
         auto sample = summary["value"].numbers(index.size());
         result.summary = {
@@ -210,7 +210,7 @@ std::vector<double> read_tensor(JsonPath const& from) {
 
 std::optional<FeatureMatrix> read_features(JsonPath const& data, std::string const& name) {
     if (!data.has(name)) return {};
-    const auto shape = read_shape(data[name]["shape"]);
+    auto const shape = read_shape(data[name]["shape"]);
     if (shape.size() != 2) data[name]["shape"].fail("two sizes");
     FeatureMatrix result{shape[0], shape[1], {}, read_tensor(data[name])};
     for (const double value : result.exact) result.values.push_back(static_cast<float>(value));
@@ -224,7 +224,7 @@ struct Sparse {
 };
 
 Sparse read_sparse(JsonPath const& from) {
-    const auto shape = read_shape(from["shape"]);
+    auto const shape = read_shape(from["shape"]);
     if (shape.size() != 2) from["shape"].fail("two sizes");
     Sparse result{shape[0], shape[1], from["row"].ids(static_cast<std::int64_t>(shape[0])), {}, {}};
     result.col = from["col"].ids(static_cast<std::int64_t>(shape[1]), result.row.size());
@@ -258,7 +258,7 @@ std::map<std::string, std::vector<double>> read_stochastic(JsonPath const& from)
         } else if (kind == "delta") {
             result[name] = read_tensor(object["value"]);
         } else if (kind == "index_list") {
-            const auto index = object["index"].ids(largest_size);
+            auto const index = object["index"].ids(largest_size);
             result[name].assign(index.begin(), index.end());
         } else if (kind == "user_graph") {
             result[name + ".index"] = read_tensor(object["index"]);
@@ -274,11 +274,11 @@ std::map<std::string, std::vector<double>> read_stochastic(JsonPath const& from)
 
 Case read_case(JsonPath const& from) {
     Case result;
-    const auto data = from["data"];
+    auto const data = from["data"];
     result.data.n_users = static_cast<std::int32_t>(data["n_users"].integer(1, largest_size));
     result.data.n_items = static_cast<std::int32_t>(data["n_items"].integer(1, largest_size));
-    const auto train_users = data["train_user"].ids(result.data.n_users);
-    const auto train_items = data["train_item"].ids(result.data.n_items, train_users.size());
+    auto const train_users = data["train_user"].ids(result.data.n_users);
+    auto const train_items = data["train_item"].ids(result.data.n_items, train_users.size());
     for (std::size_t row = 0; row < train_users.size(); ++row)
         result.data.train.push_back({train_users[row], train_items[row]});
 
@@ -338,9 +338,9 @@ void compare_sparse(std::string const& name, Csr<T> const& found, Sparse const& 
 
 // The train pairs as edges from user to item, then perhaps the same the other way round.
 void check_edges(JsonPath const& graph, Dataset const& data) {
-    const auto n_nodes = data.n_users + data.n_items;
-    const auto source = graph["source"].ids(n_nodes);
-    const auto target = graph["target"].ids(n_nodes, source.size());
+    auto const n_nodes = data.n_users + data.n_items;
+    auto const source = graph["source"].ids(n_nodes);
+    auto const target = graph["target"].ids(n_nodes, source.size());
     if (source.size() != data.train.size() && source.size() != 2 * data.train.size())
         graph["source"].fail(fmt::format("{} or twice as many edges", data.train.size()));
     for (std::size_t k = 0; k < source.size(); ++k) {
@@ -354,9 +354,9 @@ void check_edges(JsonPath const& graph, Dataset const& data) {
 
 // How many items users have in common with their neighbours, most first; ties are in any order.
 void check_neighbours(JsonPath const& graph, Dataset const& data) {
-    const auto found = common_items(UserItems::distinct(data.train, data.n_users), data.n_items,
+    auto const found = common_items(UserItems::distinct(data.train, data.n_users), data.n_items,
                                     std::numeric_limits<std::size_t>::max(), 1);
-    const auto counts = graph["common_items"].list();
+    auto const counts = graph["common_items"].list();
     if (counts.size() != found.size())
         graph["common_items"].fail(fmt::format("{} lists", found.size()));
     for (std::size_t user = 0; user < found.size(); ++user) {
@@ -379,7 +379,7 @@ void check_graphs(Case const& expected, Reference const& reference, AnyModel<T>&
         } else if (kind == "neighbour_lists") {
             check_neighbours(graph, expected.data);
         } else if (kind == "sparse") {
-            const auto find = [all = model.graphs()](std::string_view wanted) -> Csr<T> const* {
+            auto const find = [all = model.graphs()](std::string_view wanted) -> Csr<T> const* {
                 for (auto const& each : all)
                     if (each.name == wanted) return each.graph;
                 return nullptr;
@@ -391,10 +391,10 @@ void check_graphs(Case const& expected, Reference const& reference, AnyModel<T>&
             else
                 throw std::runtime_error("'graphs." + name + "' is not a graph of this model");
         } else if (kind == "values") {
-            const auto values = reference.values.find(name);
+            auto const values = reference.values.find(name);
             if (values == reference.values.end())
                 throw std::runtime_error("'graphs." + name + "' is not known of this model");
-            const auto found = values->second(expected.data);
+            auto const found = values->second(expected.data);
             compare("graph " + name, found, graph["val"].numbers(found.size()), tolerance);
         } else {
             graph["kind"].fail("a kind of graph of this schema");
@@ -423,7 +423,7 @@ void set_parameters(std::vector<Parameter> const& from, Reference const& referen
         if (missing.erase(here) == 0)
             throw std::runtime_error("'parameters' has '" + parameter.name +
                                      "', which is a repetition");
-        const auto matrix = arena[here];
+        auto const matrix = arena[here];
         if (without_ones(parameter.shape) != without_ones({matrix.rows, matrix.cols}))
             throw std::runtime_error(fmt::format("the shape of '{}' is {}, expected {} x {}",
                                                  parameter.name, fmt::join(parameter.shape, " x "),
@@ -477,7 +477,7 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
                 std::string_view device) {
     Settings settings = reference.settings;
     for (auto const& [name, text] : expected.hyper_parameters) {
-        const auto here = reference.hyper_parameters.find(name);
+        auto const here = reference.hyper_parameters.find(name);
         if (here == reference.hyper_parameters.end())
             settings.emplace_back(name, text);
         else if (!here->second.empty())
@@ -488,7 +488,7 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
             std::none_of(settings.begin(), settings.end(),
                          [&](auto const& setting) { return setting.first == known.name; }))
             throw std::runtime_error("missing key 'hyper_parameters." + known.name + "'");
-    const auto model = make_model_on<T>(device, reference.registry, expected.data, settings);
+    auto const model = make_model_on<T>(device, reference.registry, expected.data, settings);
     for (auto const& [name, values] : expected.fixed) model->noise().fix(name, values);
     model->begin_epoch(0, 0);
 
@@ -503,8 +503,8 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
     check_graphs(expected, reference, *model, tolerance);
 
     for (auto const& [name, value] : expected.terms) {
-        const auto terms = model->terms();
-        const auto term =
+        auto const terms = model->terms();
+        auto const term =
             std::find_if(terms.begin(), terms.end(),
                          [&name = name](LossTerm const& known) { return known.name == name; });
         if (term == terms.end())
@@ -515,7 +515,7 @@ void check_case(Case const& expected, Reference const& reference, Tolerance tole
     for (auto const& parameter : expected.parameters) {
         const std::string here = reference.name_of(parameter.name);
         if (here.empty() || !gradient.contains(here)) continue;
-        const auto matrix = std::as_const(gradient)[here];
+        auto const matrix = std::as_const(gradient)[here];
         compare_gradient(parameter, {matrix.data, matrix.data + matrix.size()}, tolerance);
     }
     auto scores = scores_of(model->representations(parameters));
@@ -560,17 +560,17 @@ void check_file(fs::path const& path, bool single_precision, std::string_view de
     if (top["precision"].text() != "float64") top["precision"].fail("\"float64\"");
 
     const std::string model = top["model"].text();
-    const auto references = golden::references();
-    const auto reference =
+    auto const references = golden::references();
+    auto const reference =
         std::find_if(references.begin(), references.end(),
                      [&](Reference const& known) { return known.model == model; });
     if (reference == references.end()) top["model"].fail("the name of a model of the suite");
-    const auto built = models();
+    auto const built = models();
     const bool is_built = std::any_of(built.begin(), built.end(), [&](ModelEntry const& entry) {
         return entry.name == reference->registry;
     });
 
-    const auto cases = top["cases"].list();
+    auto const cases = top["cases"].list();
     if (cases.empty()) top["cases"].fail("at least one case");
     std::set<std::string> seen;
     for (auto const& item : cases) {

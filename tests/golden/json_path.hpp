@@ -76,7 +76,7 @@ public:
         if (value_->is_number_unsigned() &&
             value_->get<std::uint64_t>() > static_cast<std::uint64_t>(high))
             fail(range);
-        const auto result = value_->get<std::int64_t>();
+        auto const result = value_->get<std::int64_t>();
         if (result < low || result > high) fail(range);
         return result;
     }

@@ -23,9 +23,9 @@ namespace golden {
 /// metrics of both splits. Throws SchemaError, or std::runtime_error for the first difference.
 inline void check_metrics(nlohmann::json const& document) {
     using namespace polder::recsys;
-    const auto n_users = document.at("n_users").get<std::int32_t>();
-    const auto n_items = document.at("n_items").get<std::int32_t>();
-    const auto users = static_cast<std::size_t>(n_users), items = static_cast<std::size_t>(n_items);
+    auto const n_users = document.at("n_users").get<std::int32_t>();
+    auto const n_items = document.at("n_items").get<std::int32_t>();
+    auto const users = static_cast<std::size_t>(n_users), items = static_cast<std::size_t>(n_items);
     const std::vector<double> scores = numbers(document.at("scores").at("data"), "scores");
     if (n_users < 1 || n_items < 1 || scores.size() != users * items) {
         throw SchemaError("'scores' must have n_users x n_items values");
@@ -34,14 +34,14 @@ inline void check_metrics(nlohmann::json const& document) {
     Dataset data;
     data.n_users = n_users;
     data.n_items = n_items;
-    const auto read_split = [&](char const* key, std::vector<Interaction>& rows) {
+    auto const read_split = [&](char const* key, std::vector<Interaction>& rows) {
         auto const& lists = document.at(key);
         if (!lists.is_array() || lists.size() != users) {
             throw SchemaError(fmt::format("'{}' must have a list of items for each user", key));
         }
         for (std::int32_t user = 0; user < n_users; ++user) {
             for (auto const& item : lists[static_cast<std::size_t>(user)]) {
-                const auto number = item.get<std::int32_t>();
+                auto const number = item.get<std::int32_t>();
                 if (number < 0 || number >= n_items) {
                     throw SchemaError(fmt::format("'{}' of user {} has item {}, expected 0..{}",
                                                   key, user, number, n_items - 1));
@@ -67,7 +67,7 @@ inline void check_metrics(nlohmann::json const& document) {
 
     for (char const* split : {"valid", "test"}) {
         auto const& expected = document.at("results").at(split);
-        const auto evaluated = expected.at("users").get<std::vector<std::size_t>>();
+        auto const evaluated = expected.at("users").get<std::vector<std::size_t>>();
         auto const& relevant = document.at(split);
         for (auto const& [name, value] : expected.at("metrics").items()) {
             const std::size_t at = name.find('@');
@@ -80,7 +80,7 @@ inline void check_metrics(nlohmann::json const& document) {
             double total = 0;
             for (std::size_t user : evaluated) {
                 if (user >= users) throw SchemaError(fmt::format("'users' has {}", user));
-                const auto wanted = relevant[user].get<std::vector<std::int32_t>>();
+                auto const wanted = relevant[user].get<std::vector<std::int32_t>>();
                 bool hits[list_length] = {};
                 for (std::size_t rank = 0; rank < lists[user].size(); ++rank) {
                     hits[rank] =
@@ -107,7 +107,7 @@ inline void check_metrics(nlohmann::json const& document) {
         }
         auto const& tops = expected.at("top20");
         for (std::size_t k = 0; k < evaluated.size(); ++k) {
-            const auto top = tops.at(k).get<std::vector<std::int32_t>>();
+            auto const top = tops.at(k).get<std::vector<std::int32_t>>();
             auto const& list = lists[evaluated[k]];
             if (list.size() < top.size() || !std::equal(top.begin(), top.end(), list.begin())) {
                 throw std::runtime_error(

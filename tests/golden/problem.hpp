@@ -141,7 +141,7 @@ private:
 inline std::map<std::string, Problem> read_problems(nlohmann::json const& document) {
     std::map<std::string, Problem> problems;
     for (auto const& [name, item] : document.at("problems").items()) {
-        const auto require = [&name = name](bool holds, std::string const& expected) {
+        auto const require = [&name = name](bool holds, std::string const& expected) {
             if (!holds) throw SchemaError("problem '" + name + "': expected " + expected);
         };
         Problem problem;
@@ -154,9 +154,9 @@ inline std::map<std::string, Problem> read_problems(nlohmann::json const& docume
         problem.initial = numbers(item.at("init"), "init");
         require(problem.initial.size() == size, "as many values in 'init' as the tensors have");
 
-        const auto samples = item.at("samples").get<std::size_t>();
-        const auto batches = [&, &item = item](char const* key) {
-            const auto list = item.at("batches").at(key).get<std::vector<Samples>>();
+        auto const samples = item.at("samples").get<std::size_t>();
+        auto const batches = [&, &item = item](char const* key) {
+            auto const list = item.at("batches").at(key).get<std::vector<Samples>>();
             for (Samples const& batch : list) {
                 require(!batch.empty(), std::string("no empty batch in ") + key);
                 for (std::size_t sample : batch) {
@@ -171,7 +171,7 @@ inline std::map<std::string, Problem> read_problems(nlohmann::json const& docume
         require(problem.first.size() == problem.second.size(), "as many batches in B1 as in B2");
 
         auto const& data = item.at("data");
-        const auto rectangular = [&](Matrix const& rows, std::size_t count, std::size_t width) {
+        auto const rectangular = [&](Matrix const& rows, std::size_t count, std::size_t width) {
             require(rows.size() == count, "one row of data per sample or coordinate");
             for (auto const& row : rows)
                 require(row.size() == width, "rows of data of equal length");

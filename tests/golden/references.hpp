@@ -29,7 +29,7 @@ struct Reference {
     bool sigmoid_scores = false;  ///< the files have sigmoids of the inner products
 
     std::string name_of(std::string const& parameter) const {
-        const auto at = parameters.find(parameter);
+        auto const at = parameters.find(parameter);
         return at == parameters.end() ? parameter : at->second;
     }
 };

@@ -108,13 +108,13 @@ TEST_CASE("a frozen block is neither read nor changed, with every method", "[gro
             y{{"b", std::vector<double>(7)}};
         test::set_start(y);
         x["b"] = y["b"];
-        const auto before = x["a"];
+        auto const before = x["a"];
         method->set_groups({{.name = "frozen", .blocks = {"a"}, .frozen = true}});
         auto any_x = test::AnyContainer<double>::of(x), any_y = test::AnyContainer<double>::of(y);
         for (int t = 0; t < 5; ++t) {
             // What stands in the frozen block's gradient is nobody's business.
             method->step(any_x, [](auto const& at, auto& gradient, Pass pass) {
-                const auto values = test::flat(at);
+                auto const values = test::flat(at);
                 std::vector<double> point(values.begin() + 5, values.end()), g(7);
                 const double loss = Valley{}(point, g, pass);
                 std::size_t block = 0;
@@ -162,7 +162,7 @@ TEST_CASE("the base optimizer's steps follow a block through all changes of grou
         std::map<std::string, int> expected{{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}};
         Plain optimizer{Adam{.learning_rate = 1, .beta1 = 0, .beta2 = 0.5}};
         std::uint32_t random = 12345u + static_cast<std::uint32_t>(seed);
-        const auto draw = [&](std::uint32_t n) {
+        auto const draw = [&](std::uint32_t n) {
             random = random * 1664525u + 1013904223u;
             return (random >> 16) % n;
         };
@@ -171,7 +171,7 @@ TEST_CASE("the base optimizer's steps follow a block through all changes of grou
                                       {.name = "q", .learning_rate = 2., .frozen = draw(2) == 0}};
             std::map<std::string, bool> frozen;
             for (auto const& [name, count] : expected) {
-                const auto k = draw(3);
+                auto const k = draw(3);
                 if (k < 2) groups[k].blocks.push_back(name);
                 frozen[name] = k < 2 && groups[k].frozen;
             }
@@ -213,7 +213,7 @@ TEST_CASE("a block that was frozen begins at step 1 of the base optimizer, howev
         std::map<std::string, std::vector<double>> x{{"a", {1}}, {"b", {2}}};
         Plain optimizer{Adam{.learning_rate = 0.1}};
         optimizer.set_groups({{.name = "late", .blocks = {"b"}, .frozen = true}});
-        const auto closure = [](auto const&, auto& g) {
+        auto const closure = [](auto const&, auto& g) {
             g.at("a") = g.at("b") = {1};
             return 1.0;
         };

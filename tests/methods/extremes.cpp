@@ -54,14 +54,14 @@ void check_ends(Make const& make) {
             CAPTURE(size, pattern);
             auto optimizer = make();
             std::vector<T> x{1, -2, 0, T(1e-30), 3};
-            const auto write = [&](std::vector<T>& g) {
+            auto const write = [&](std::vector<T>& g) {
                 for (std::size_t i = 0; i < g.size(); ++i) {
                     const bool there = pattern == 0 || (i % 2 == 0) == (pattern == 1);
                     g[i] = there ? (i == 2 ? size / 2 : size) : T(0);
                 }
             };
             for (int t = 0; t < 4; ++t) {
-                const auto before = x;
+                auto const before = x;
                 try {
                     optimizer.step(x, write);
                     CHECK((std::isfinite(size) || x == before));
@@ -112,10 +112,10 @@ void for_each_base_with(F const& f) {
                                         {{"momentum", "0.9"}, {"nesterov", "true"}}}) {
         registry::for_each_base([&](registry::BaseEntry const& entry, auto const& make) {
             registry::OptionReader reader(options);
-            const auto base = make(reader);
-            const auto used = reader.used();
+            auto const base = make(reader);
+            auto const used = reader.used();
             for (auto const& option : options) {
-                const auto is_it = [&](auto const& each) { return each.name == option.first; };
+                auto const is_it = [&](auto const& each) { return each.name == option.first; };
                 if (std::none_of(used.begin(), used.end(), is_it)) return;
             }
             const std::string what =
@@ -161,7 +161,7 @@ TEMPLATE_TEST_CASE("an eps that is 0 is refused in every base optimizer that has
             base.eps = 1e-50;
             std::vector<T> x{1, 2};
             Plain<AnyBase> optimizer{AnyBase(base)};
-            const auto step = [&] {
+            auto const step = [&] {
                 optimizer.step(x, [](std::vector<T> const&, std::vector<T>& g) {
                     g = {1, 0};
                     return 1.0;
@@ -183,7 +183,7 @@ TEMPLATE_TEST_CASE("an eps that is 0 is refused in every base optimizer that has
 
 TEST_CASE("what the messages say of large gradients and of new values", "[methods]") {
     std::vector<double> x{1, 2};
-    const auto constant = [](double value) {
+    auto const constant = [](double value) {
         return [value](std::vector<double> const&, std::vector<double>& g) {
             g = {value, value};
             return 1.0;

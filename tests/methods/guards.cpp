@@ -138,7 +138,7 @@ TEST_CASE("every gradient of a long blend is checked", "[methods]") {
         Optimizer optimizer{FiveGradients{}, Adam{}};
         optimizer.set_non_finite(NonFinite::skip);
         int wanted = -1;
-        const auto closure = [&](Vector const& at, Vector& gradient, Pass pass) {
+        auto const closure = [&](Vector const& at, Vector& gradient, Pass pass) {
             const double loss = Valley{}(at, gradient, Pass{});
             if (pass.sample == wanted) gradient[4] = std::numeric_limits<double>::quiet_NaN();
             return loss;
@@ -157,7 +157,7 @@ TEST_CASE("every gradient of a long blend is checked", "[methods]") {
 
 TEST_CASE("there is room for any number of ascents", "[methods]") {
     std::vector<Vector> x(20, Vector(3, 0.5)), y = x;
-    const auto closure = [](auto const& at, auto& gradient) {
+    auto const closure = [](auto const& at, auto& gradient) {
         double loss = 0;
         for (std::size_t b = 0; b < at.size(); ++b) {
             for (std::size_t i = 0; i < at[b].size(); ++i) {

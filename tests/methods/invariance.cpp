@@ -44,10 +44,10 @@ AnyContainer<T> start_in(std::vector<std::size_t> const& sizes) {
 
 TEMPLATE_TEST_CASE("1, 2 and 7 threads give the same bits", "[methods]", float, double) {
     using T = TestType;
-    const auto x = start_in<T>({5 * Layout::chunk_size + 77});
+    auto const x = start_in<T>({5 * Layout::chunk_size + 77});
     for (AnyMethod<T>& method : all_methods<T>({.rho = 0.1, .every = 2}, true)) {
         method->set_threads(1);
-        const auto expected = run(method, x, 3);
+        auto const expected = run(method, x, 3);
         for (int threads : {2, 7}) {
             method->set_threads(threads);
             CAPTURE(method.name(), threads);
@@ -60,7 +60,7 @@ TEMPLATE_TEST_CASE("the cut into blocks does not matter", "[methods]", float, do
     using T = TestType;
     constexpr std::size_t size = Layout::chunk_size + 300;
     test::Random random(test::random_seed(), 0);
-    const auto cut = [](auto const& length) {
+    auto const cut = [](auto const& length) {
         std::vector<std::size_t> sizes;
         for (std::size_t left = size; left > 0; left -= sizes.back()) {
             sizes.push_back(std::min(length(), left));
@@ -74,10 +74,10 @@ TEMPLATE_TEST_CASE("the cut into blocks does not matter", "[methods]", float, do
     for (int draw = 0; draw < 3; ++draw) {
         cuts.push_back(cut([&] { return static_cast<std::size_t>(random.log_uniform(1, 9000)); }));
     }
-    const auto whole = start_in<T>({size});
+    auto const whole = start_in<T>({size});
     for (AnyMethod<T> const& method : all_methods<T>({.rho = 0.1}, true)) {
         if (method.traits().reads_blocks) continue;
-        const auto expected = run(method, whole);
+        auto const expected = run(method, whole);
         for (auto const& sizes : cuts) {
             CAPTURE(method.name(), sizes.size(), test::random_seed());
             CHECK(same_bits(run(method, start_in<T>(sizes)), expected));
@@ -92,7 +92,7 @@ TEMPLATE_TEST_CASE("a model that owns its parameters gets the same bits", "[meth
         CAPTURE(drawn);
         for (AnyMethod<T>& method : all_methods<T>(drawn.settings, true)) {
             auto weights = drawn.parameters<T>();
-            const auto expected = run(method, weights);
+            auto const expected = run(method, weights);
             auto gradient = weights;
             for (int t = 0; t < 4; ++t) {
                 method->step_in_place(weights, gradient,

@@ -28,7 +28,7 @@ TEMPLATE_TEST_CASE("rho = 0 is the base optimizer bit for bit", "[methods]", flo
             s.alpha = 0;    // of GSAM, and of what LookSAM uses again
             s.gamma = 0.5;  // WSAM: the weight 1
         });
-        const auto base = run<T>("plain", with, drawn);
+        auto const base = run<T>("plain", with, drawn);
         for (AnyMethod<T> const& method : all_methods<T>(with)) {
             CAPTURE(method.name());
             // The two steps of a mirror are there whatever rho.
@@ -51,19 +51,19 @@ TEMPLATE_TEST_CASE("methods that are special cases of others agree bit for bit",
     using T = TestType;
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
-        const auto sam = run<T>("SAM", drawn.settings, drawn);
-        const auto base = run<T>("plain", drawn.settings, drawn);
-        const auto is = [&](std::vector<T> const& expected, char const* name, auto const& change) {
+        auto const sam = run<T>("SAM", drawn.settings, drawn);
+        auto const base = run<T>("plain", drawn.settings, drawn);
+        auto const is = [&](std::vector<T> const& expected, char const* name, auto const& change) {
             CAPTURE(name);
             CHECK(same_bits(run<T>(name, changed(drawn, change), drawn), expected));
         };
-        const auto no_sigma = [](test::Settings& s) { s.sigma = 0; };
+        auto const no_sigma = [](test::Settings& s) { s.sigma = 0; };
         is(sam, "FSAM", no_sigma);
         is(sam, "FSAM after update", no_sigma);
         is(sam, "FSAM reduced", no_sigma);
         is(sam, "BSAM constant", no_sigma);
         is(sam, "BSAM none", [](test::Settings&) {});
-        const auto no_eta = [](test::Settings& s) { s.eta = 0; };
+        auto const no_eta = [](test::Settings& s) { s.eta = 0; };
         is(sam, "FisherSAM", no_eta);
         is(sam, "FisherSAM running", no_eta);
         is(sam, "FisherSAM of samples", no_eta);
@@ -140,7 +140,7 @@ TEMPLATE_TEST_CASE("SAMPa goes on with the gradient that it has kept", "[methods
                 },
                 scratch);
             auto reached = flat(x);
-            const auto eps = flat(scratch);
+            auto const eps = flat(scratch);
             for (std::size_t i = 0; i < eps.size(); ++i) reached[i] += eps[i];
             assign(up, reached);
             // BaseOpt(x, g), by a copy that is thrown away.
@@ -154,7 +154,7 @@ TEMPLATE_TEST_CASE("SAMPa goes on with the gradient that it has kept", "[methods
                 Valley{}(up, gradient, {});
                 Valley{}(down, g, {Batch::second, false});
                 auto u = flat(gradient);
-                const auto h = flat(g);
+                auto const h = flat(g);
                 const T of_s = static_cast<T>(1 - (1 - s.kappa)),
                         of_h = static_cast<T>(1 - s.kappa);
                 for (std::size_t i = 0; i < u.size(); ++i) u[i] = of_s * u[i] + of_h * h[i];
@@ -172,7 +172,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
         CAPTURE(drawn);
         test::Settings const& s = drawn.settings;
         // MG mirrors batches 0, beta, 2 beta, ... of an epoch, SGBD counts through.
-        const auto by_hand = [&](std::uint64_t beta, bool by_epoch, bool ascends) {
+        auto const by_hand = [&](std::uint64_t beta, bool by_epoch, bool ascends) {
             auto x = drawn.parameters<T>();
             auto eps = x, point = x;
             auto base = one_method<T>("plain", s), ascent = one_method<T>("SAM", s);
@@ -184,7 +184,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
                 auto reached = flat(x);
                 if (ascends) {
                     ascent->perturbation(x, Valley{}, eps);
-                    const auto move = flat(eps);
+                    auto const move = flat(eps);
                     for (std::size_t i = 0; i < move.size(); ++i) reached[i] += move[i];
                 }
                 assign(point, reached);
@@ -200,7 +200,7 @@ TEMPLATE_TEST_CASE("a mirror is two steps of the base optimizer", "[methods]", f
 
         // A beta that is larger than the run: as the paper counts, no step is mirrored. As the authors'
         // trainer counts, the first batch of every epoch still is.
-        const auto rare = changed(drawn, [](test::Settings& with) { with.every = steps + 1; });
+        auto const rare = changed(drawn, [](test::Settings& with) { with.every = steps + 1; });
         CHECK(same_bits(run<T>("MG", rare, drawn), by_hand(rare.every, true, false)));
         auto as_in_paper = one_method<T>("MG", rare);
         as_in_paper->set_interval({.every = rare.every, .phase = Phase::last});
@@ -214,13 +214,13 @@ TEMPLATE_TEST_CASE("zero gradients move nothing and give no not-a-number", "[met
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
         // Weight decay is the only thing that moves then: it is left out, or x is zero.
-        const auto without = changed(drawn, [](test::Settings& s) { s.base.weight_decay = 0; });
+        auto const without = changed(drawn, [](test::Settings& s) { s.base.weight_decay = 0; });
         for (bool at_zero : {false, true}) {
             for (AnyMethod<T>& method :
                  all_methods<T>(at_zero ? drawn.settings : without, at_zero)) {
                 auto x = drawn.parameters<T>();
                 if (at_zero) assign(x, std::vector<T>(drawn.coordinates()));
-                const auto before = flat(x);
+                auto const before = flat(x);
                 for (int t = 0; t < steps; ++t) {
                     CAPTURE(method.name(), at_zero, t);
                     if (t % epoch == 0) method->begin_epoch();
@@ -249,7 +249,7 @@ TEMPLATE_TEST_CASE("gradients that become zero give no not-a-number", "[methods]
                     method->step(x, flat_loss<T>);
                 }
             }
-            const auto values = flat(x);
+            auto const values = flat(x);
             CHECK(std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); }));
         }
     }

@@ -84,11 +84,11 @@ TEST_CASE("every method and base optimizer has a name and a title of its own", "
 
 TEST_CASE("every option of a method is described, and every description is of one", "[registry]") {
     std::set<std::string> used;
-    const auto describe = [&](OptionReader const& reader) {
+    auto const describe = [&](OptionReader const& reader) {
         for (auto const& value : reader.used()) {
             CAPTURE(value.name);
             used.insert(value.name);
-            const auto is_it = [&](auto const& each) { return each.name == value.name; };
+            auto const is_it = [&](auto const& each) { return each.name == value.name; };
             CHECK(std::any_of(option_descriptions.begin(), option_descriptions.end(), is_it));
         }
     };
@@ -114,7 +114,7 @@ TEST_CASE("every option of a method is described, and every description is of on
 TEST_CASE("an optimizer by name is the one of the type", "[registry]") {
     const Adam adam{.learning_rate = 0.02, .weight_decay = 0.01};
     const Options rates{{"learning_rate", "0.02"}, {"weight_decay", "0.01"}};
-    const auto with = [&](Options more) {
+    auto const with = [&](Options more) {
         more.insert(more.end(), rates.begin(), rates.end());
         return more;
     };

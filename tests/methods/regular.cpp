@@ -53,13 +53,13 @@ template <class T>
 void is_regular(T a) {
     Vector x(7), y, z;
     test::set_start(x);
-    const auto steps = [](T& optimizer, Vector at) {
+    auto const steps = [](T& optimizer, Vector at) {
         for (int t = 0; t < 3; ++t) optimizer.step(at, Valley{});
         return at;
     };
     a.step(x, Valley{});
     T b = a, c = a;
-    const auto expected = steps(b, x);
+    auto const expected = steps(b, x);
     b = a;  // over one that has gone on
     CHECK(same_bits(steps(b, x), expected));
     b = a;

@@ -14,7 +14,7 @@ using polder::test::same_bits;
 using polder::test::Valley;
 
 TEST_CASE("state has the arrays of its policies and no more", "[state]") {
-    const auto names = [](auto optimizer) {
+    auto const names = [](auto optimizer) {
         std::vector<float> x(3);
         optimizer.bind(x);
         std::string list;
@@ -42,7 +42,7 @@ TEST_CASE("state has the arrays of its policies and no more", "[state]") {
 }
 
 TEST_CASE("several ascents move a running Fisher estimate once in a step", "[state]") {
-    const auto estimate = [](auto ball) {
+    auto const estimate = [](auto ball) {
         std::vector<double> x(10), found;
         test::set_start(x);
         Sharpness optimizer{ball, NoDistance{}, NoMix{}, SGD{.learning_rate = 0}};
@@ -56,7 +56,7 @@ TEST_CASE("several ascents move a running Fisher estimate once in a step", "[sta
         return found;
     };
     const FisherBall<RunningFisher> ball{.estimate = {.decay = 0.5}};
-    const auto expected = estimate(ball);
+    auto const expected = estimate(ball);
     CHECK(expected[0] > 0);
     for (int ascents : {2, 3}) {
         CHECK(same_bits(estimate(SeveralAscents<FisherBall<RunningFisher>>{ball, ascents}),

@@ -72,16 +72,16 @@ TEST_CASE("the two conventions of FSAM agree for sigma = 1 after the first step"
             return loss;
         }
     };
-    const auto trajectory = [](auto optimizer) {
+    auto const trajectory = [](auto optimizer) {
         std::vector<double> x(11);
         test::set_start(x);
         for (int t = 0; t < steps_taken; ++t) optimizer.step(x, FromZero{&t});
         return x;
     };
     const SGD sgd{.learning_rate = 0.3};
-    const auto lagged =
+    auto const lagged =
         trajectory(FSAM{sgd, {.rho = 0.1, .sigma = 1, .lambda = 0.6, .norm_guard = 0}});
-    const auto moving = trajectory(
+    auto const moving = trajectory(
         FSAM<SGD, MovingAverage>{sgd, {.rho = 0.1, .sigma = 1, .lambda = 0.6, .norm_guard = 0}});
     for (std::size_t i = 0; i < lagged.size(); ++i)
         CHECK(lagged[i] == Approx(moving[i]).epsilon(1e-12));
@@ -106,7 +106,7 @@ TEST_CASE("no coordinates and empty blocks are fine", "[methods]") {
 TEST_CASE("the report says what was measured", "[methods][closure]") {
     std::vector<double> x(10);
     test::set_start(x);
-    const auto before = x;
+    auto const before = x;
     BSAMPlus optimizer{SGD{.learning_rate = 0.1}, {.rho = 0.1, .lambda = 0.6}, Euclidean{}};
     const Report report = optimizer.step(x, Valley{});
 
@@ -136,7 +136,7 @@ TEST_CASE("the report says what was measured", "[methods][closure]") {
 TEST_CASE("the report has the learning rate and the radius of its step", "[methods][schedule]") {
     std::vector<double> x(4);
     test::set_start(x);
-    const auto both = [&](auto optimizer) {
+    auto const both = [&](auto optimizer) {
         optimizer.set_learning_rate_schedule(schedules::Step{.every = 1, .factor = 0.5});
         optimizer.set_rho_schedule(schedules::Inverse{});
         optimizer.step(x, Valley{});
@@ -165,9 +165,9 @@ TEST_CASE("the report has the learning rate and the radius of its step", "[metho
 TEST_CASE("passes come in their order, each on its batch and point", "[methods][closure]") {
     std::vector<double> x(5);
     test::set_start(x);
-    const auto before = x;
+    auto const before = x;
     std::vector<Pass> passes;
-    const auto record = [&](std::vector<double> const& at, std::vector<double>& gradient,
+    auto const record = [&](std::vector<double> const& at, std::vector<double>& gradient,
                             Pass pass) {
         passes.push_back(pass);
         CHECK((at == before) == !pass.perturbed);
@@ -183,7 +183,7 @@ TEST_CASE("passes come in their order, each on its batch and point", "[methods][
 }
 
 TEST_CASE("two closures are the two batches of one", "[methods][closure]") {
-    const auto batch = [](Batch which) {
+    auto const batch = [](Batch which) {
         return [which](std::vector<double> const& at, std::vector<double>& gradient) {
             return Valley{}(at, gradient, Pass{which, false});
         };

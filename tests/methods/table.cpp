@@ -35,8 +35,8 @@ std::map<std::string, Row> read_table() {
         std::vector<std::string> cells;
         std::istringstream stream(line.substr(1));
         for (std::string cell; std::getline(stream, cell, '|');) {
-            const auto first = cell.find_first_not_of(' ');
-            const auto last = cell.find_last_not_of(' ');
+            auto const first = cell.find_first_not_of(' ');
+            auto const last = cell.find_last_not_of(' ');
             cells.push_back(first == std::string::npos ? "" : cell.substr(first, last - first + 1));
         }
         if (cells.size() == 7 && cells[3] != "gradients") {
@@ -56,11 +56,11 @@ std::size_t state_size(AnyMethod<float> method, std::size_t coordinates) {
 }  // namespace
 
 TEST_CASE("the table of methods says what is measured", "[methods]") {
-    const auto rows = read_table();
+    auto const rows = read_table();
     auto methods = test::all_methods<float>();
-    const auto with_bases = test::all_methods<float>({}, true);
+    auto const with_bases = test::all_methods<float>({}, true);
     const AnyMethod<float> plain = with_bases.front();
-    const auto bytes = [](AnyMethod<float> const& method) {
+    auto const bytes = [](AnyMethod<float> const& method) {
         return static_cast<double>(state_size(method, 2000) - state_size(method, 1000)) / 1000;
     };
     const double base = bytes(plain);
@@ -69,17 +69,17 @@ TEST_CASE("the table of methods says what is measured", "[methods]") {
         // Of base optimizers the table says what they keep by themselves.
         if (method.name() != "Lion" && method.name() != "LAMB") continue;
         CAPTURE(method.name());
-        const auto row = rows.find(method.name());
+        auto const row = rows.find(method.name());
         REQUIRE(row != rows.end());
         CHECK(bytes(method) == row->second.state);
         CHECK(row->second.gradients == 1);
     }
     for (AnyMethod<float>& method : methods) {
         // Another distance changes neither number, and the method of the other page is the reader's.
-        const auto unlisted = {"BSAM constant", "BSAM none", "BSAM+ Manhattan", test::written_name};
+        auto const unlisted = {"BSAM constant", "BSAM none", "BSAM+ Manhattan", test::written_name};
         if (std::count(unlisted.begin(), unlisted.end(), method.name()) > 0) continue;
         CAPTURE(method.name());
-        const auto row = rows.find(method.name());
+        auto const row = rows.find(method.name());
         REQUIRE(row != rows.end());
         CHECK(bytes(method) - base == row->second.state);
         std::vector<float> x(50);

@@ -17,7 +17,7 @@ TEMPLATE_TEST_CASE("kappa = 1 is the method without the second batch", "[methods
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
         const test::Settings with = changed(drawn, [](test::Settings& s) { s.kappa = 1; });
-        const auto methods = all_methods<T>(with);
+        auto const methods = all_methods<T>(with);
         for (AnyMethod<T> const& method : methods) {
             if (!method.traits().second_batch) continue;
             CAPTURE(method.name());
@@ -35,7 +35,7 @@ TEMPLATE_TEST_CASE("kappa = 0 is the base optimizer on the second batch", "[meth
     for (Case const& drawn : cases(25)) {
         CAPTURE(drawn);
         const test::Settings with = changed(drawn, [](test::Settings& s) { s.kappa = 0; });
-        const auto base =
+        auto const base =
             run<T>(one_method<T>("plain", with), drawn, [](auto const& x, auto& gradient, Pass) {
                 return Valley{}(x, gradient, Pass{Batch::second, false});
             });

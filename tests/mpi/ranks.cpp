@@ -58,7 +58,7 @@ std::string of_rank_0(std::string text) {
 bool same_everywhere(std::string const& bytes) { return everywhere(of_rank_0(bytes) == bytes); }
 template <class C>
 bool same_parameters(C const& x) {
-    const auto values = flat(x);
+    auto const values = flat(x);
     return same_everywhere(std::string(reinterpret_cast<char const*>(values.data()),
                                        values.size() * sizeof values[0]));
 }
@@ -73,7 +73,7 @@ struct Share {
     template <class C>
     double operator()(C const& at, C& gradient, Pass pass) const {
         using T = scalar_t<C>;
-        const auto x = flat(at);
+        auto const x = flat(at);
         std::vector<double> sum(x.size());
         double loss = 0;
         int samples = 0;
@@ -157,12 +157,12 @@ void check_equal_to_one_process(std::string const& method, std::string const& ba
     CAPTURE(method, base, rank_of());
     auto alone = make(method, base);
     auto expected = start();
-    const auto report_alone = train(alone, expected, whole(), 0, 7);
+    auto const report_alone = train(alone, expected, whole(), 0, 7);
 
     auto optimizer = make(method, base);
     optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, every_pass));
     auto x = start();
-    const auto report = train(optimizer, x, own_share(), 0, 7);
+    auto const report = train(optimizer, x, own_share(), 0, 7);
     CHECK(same_parameters(x));
     CHECK(same_state(optimizer));
     if (!is_continuous(method, base)) return;
@@ -217,7 +217,7 @@ int spoil_each_evaluation(std::string const& method, MpiOptions const& form, Spo
         CAPTURE(call);
         auto spoiled = before;
         auto y = x;
-        const auto message = message_of([&] {
+        auto const message = message_of([&] {
             spoiled.step(y, SpoiledAt{own_share(4), call, spoil});
         });
         if (everywhere(message.empty())) return call - 1;
@@ -292,7 +292,7 @@ TEST_CASE("one rank is one process, bit for bit", "[mpi]") {
 TEST_CASE("with Averaged::descent each rank ascends by its own gradient", "[mpi]") {
     Vector x(9);
     test::set_start(x);
-    const auto expected = m_sharpness(x, 0.1, 0.2, 5);
+    auto const expected = m_sharpness(x, 0.1, 0.2, 5);
     SAM optimizer{SGD{.learning_rate = 0.1}, {.rho = 0.2, .norm_guard = 0}};
     const Mpi ranks(MPI_COMM_WORLD, descent);
     optimizer.set_ranks(ranks);
@@ -331,7 +331,7 @@ TEST_CASE("what a method keeps is averaged, or the rank's own", "[mpi]") {
 }
 
 TEST_CASE("a rank whose closure throws ends the step of all ranks", "[mpi]") {
-    const auto interrupt = [](double&, Blocks&) { throw Interrupted("no more memory"); };
+    auto const interrupt = [](double&, Blocks&) { throw Interrupted("no more memory"); };
     int evaluations = 0;
     for (auto const& form : {every_pass, descent, descent_own}) {
         for (auto const& method : registry::method_names(lines())) {
@@ -344,13 +344,13 @@ TEST_CASE("a rank whose closure throws ends the step of all ranks", "[mpi]") {
 }
 
 TEST_CASE("a rank whose loss or gradient is not finite ends the step of all ranks", "[mpi]") {
-    const auto bad_loss = [](double& loss, Blocks&) {
+    auto const bad_loss = [](double& loss, Blocks&) {
         loss = std::numeric_limits<double>::quiet_NaN();
     };
-    const auto bad_gradient = [](double&, Blocks& gradient) {
+    auto const bad_gradient = [](double&, Blocks& gradient) {
         gradient[1][3] = std::numeric_limits<double>::infinity();
     };
-    const auto where = "is not finite on " + last_rank();
+    auto const where = "is not finite on " + last_rank();
     for (auto const& form : {every_pass, descent}) {
         for (auto const& method : registry::method_names(lines())) {
             spoil_each_evaluation(method, form, bad_loss, where, where);
@@ -366,8 +366,8 @@ TEST_CASE("ranks skip the same steps", "[mpi]") {
         optimizer.settings().set_non_finite(NonFinite::skip);
         auto x = start();
         train(optimizer, x, own_share(), 0, 2);
-        const auto before = x;
-        const auto bad = [](double& loss, Blocks&) { loss = HUGE_VAL; };
+        auto const before = x;
+        auto const bad = [](double& loss, Blocks&) { loss = HUGE_VAL; };
         CHECK(optimizer.step(x, SpoiledAt{own_share(2), 2, bad}).skipped);
         CHECK(same_bits(flat(x), flat(before)));
         CHECK(optimizer.skipped_steps() == 1);
@@ -384,8 +384,8 @@ TEST_CASE("ranks that begin with other parameters or state are refused, or made 
     optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, every_pass));
     auto x = start();
     if (is_last) x[1][4] += 1e-15;
-    const auto before = x;
-    const auto step = [&] { optimizer.step(x, own_share()); };
+    auto const before = x;
+    auto const step = [&] { optimizer.step(x, own_share()); };
     CHECK_THAT(message_of(step),
                ContainsSubstring("the parameters or the state of the optimizer on " + last_rank() +
                                  " differ from those on rank 0"));
@@ -418,7 +418,7 @@ TEST_CASE("ranks that begin with other parameters or state are refused, or made 
 TEST_CASE("ranks that make other steps are told so", "[mpi]") {
     if (rank_count() == 1) return;
     const bool is_last = rank_of() == rank_count() - 1;
-    const auto differ =
+    auto const differ =
         ContainsSubstring(last_rank() + " differs from rank 0 in its steps, blocks or evaluations");
     for (auto const& form : {every_pass, descent}) {
         // Another number of evaluations, and so the first step on some ranks goes with the second on others.
@@ -449,8 +449,8 @@ TEST_CASE("where closures of all ranks throw, each rank throws its own", "[mpi]"
         auto optimizer = make("bsam");
         optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
         auto x = start();
-        const auto own = "rank " + std::to_string(rank_of());
-        const auto failing = [&](Blocks const&, Blocks&, Pass) -> double {
+        auto const own = "rank " + std::to_string(rank_of());
+        auto const failing = [&](Blocks const&, Blocks&, Pass) -> double {
             throw Interrupted(own);
         };
         CHECK(message_of([&] { optimizer.step(x, failing); }) == own);
@@ -468,7 +468,7 @@ TEST_CASE("a checkpoint of several ranks is resumed by any number", "[mpi]") {
     for (std::string const method : {"bsam+", "looksam", "sampa"}) {
         for (auto const& form : {every_pass, descent}) {
             CAPTURE(method, rank_of());
-            const auto file = of_rank_0((directory / "run.safetensors").string());
+            auto const file = of_rank_0((directory / "run.safetensors").string());
             auto optimizer = make(method);
             optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
             auto x = start();
@@ -527,9 +527,9 @@ TEST_CASE("large and frozen blocks, sums and calls at once are as good on severa
     using Floats = std::vector<std::vector<float>>;
     Floats x{std::vector<float>(70000), std::vector<float>(5), std::vector<float>(3)};
     test::set_start(x);
-    const auto frozen = x[1];
+    auto const frozen = x[1];
     auto y = x, z = x;
-    const auto train_floats = [](Floats& of, MpiOptions const& form, auto const& closure_of) {
+    auto const train_floats = [](Floats& of, MpiOptions const& form, auto const& closure_of) {
         BSAMPlus optimizer{Adam{.learning_rate = 0.05}, {.rho = 0.1}};
         optimizer.set_groups({{.name = "fixed", .blocks = {"1"}, .frozen = true}});
         optimizer.set_ranks(Mpi(MPI_COMM_WORLD, form));
@@ -560,7 +560,7 @@ TEST_CASE("large and frozen blocks, sums and calls at once are as good on severa
             return loss;
         };
     });
-    const auto a = flat(y), b = flat(z);
+    auto const a = flat(y), b = flat(z);
     CHECK(same_parameters(z));
     for (std::size_t i = 0; i < a.size(); i += 999) CHECK(a[i] == Approx(b[i]).margin(1e-3));
 }

@@ -95,21 +95,21 @@ TEST_CASE("centralised and repeated ascents are those of the Euclidean ball",
         CAPTURE(drawn);
         auto x = drawn.parameters<double>();
         auto eps = x, sam = x, second = x, there = x;
-        const auto perturb = [&](char const* name, AnyContainer<double>& at,
+        auto const perturb = [&](char const* name, AnyContainer<double>& at,
                                  AnyContainer<double>& into) {
             one_method<double>(name, drawn.settings)->perturbation(at, Valley{}, into);
             return flat(into);
         };
-        const auto first = perturb("SAM", x, sam);
+        auto const first = perturb("SAM", x, sam);
 
         // eps plus the means of its rows that were taken off is SAM's.
-        const auto centralised = perturb("SAM centralised", x, eps);
+        auto const centralised = perturb("SAM centralised", x, eps);
         std::size_t begin = 0;
         for (BlockShape const& shape : drawn.blocks) {
             const std::size_t row_step = shape.row_major ? shape.cols : 1;
             const std::size_t col_step = shape.row_major ? 1 : shape.rows;
             for (std::size_t row = 0; row < shape.rows; ++row) {
-                const auto at = [&](std::size_t col) {
+                auto const at = [&](std::size_t col) {
                     return begin + row * row_step + col * col_step;
                 };
                 double mean = 0;
@@ -124,11 +124,11 @@ TEST_CASE("centralised and repeated ascents are those of the Euclidean ball",
         }
 
         // Two ascents: SAM's move, and SAM's move from there.
-        const auto twice = perturb("SAM in two ascents", x, eps);
+        auto const twice = perturb("SAM in two ascents", x, eps);
         auto reached = flat(x);
         for (std::size_t i = 0; i < reached.size(); ++i) reached[i] += first[i];
         assign(there, reached);
-        const auto again = perturb("SAM", there, second);
+        auto const again = perturb("SAM", there, second);
         for (std::size_t i = 0; i < reached.size(); ++i) {
             CHECK(twice[i] == Approx(first[i] + again[i]).margin(1e-15));
         }
@@ -143,14 +143,14 @@ TEMPLATE_TEST_CASE("a relative radius is rho times the length of the parameters"
         CAPTURE(drawn);
         auto x = drawn.parameters<T>();
         auto eps = x, expected = x;
-        const auto perturb = [&](char const* name, AnyContainer<T>& into,
+        auto const perturb = [&](char const* name, AnyContainer<T>& into,
                                  test::Settings const& with) {
             one_method<T>(name, with)->perturbation(x, Valley{}, into);
             return in_double(flat(into));
         };
         const double length = norm(in_double(flat(x)));
-        const auto relative = perturb("SAM relative", eps, drawn.settings);
-        const auto sam =
+        auto const relative = perturb("SAM relative", eps, drawn.settings);
+        auto const sam =
             perturb("SAM", expected, changed(drawn, [&](test::Settings& s) { s.rho *= length; }));
         for (std::size_t i = 0; i < sam.size(); ++i) {
             CHECK(relative[i] == Approx(sam[i]).epsilon(accuracy));
@@ -173,11 +173,11 @@ TEST_CASE("ASAM does not see two layers rescaled against each other", "[methods]
         drawn.settings.eta = 0;
         drawn.settings.norm_guard = 0;
         CAPTURE(drawn);
-        const auto loss = [&](AnyContainer<double> const& at, AnyContainer<double>& gradient,
+        auto const loss = [&](AnyContainer<double> const& at, AnyContainer<double>& gradient,
                               Pass) {
-            const auto w = flat(at);
-            const auto u = [&](std::size_t i, std::size_t j) { return i * k + j; };
-            const auto v = [&](std::size_t i, std::size_t j) { return m * k + i * n + j; };
+            auto const w = flat(at);
+            auto const u = [&](std::size_t i, std::size_t j) { return i * k + j; };
+            auto const v = [&](std::size_t i, std::size_t j) { return m * k + i * n + j; };
             std::vector<double> g(w.size());
             double sum = 0;
             for (std::size_t i = 0; i < m; ++i) {
@@ -194,7 +194,7 @@ TEST_CASE("ASAM does not see two layers rescaled against each other", "[methods]
             assign(gradient, g);
             return sum;
         };
-        const auto perturbed_loss = [&](char const* name, double c) {
+        auto const perturbed_loss = [&](char const* name, double c) {
             auto x = drawn.parameters<double>();
             auto values = flat(x);
             for (std::size_t i = 0; i < values.size(); ++i) values[i] *= i < m * k ? c : 1 / c;
@@ -214,7 +214,7 @@ TEST_CASE("ASAM does not see two layers rescaled against each other", "[methods]
 
 TEST_CASE("a direction that nearly cancels still has norm rho", "[methods][perturb]") {
     // The same gradient at every step: with sigma = 1 all but a rounding error of v = g - e goes away.
-    const auto constant_gradient = [](std::vector<double> const& x, std::vector<double>& gradient) {
+    auto const constant_gradient = [](std::vector<double> const& x, std::vector<double>& gradient) {
         for (std::size_t i = 0; i < x.size(); ++i) gradient[i] = 1 + 1e-9 * test::start(i);
         return 0.0;
     };

@@ -60,7 +60,7 @@ TEST_CASE("a fixed mask of ones is any ball without a mask", "[methods][perturb]
     for (Case const& drawn : cases(20)) {
         CAPTURE(drawn);
         test::Settings const& s = drawn.settings;
-        const auto masked = [&](auto const& ball, auto const& distance, auto const& mix) {
+        auto const masked = [&](auto const& ball, auto const& distance, auto const& mix) {
             CHECK(same_bits(
                 run<double>(Sharpness{Masked<std::decay_t<decltype(ball)>, FixedMask>{ball, {}},
                                       distance, mix, s.base},

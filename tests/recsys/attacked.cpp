@@ -42,22 +42,22 @@ double difference(std::vector<double> const& a, std::vector<double> const& b) {
 }  // namespace
 
 TEST_CASE("vbpr under attack is AMR on MMRec's VBPR", "[recsys][attacked]") {
-    const auto data = random_dataset(12, 14, 45);
-    const auto batch = random_batch(data, 9, 2);
-    const auto of_amr = make_model<double>("amr", data,
+    auto const data = random_dataset(12, 14, 45);
+    auto const batch = random_batch(data, 9, 2);
+    auto const of_amr = make_model<double>("amr", data,
                                            {{"mode", "mmrec"},
                                             {"embedding_size", "4"},
                                             {"reg_weight", "0"},
                                             {"epsilon", "0.5"},
                                             {"lmd", "0.7"}},
                                            1);
-    const auto of_vbpr = make_model<double>(
+    auto const of_vbpr = make_model<double>(
         "vbpr+a", data,
         {{"embedding_size", "4"}, {"reg_weight", "0"}, {"eps", "0.5"}, {"lambda_adv", "0.7"}}, 1);
-    const auto x = somewhere(*of_amr, 1);
-    const auto amr = loss_of(*of_amr, x, batch), vbpr = loss_of(*of_vbpr, x, batch);
+    auto const x = somewhere(*of_amr, 1);
+    auto const amr = loss_of(*of_amr, x, batch), vbpr = loss_of(*of_vbpr, x, batch);
     CHECK(difference(amr, vbpr) < 1e-8);
-    const auto plain =
+    auto const plain =
         make_model<double>("vbpr", data, {{"embedding_size", "4"}, {"reg_weight", "0"}}, 1);
     CHECK(difference(loss_of(*plain, x, batch), vbpr) > 1e-3);
     CHECK(of_vbpr->name() == "vbpr+a");
@@ -66,7 +66,7 @@ TEST_CASE("vbpr under attack is AMR on MMRec's VBPR", "[recsys][attacked]") {
 }
 
 TEST_CASE("every model with features can be attacked", "[recsys][attacked]") {
-    const auto data = random_dataset(12, 14, 45);
+    auto const data = random_dataset(12, 14, 45);
     auto batch = random_batch(data, 9, 2);
     for (auto const& entry : models()) {
         INFO(entry.name);
@@ -77,24 +77,24 @@ TEST_CASE("every model with features can be attacked", "[recsys][attacked]") {
             continue;
         }
         batch.number = entry.name == "lattice" ? 0 : 2;
-        const auto without = make_model<double>(entry.name, data, {}, 1);
-        const auto zero = make_model<double>(name, data, {{"lambda_adv", "0"}}, 1),
+        auto const without = make_model<double>(entry.name, data, {}, 1);
+        auto const zero = make_model<double>(name, data, {{"lambda_adv", "0"}}, 1),
                    still = make_model<double>(name, data, {{"eps", "0"}}, 1),
                    attacked = make_model<double>(name, data, {{"eps", "0.5"}}, 1);
-        const auto x = somewhere(*without, 1);
-        const auto clean = loss_of(*without, x, batch);
+        auto const x = somewhere(*without, 1);
+        auto const clean = loss_of(*without, x, batch);
         auto twice = clean;
         for (double& each : twice) each *= 2;
         CHECK(difference(loss_of(*zero, x, batch), clean) < 1e-12);
         CHECK(difference(loss_of(*still, x, batch), twice) < 1e-9);
         // The features are moved uphill, by no more than a half.
-        const auto moved = loss_of(*attacked, x, batch);
+        auto const moved = loss_of(*attacked, x, batch);
         CHECK(moved[0] > twice[0]);
         CHECK(attacked->terms().back().name == "adv_loss");
         CHECK(attacked->terms().back().value == Approx(moved[0] - clean[0]));
         // Scores are those of the features as they are.
-        const auto scores = [&](AnyModel<double>& model) {
-            const auto [users, items] = model.representations(x);
+        auto const scores = [&](AnyModel<double>& model) {
+            auto const [users, items] = model.representations(x);
             std::vector<double> all(users.data, users.data + users.size());
             all.insert(all.end(), items.data, items.data + items.size());
             return all;
@@ -105,29 +105,29 @@ TEST_CASE("every model with features can be attacked", "[recsys][attacked]") {
 
 TEST_CASE("features stay where the first evaluation of a batch has moved them",
           "[recsys][attacked]") {
-    const auto data = random_dataset(12, 14, 45);
+    auto const data = random_dataset(12, 14, 45);
     auto batch = random_batch(data, 9, 2);
     for (std::string const name : {"vbpr+a", "freedom+a", "mmgcn+a", "grcn+a"}) {
         INFO(name);
-        const auto fixed = make_model<double>(name, data, {{"delta", "fixed"}, {"eps", "0.5"}}, 1),
+        auto const fixed = make_model<double>(name, data, {{"delta", "fixed"}, {"eps", "0.5"}}, 1),
                    anew = make_model<double>(name, data, {{"eps", "0.5"}}, 1);
-        const auto x = somewhere(*fixed, 1);
+        auto const x = somewhere(*fixed, 1);
         auto y = somewhere(*fixed, 2);
         CHECK(loss_of(*fixed, x, batch) == loss_of(*anew, x, batch));
-        const auto at_y = loss_of(*fixed, y, batch, perturbed());
+        auto const at_y = loss_of(*fixed, y, batch, perturbed());
         CHECK(at_y != loss_of(*anew, y, batch, perturbed()));
         // With features that stay, the gradient is that of the loss.
         Random random(3, "direction");
         std::vector<double> direction;
         double slope = 0;
         for (std::size_t k = 0; k < y.size(); ++k) direction.push_back(random.normal());
-        const auto frozen = fixed->frozen();  // their gradient is not computed
+        auto const frozen = fixed->frozen();  // their gradient is not computed
         for (auto const& entry : y.entries())
             if (std::find(frozen.begin(), frozen.end(), entry.name) != frozen.end())
                 std::fill_n(direction.begin() + (y[entry.name].data - y.data()),
                             entry.rows * entry.cols, 0.0);
         for (std::size_t k = 0; k < y.size(); ++k) slope += direction[k] * at_y[1 + k];
-        const auto shifted = [&](double by) {
+        auto const shifted = [&](double by) {
             auto z = y;
             for (std::size_t k = 0; k < y.size(); ++k) z.data()[k] += by * direction[k];
             return loss_of(*fixed, z, batch, perturbed())[0];

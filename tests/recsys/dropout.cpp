@@ -19,7 +19,7 @@ test::Matrix<double> matrix_of(std::size_t rows, std::size_t cols, Map const& ma
     test::TestTape<double> tape(test::TestBackend<double>(1));
     test::Matrix<double> unit{cols, cols};
     for (std::size_t k = 0; k < cols; ++k) unit.values[k * cols + k] = 1;
-    const auto y = map(tape.constant(unit));
+    auto const y = map(tape.constant(unit));
     test::Matrix<double> result{rows, cols};
     std::copy_n(y.value().data, rows * cols, result.values.begin());
     return result;
@@ -32,12 +32,12 @@ TEST_CASE("masks of chosen rows belong to the rows, not to their places", "[recs
     noise.begin_epoch(1, 2);
     noise.begin_batch(6);
     const std::vector<std::int32_t> index = {4, 0, 4, 2}, other = {2, 4};
-    const auto copy = [](auto view) {
+    auto const copy = [](auto view) {
         return std::vector<double>(view.data, view.data + view.size());
     };
-    const auto masks = copy(noise.dropout_rows("x", index, 5, 300, 0.4));
-    const auto again = copy(noise.dropout_rows("x", other, 5, 300, 0.4));
-    const auto row = [](std::vector<double> const& of, std::ptrdiff_t k) {
+    auto const masks = copy(noise.dropout_rows("x", index, 5, 300, 0.4));
+    auto const again = copy(noise.dropout_rows("x", other, 5, 300, 0.4));
+    auto const row = [](std::vector<double> const& of, std::ptrdiff_t k) {
         return std::vector<double>(of.begin() + 300 * k, of.begin() + 300 * (k + 1));
     };
     CHECK(row(masks, 0) == row(masks, 2));
@@ -48,9 +48,9 @@ TEST_CASE("masks of chosen rows belong to the rows, not to their places", "[recs
     CHECK(static_cast<double>(std::count(masks.begin(), masks.end(), 0.0)) ==
           Approx(0.4 * 1200).epsilon(0.15));
     noise.begin_batch(6, true);
-    const auto redrawn = copy(noise.dropout_rows("x", index, 5, 300, 0.4));
+    auto const redrawn = copy(noise.dropout_rows("x", index, 5, 300, 0.4));
     CHECK(redrawn != masks);
-    const auto whole = copy(noise.dropout("z", 5, 30, 0.4));
+    auto const whole = copy(noise.dropout("z", 5, 30, 0.4));
     noise.begin_batch(6);
     CHECK(copy(noise.dropout_rows("x", index, 5, 300, 0.4)) == masks);
     CHECK(copy(noise.dropout("z", 5, 30, 0.4)) != whole);
@@ -68,12 +68,12 @@ TEST_CASE("masks of chosen rows belong to the rows, not to their places", "[recs
 
 TEST_CASE("dropped edges are gone in both products, each direction for itself",
           "[recsys][edge_dropout]") {
-    const auto r = test::random_sparse<double>(40, 30, 0.5, 1);
+    auto const r = test::random_sparse<double>(40, 30, 0.5, 1);
     EdgeDropout<double> dropout(r);
-    const auto to_users = [&] {
+    auto const to_users = [&] {
         return matrix_of(40, 30, [&](auto x) { return dropout.to_users(x); });
     };
-    const auto to_items = [&] {
+    auto const to_items = [&] {
         return matrix_of(30, 40, [&](auto x) { return dropout.to_items(x); });
     };
     test::Matrix<double> full{40, 30};
@@ -83,7 +83,7 @@ TEST_CASE("dropped edges are gone in both products, each direction for itself",
     CHECK(to_users().values == full.values);
 
     dropout.draw(Random(1, "draw"), 0.25);
-    const auto a = to_users(), b = to_items();
+    auto const a = to_users(), b = to_items();
     double kept = 0, alike = 0;
     for (std::size_t user = 0; user < 40; ++user) {
         for (std::size_t item = 0; item < 30; ++item) {
@@ -95,7 +95,7 @@ TEST_CASE("dropped edges are gone in both products, each direction for itself",
             alike += static_cast<double>(value != 0 && (there != 0) == (back != 0));
         }
     }
-    const auto n = static_cast<double>(r.values.size());
+    auto const n = static_cast<double>(r.values.size());
     CHECK(kept == Approx(0.75 * 2 * n).epsilon(0.05));
     CHECK(alike == Approx((0.75 * 0.75 + 0.25 * 0.25) * n).epsilon(0.1));
 
@@ -108,9 +108,9 @@ TEST_CASE("dropped edges are gone in both products, each direction for itself",
     for (std::size_t user = 0; user < 40; ++user)
         for (std::size_t item = 0; item < 30; item += 2) all[user * 70 + 40 + item] = 1;
     dropout.fix(all, 0.5);
-    const auto fixed = to_users();
+    auto const fixed = to_users();
     for (std::size_t k = 0; k < fixed.values.size(); ++k)
         CHECK(fixed.values[k] == (k % 30 % 2 == 0 ? 2 * full.values[k] : 0));
-    const auto none = to_items();
+    auto const none = to_items();
     CHECK(std::all_of(none.values.begin(), none.values.end(), [](double x) { return x == 0; }));
 }

@@ -75,7 +75,7 @@ Csr<T> random_sparse(std::size_t rows, std::size_t cols, double density, std::ui
 template <class T>
 TestValue<T> weighted_sum(TestValue<T> y, Matrix<T> const& weights) {
     auto& tape = y.tape();
-    const auto result = tape.make({y}, 1, 1);
+    auto const result = tape.make({y}, 1, 1);
     MatrixView<T const> w = weights;
     tape.backend().sum([](T yi, T wi) { return yi * wi; }, result.result(), y.value(), w);
     return tape.on_backward(result, [y, result, w] {
@@ -102,12 +102,12 @@ void check_gradient(ParameterArena<double> x, F const& f, double tolerance = 1e-
     ParameterArena<double> gradient = x, scratch = x;
     std::fill(gradient.begin(), gradient.end(), std::numeric_limits<double>::quiet_NaN());
     TestTape<double> tape(TestBackend<double>(1));
-    const auto evaluate = [&](ParameterArena<double>& into) {
+    auto const evaluate = [&](ParameterArena<double>& into) {
         tape.reset();
         std::vector<TestValue<double>> values;
         for (auto const& entry : x.entries())
             values.push_back(tape.parameter(std::as_const(x).view(entry), into.view(entry)));
-        const auto loss = f(values);
+        auto const loss = f(values);
         tape.backward(loss);
         return loss.scalar();
     };

@@ -23,7 +23,7 @@ using polder::MatrixView;
 
 // Item graphs by definition: all cosines, all sorted.
 Csr<double> expected_neighbours(test::Matrix<double> const& x, std::size_t k) {
-    const auto dot = [&](std::size_t a, std::size_t b) {
+    auto const dot = [&](std::size_t a, std::size_t b) {
         double sum = 0;
         for (std::size_t j = 0; j < x.cols; ++j)
             sum += x.values[a * x.cols + j] * x.values[b * x.cols + j];
@@ -55,10 +55,10 @@ FeatureMatrix features(std::size_t columns, std::vector<float> values) {
 
 TEST_CASE("nearest neighbours are those of all cosines", "[recsys][item_graph]") {
     for (const std::size_t n : {1U, 9U, 256U, 257U, 700U}) {
-        const auto x = test::random_matrix<double>(n, 5, n);
+        auto const x = test::random_matrix<double>(n, 5, n);
         const std::size_t k = std::min<std::size_t>(n, 7);
-        const auto expected = expected_neighbours(x, k);
-        const auto found = nearest_neighbours<double>(x, static_cast<int>(k), 1);
+        auto const expected = expected_neighbours(x, k);
+        auto const found = nearest_neighbours<double>(x, static_cast<int>(k), 1);
         CHECK(found.rows == n);
         CHECK(found.cols == n);
         CHECK(found.offsets == expected.offsets);
@@ -72,10 +72,10 @@ TEST_CASE("nearest neighbours are those of all cosines", "[recsys][item_graph]")
 
 TEST_CASE("nearest neighbours are the same on 1, 2 and 5 threads",
           "[recsys][item_graph][threads]") {
-    const auto x = test::random_matrix<float>(1100, 20, 3);
-    const auto expected = nearest_neighbours<float>(x, 10, 1);
+    auto const x = test::random_matrix<float>(1100, 20, 3);
+    auto const expected = nearest_neighbours<float>(x, 10, 1);
     for (const int threads : {2, 5}) {
-        const auto found = nearest_neighbours<float>(x, 10, threads);
+        auto const found = nearest_neighbours<float>(x, 10, threads);
         CHECK(found.columns == expected.columns);
         CHECK(found.values == expected.values);
     }
@@ -83,10 +83,10 @@ TEST_CASE("nearest neighbours are the same on 1, 2 and 5 threads",
 
 TEST_CASE("of equally near neighbours the first ones count", "[recsys][item_graph]") {
     // Rows 0, 3, 6, ... are equal, and so are 1, 4, 7, ... and 2, 5, 8, ...
-    const auto three = test::random_matrix<float>(3, 11, 4);
+    auto const three = test::random_matrix<float>(3, 11, 4);
     test::Matrix<float> x{600, 11};
     for (std::size_t e = 0; e < x.values.size(); ++e) x.values[e] = three.values[e % 33];
-    const auto found = nearest_neighbours<float>(x, 4, 2);
+    auto const found = nearest_neighbours<float>(x, 4, 2);
     for (std::size_t i = 0; i < 600; ++i)
         for (std::size_t e = 0; e < 4; ++e)
             REQUIRE(found.columns[4 * i + e] == static_cast<std::int32_t>(i % 3 + 3 * e));
@@ -94,7 +94,7 @@ TEST_CASE("of equally near neighbours the first ones count", "[recsys][item_grap
 
 TEST_CASE("an item without features has cosine 0 with every item", "[recsys][item_graph]") {
     const std::vector<double> x = {1, 0, 0, 0, -1, 1};
-    const auto found = nearest_neighbours<double>({x.data(), 3, 2}, 2, 1);
+    auto const found = nearest_neighbours<double>({x.data(), 3, 2}, 2, 1);
     CHECK(found.columns == std::vector<std::int32_t>{0, 1, 0, 1, 1, 2});
     CHECK(found.values[1] == 0);
     CHECK(found.values[2] == 0);
@@ -102,7 +102,7 @@ TEST_CASE("an item without features has cosine 0 with every item", "[recsys][ite
 }
 
 TEST_CASE("more neighbours than items are refused", "[recsys][item_graph]") {
-    const auto x = test::random_matrix<float>(3, 2, 1);
+    auto const x = test::random_matrix<float>(3, 2, 1);
     CHECK_THROWS_WITH(
         nearest_neighbours<float>(x, 4, 1),
         "knn_k = 4, expected 1 to 3, the number of items, each of which has k nearest ones");
@@ -111,8 +111,8 @@ TEST_CASE("more neighbours than items are refused", "[recsys][item_graph]") {
 
 TEST_CASE("neighbours are kept on disk by the content of the features", "[recsys][item_graph]") {
     const TemporaryDirectory directory;
-    const auto folder = directory / "some" / "where";
-    const auto files = [&] {
+    auto const folder = directory / "some" / "where";
+    auto const files = [&] {
         std::vector<std::filesystem::path> result;
         for (auto const& entry : std::filesystem::directory_iterator(folder))
             result.push_back(entry.path());
@@ -120,10 +120,10 @@ TEST_CASE("neighbours are kept on disk by the content of the features", "[recsys
         return result;
     };
     auto x = test::random_matrix<float>(40, 3, 1);
-    const auto expected = nearest_neighbours<float>(x, 4, 1);
-    const auto check = [&](std::string const& what) {
+    auto const expected = nearest_neighbours<float>(x, 4, 1);
+    auto const check = [&](std::string const& what) {
         INFO(what);
-        const auto found = cached_neighbours<float>(folder, x, 4, 1);
+        auto const found = cached_neighbours<float>(folder, x, 4, 1);
         CHECK(found.rows == 40);
         CHECK(found.cols == 40);
         CHECK(found.offsets == expected.offsets);
@@ -132,7 +132,7 @@ TEST_CASE("neighbours are kept on disk by the content of the features", "[recsys
     };
     check("made");
     REQUIRE(files().size() == 1);
-    const auto file = files().front();
+    auto const file = files().front();
     CHECK(file.filename().string().starts_with("neighbours-float32-40x3-k4-"));
     check("read");
 
@@ -140,7 +140,7 @@ TEST_CASE("neighbours are kept on disk by the content of the features", "[recsys
     auto other = expected.columns;
     std::fill(other.begin(), other.end(), 0);
     for (std::size_t e = 0; e < other.size(); ++e) other[e] = static_cast<std::int32_t>(e % 4);
-    const auto replace = [&](std::vector<std::int32_t> const& columns) {
+    auto const replace = [&](std::vector<std::int32_t> const& columns) {
         polder::SafetensorsWriter writer;
         writer.add("items", {40, 4}, columns);
         writer.add("cosines", {40, 4}, expected.values);
@@ -176,7 +176,7 @@ TEST_CASE("neighbours are kept on disk by the content of the features", "[recsys
     x.values[9] = -x.values[9];
     cached_neighbours<float>(folder, x, 3, 1);
     CHECK(files().size() == 3);
-    const auto wide = test::random_matrix<double>(40, 3, 1);
+    auto const wide = test::random_matrix<double>(40, 3, 1);
     cached_neighbours<double>(folder, wide, 3, 1);
     CHECK(files().size() == 4);
     CHECK_THROWS_AS(cached_neighbours<float>(folder, x, 41, 1), std::invalid_argument);
@@ -190,7 +190,7 @@ TEST_CASE("the frozen item graph mixes the neighbours of both modalities", "[rec
     data.textual = features(2, {0.5F, 0.4F, -1, 2, 0.1F, 3});
     const double one = 1 / (2 + 1e-7);
 
-    const auto both = frozen_item_graph<double>(data, 2, 0.1, 1);
+    auto const both = frozen_item_graph<double>(data, 2, 0.1, 1);
     CHECK(both.offsets == std::vector<std::size_t>{0, 3, 6, 8});
     CHECK(both.columns == std::vector<std::int32_t>{0, 1, 2, 0, 1, 2, 1, 2});
     const std::vector<double> expected = {1, 0.1, 0.9, 0.1, 1, 0.9, 1, 1};
@@ -199,7 +199,7 @@ TEST_CASE("the frozen item graph mixes the neighbours of both modalities", "[rec
 
     std::swap(data.visual, data.textual);
     data.visual = {};
-    const auto only = frozen_item_graph<double>(data, 2, 0.1, 1);
+    auto const only = frozen_item_graph<double>(data, 2, 0.1, 1);
     CHECK(only.columns == std::vector<std::int32_t>{0, 1, 0, 1, 1, 2});
     CHECK(only.values == std::vector<double>(6, one));
     std::swap(data.visual, data.textual);

@@ -53,15 +53,15 @@ class Quadratic final : public AnyModel<double> {
 public:
     explicit Quadratic(std::vector<double> diagonal) : diagonal_(std::move(diagonal)) {}
 
-    [[nodiscard]] std::string_view name() const override { return "quadratic"; }
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override { return {}; }
+    std::string_view name() const override { return "quadratic"; }
+    std::vector<HyperParameterValue> hyper_parameters() const override { return {}; }
     void declare(ParameterArena<double>& parameters) const override {
         parameters.add("still", 1, 2);
         parameters.add("x", 1, diagonal_.size());
         parameters.add("unused", 2, 2);
     }
     void initialise(ParameterArena<double>&, std::uint64_t) const override {}
-    [[nodiscard]] std::vector<std::string> frozen() const override { return {"still"}; }
+    std::vector<std::string> frozen() const override { return {"still"}; }
     double loss(ParameterArena<double> const& parameters, Triples const&, Pass,
                 ParameterArena<double>& gradient) override {
         std::fill(gradient.begin(), gradient.end(), 0.0);
@@ -75,10 +75,8 @@ public:
         gradient["still"].data[0] = 1000 * parameters["still"].data[0];
         return sum;
     }
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return {}; }
-    [[nodiscard]] Representations<double> representations(ParameterArena<double> const&) override {
-        return {};
-    }
+    std::vector<LossTerm> terms() const override { return {}; }
+    Representations<double> representations(ParameterArena<double> const&) override { return {}; }
 
 private:
     std::vector<double> diagonal_;

@@ -68,7 +68,7 @@ struct Training {
         int n = 0;
         for (const std::string name : {"modal_weight", "image_embedding", "image_trs.weight",
                                        "image_trs.bias", "text_embedding", "text_trs.weight"}) {
-            const auto view = gradient[name];
+            auto const view = gradient[name];
             n += std::any_of(view.data, view.data + view.size(),
                              [](double value) { return value != 0; });
         }
@@ -90,7 +90,7 @@ TEST_CASE("LATTICE learns its item graph in every pass of the first batch and ke
     training.model.begin_epoch(1, 0);
     const double first = training.loss(training.parameters, 0);
     CHECK(training.n_moved() == 6);
-    const auto kept = training.kept_graph();
+    auto const kept = training.kept_graph();
     REQUIRE(!kept.empty());
 
     const double perturbed = training.loss(training.elsewhere, 0, true);
@@ -114,16 +114,16 @@ TEST_CASE("LATTICE learns its item graph in every pass of the first batch and ke
 TEST_CASE("LATTICE scores with the item graph of the parameters it is given", "[recsys][lattice]") {
     Training training(random_dataset());
     training.model.begin_epoch(1, 0);
-    const auto items_of = [&](ParameterArena<double> const& at) {
-        const auto items = training.model.representations(at).items;
+    auto const items_of = [&](ParameterArena<double> const& at) {
+        auto const items = training.model.representations(at).items;
         return std::vector<double>(items.data, items.data + items.size());
     };
-    const auto expected = items_of(training.parameters);
+    auto const expected = items_of(training.parameters);
     training.loss(training.elsewhere, 0);
     CHECK(items_of(training.parameters) == expected);
 
     auto other_features = training.parameters;
-    const auto image = other_features["image_embedding"];
+    auto const image = other_features["image_embedding"];
     std::reverse(image.data, image.data + image.size());
     CHECK(items_of(other_features) != expected);
 }

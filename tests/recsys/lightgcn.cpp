@@ -70,14 +70,14 @@ std::string message_of(F const& f) {
 }  // namespace
 
 TEST_CASE("LightGCN of two users and three items, as computed by hand", "[recsys][lightgcn]") {
-    const auto model = make_model<double>(
+    auto const model = make_model<double>(
         "lightgcn", toy(), {{"embedding_size", "2"}, {"n_layers", "2"}, {"reg_weight", "0.01"}}, 1);
     ParameterArena<double> parameters;
     model->declare(parameters);
     const std::vector<double> start = {1, 0, 0, 1, /* items */ 1, 1, 2, 0, 0, 3};
     std::copy(start.begin(), start.end(), parameters.begin());
 
-    const auto [users, items] = model->representations(parameters);
+    auto const [users, items] = model->representations(parameters);
     const std::vector<double> expected = {1.152369, 0.353553, 0.589256, 0.5, /* items */
                                           0.971404, 0.5,      1.451184, 0.353553, 0, 1};
     for (std::size_t k = 0; k < 4; ++k) CHECK(users.data[k] == Approx(expected[k]).margin(1e-6));
@@ -95,10 +95,10 @@ TEST_CASE("LightGCN of two users and three items, as computed by hand", "[recsys
 }
 
 TEST_CASE("the gradient of LightGCN is that of its loss", "[recsys][lightgcn]") {
-    const auto data = random_dataset(9, 7, 25, 1);
-    const auto batch = random_batch(data, 6, 2);
+    auto const data = random_dataset(9, 7, 25, 1);
+    auto const batch = random_batch(data, 6, 2);
     for (const std::string n_layers : {"0", "1", "2", "4"}) {
-        const auto model = make_model<double>(
+        auto const model = make_model<double>(
             "lightgcn", data,
             {{"embedding_size", "3"}, {"n_layers", n_layers}, {"reg_weight", "0.3"}}, 1);
         auto x = initial(*model, 3);
@@ -123,13 +123,13 @@ TEST_CASE("the gradient of LightGCN is that of its loss", "[recsys][lightgcn]") 
 
 TEST_CASE("the loss of LightGCN is that of the representations it scores with",
           "[recsys][lightgcn]") {
-    const auto data = random_dataset(20, 15, 60, 1);
-    const auto model =
+    auto const data = random_dataset(20, 15, 60, 1);
+    auto const model =
         make_model<double>("lightgcn", data, {{"embedding_size", "5"}, {"reg_weight", "0"}}, 1);
-    const auto parameters = initial(*model, 2);
-    const auto batch = random_batch(data, 12, 3);
-    const auto of = model->representations(parameters);
-    const auto score = [&](std::int32_t user, std::int32_t item) {
+    auto const parameters = initial(*model, 2);
+    auto const batch = random_batch(data, 12, 3);
+    auto const of = model->representations(parameters);
+    auto const score = [&](std::int32_t user, std::int32_t item) {
         double sum = 0;
         for (std::size_t j = 0; j < of.users.cols; ++j)
             sum += of.users(static_cast<std::size_t>(user), j) *
@@ -147,30 +147,30 @@ TEST_CASE("the loss of LightGCN is that of the representations it scores with",
 }
 
 TEST_CASE("LightGCN gives the same bits on 1, 2 and 7 threads", "[recsys][lightgcn][threads]") {
-    const auto data = random_dataset(600, 300, 15000, 1);  // enough work to be spread
-    const auto batch = random_batch(data, 700, 2);
-    const auto run = [&](int threads) {
-        const auto model = make_model<float>("lightgcn", data, {}, threads);
-        const auto parameters = initial(*model, 3);
+    auto const data = random_dataset(600, 300, 15000, 1);  // enough work to be spread
+    auto const batch = random_batch(data, 700, 2);
+    auto const run = [&](int threads) {
+        auto const model = make_model<float>("lightgcn", data, {}, threads);
+        auto const parameters = initial(*model, 3);
         auto gradient = parameters;
         auto result =
             std::vector<float>{static_cast<float>(model->loss(parameters, batch, {}, gradient))};
         result.insert(result.end(), gradient.begin(), gradient.end());
-        const auto [users, items] = model->representations(parameters);
+        auto const [users, items] = model->representations(parameters);
         result.insert(result.end(), users.data, users.data + users.size());
         result.insert(result.end(), items.data, items.data + items.size());
         return result;
     };
-    const auto expected = run(1);
+    auto const expected = run(1);
     CHECK(run(2) == expected);
     CHECK(run(7) == expected);
 }
 
 TEST_CASE("a loss depends on its arguments alone, not on the calls before", "[recsys][lightgcn]") {
-    const auto data = random_dataset(60, 40, 300, 1);
-    const auto batch = random_batch(data, 30, 2), other = random_batch(data, 17, 3);
-    const auto model = make_model<float>("lightgcn", data, {}, 1);
-    const auto parameters = initial(*model, 4), elsewhere = initial(*model, 5);
+    auto const data = random_dataset(60, 40, 300, 1);
+    auto const batch = random_batch(data, 30, 2), other = random_batch(data, 17, 3);
+    auto const model = make_model<float>("lightgcn", data, {}, 1);
+    auto const parameters = initial(*model, 4), elsewhere = initial(*model, 5);
     auto first = parameters, again = parameters, unused = parameters;
     const double loss = model->loss(parameters, batch, {}, first);
 
@@ -181,10 +181,10 @@ TEST_CASE("a loss depends on its arguments alone, not on the calls before", "[re
 }
 
 TEST_CASE("LightGCN allocates in its first step only", "[recsys][lightgcn]") {
-    const auto data = random_dataset(60, 40, 300, 1);
-    const auto batch = random_batch(data, 30, 2), shorter = random_batch(data, 17, 3);
-    const auto model = make_model<float>("lightgcn", data, {}, 1);
-    const auto parameters = initial(*model, 4);
+    auto const data = random_dataset(60, 40, 300, 1);
+    auto const batch = random_batch(data, 30, 2), shorter = random_batch(data, 17, 3);
+    auto const model = make_model<float>("lightgcn", data, {}, 1);
+    auto const parameters = initial(*model, 4);
     auto gradient = parameters;
     model->loss(parameters, batch, {}, gradient);
     const std::size_t before = allocations();
@@ -195,9 +195,9 @@ TEST_CASE("LightGCN allocates in its first step only", "[recsys][lightgcn]") {
 
 TEST_CASE("initial values are Xavier uniform and follow from the seed alone",
           "[recsys][lightgcn]") {
-    const auto data = random_dataset(300, 100, 900, 1);
-    const auto model = make_model<float>("lightgcn", data, {}, 1);
-    const auto parameters = initial(*model, 7);
+    auto const data = random_dataset(300, 100, 900, 1);
+    auto const model = make_model<float>("lightgcn", data, {}, 1);
+    auto const parameters = initial(*model, 7);
     CHECK(parameters.entries()[0].name == "user_embedding");
     CHECK(parameters.entries()[1].name == "item_embedding");
     CHECK(values(initial(*model, 7)) == values(parameters));
@@ -205,7 +205,7 @@ TEST_CASE("initial values are Xavier uniform and follow from the seed alone",
     CHECK(values(initial(*make_model<float>("lightgcn", data, {}, 7), 7)) == values(parameters));
 
     for (auto const& entry : parameters.entries()) {
-        const auto matrix = parameters.view(entry);
+        auto const matrix = parameters.view(entry);
         const double bound = std::sqrt(6.0 / static_cast<double>(entry.rows + 64));
         double sum = 0, squares = 0, largest = 0;
         for (std::size_t k = 0; k < matrix.size(); ++k) {
@@ -214,7 +214,7 @@ TEST_CASE("initial values are Xavier uniform and follow from the seed alone",
             squares += value * value;
             largest = std::max(largest, std::abs(value));
         }
-        const auto n = static_cast<double>(matrix.size());
+        auto const n = static_cast<double>(matrix.size());
         CHECK(largest <= bound);
         CHECK(largest > 0.99 * bound);
         CHECK(std::abs(sum / n) < 5 * bound / std::sqrt(3 * n));
@@ -228,7 +228,7 @@ TEST_CASE("the graph has one entry per distinct pair, normalised by distinct nei
           "[recsys][graph]") {
     auto data = toy();
     data.train.push_back({0, 1});  // a second time
-    const auto r = normalised_interactions<double>(data);
+    auto const r = normalised_interactions<double>(data);
     CHECK(r.rows == 2);
     CHECK(r.cols == 3);
     CHECK(r.offsets == std::vector<std::size_t>{0, 2, 3});
@@ -238,7 +238,7 @@ TEST_CASE("the graph has one entry per distinct pair, normalised by distinct nei
     CHECK(r.values[1] == Approx(1 / two).epsilon(1e-15));
     CHECK(r.values[2] == Approx(1 / std::sqrt(one * two)).epsilon(1e-15));
 
-    const auto a = bipartite_adjacency(r);
+    auto const a = bipartite_adjacency(r);
     CHECK(a.rows == 5);
     CHECK(a.cols == 5);
     CHECK(a.offsets == std::vector<std::size_t>{0, 2, 3, 4, 6, 6});
@@ -249,7 +249,7 @@ TEST_CASE("the graph has one entry per distinct pair, normalised by distinct nei
 
 TEST_CASE("hyper-parameters are set by name and refused with name, value and range",
           "[recsys][hyper_parameters]") {
-    const auto made = [](Settings const& settings) {
+    auto const made = [](Settings const& settings) {
         return message_of([&] { make_model<float>("lightgcn", toy(), settings, 1); });
     };
     CHECK(made({{"n_layers", "2"}, {"reg_weight", "1e-3"}}) == "nothing was thrown");
@@ -273,8 +273,8 @@ TEST_CASE("hyper-parameters are set by name and refused with name, value and ran
     CHECK(message_of([&] { TapeModel<LightGCN, EigenBackend<float>>(toy(), values, 1); }) ==
           "lightgcn: n_layers = 65, expected an integer in [0, 64]");
 
-    const auto model = make_model<float>("lightgcn", toy(), {{"reg_weight", "0.5"}}, 1);
-    const auto list = model->hyper_parameters();
+    auto const model = make_model<float>("lightgcn", toy(), {{"reg_weight", "0.5"}}, 1);
+    auto const list = model->hyper_parameters();
     REQUIRE(list.size() == 3);
     CHECK(list[1].name == "n_layers");
     CHECK(std::get<int>(list[1].value) == 3);
@@ -282,7 +282,7 @@ TEST_CASE("hyper-parameters are set by name and refused with name, value and ran
 }
 
 TEST_CASE("an unknown model is an error that lists the known ones", "[recsys][models]") {
-    const auto message = message_of([] { make_model<float>("lightgnc", toy(), {}, 1); });
+    auto const message = message_of([] { make_model<float>("lightgnc", toy(), {}, 1); });
     CHECK(message.starts_with("unknown model 'lightgnc'; nearest: lightgcn; known: "));
     CHECK_THAT(message, ContainsSubstring("lightgcn"));
     CHECK(find_model("lightgcn").name == "lightgcn");
@@ -290,10 +290,10 @@ TEST_CASE("an unknown model is an error that lists the known ones", "[recsys][mo
 }
 
 TEST_CASE("batches that do not fit the data are refused", "[recsys][models]") {
-    const auto model = make_model<float>("lightgcn", toy(), {}, 1);
-    const auto parameters = initial(*model, 1);
+    auto const model = make_model<float>("lightgcn", toy(), {}, 1);
+    auto const parameters = initial(*model, 1);
     auto gradient = parameters;
-    const auto loss = [&](OwnBatch const& batch) {
+    auto const loss = [&](OwnBatch const& batch) {
         return message_of([&] { model->loss(parameters, batch, {}, gradient); });
     };
     CHECK(loss({{0}, {0}, {2}}) == "nothing was thrown");

@@ -97,19 +97,19 @@ bool all_finite(T const& values) {
 }  // namespace
 
 TEST_CASE("published settings are settings of their model", "[recsys]") {
-    const auto data = random_dataset(30, 20, 90);
+    auto const data = random_dataset(30, 20, 90);
     for (auto const& entry : models())
         for (auto const& published : entry.published) {
             INFO(entry.name << " on " << published.data_set);
             auto options = parse_optimizer("none:" + std::string(published.settings));
-            const auto is_rate = [](auto const& each) { return each.first == "learning_rate"; };
+            auto const is_rate = [](auto const& each) { return each.first == "learning_rate"; };
             std::erase_if(options.values, is_rate);
             CHECK_NOTHROW(make_model<float>(entry.name, data, options.values, 1));
         }
 }
 
 TEST_CASE("the gradient of a model is that of its loss", "[recsys][models][numbers]") {
-    const auto data = random_dataset(12, 14, 45);
+    auto const data = random_dataset(12, 14, 45);
     auto batch = random_batch(data, 9, 2);
     for (auto const& entry : models()) {
         // LATTICE learns its item graph in the first batch of an epoch only.
@@ -118,7 +118,7 @@ TEST_CASE("the gradient of a model is that of its loss", "[recsys][models][numbe
             std::string text(entry.name);
             for (auto const& [name, value] : settings) text.append(" ").append(name) += "=" + value;
             INFO(text);
-            const auto model = make_model<double>(entry.name, data, settings, 1);
+            auto const model = make_model<double>(entry.name, data, settings, 1);
             model->begin_epoch(5, 1);
             auto x = somewhere(*model, 3);
             auto gradient = x, unused = x;
@@ -132,14 +132,14 @@ TEST_CASE("the gradient of a model is that of its loss", "[recsys][models][numbe
 
             double largest = 1;
             for (const double value : gradient) largest = std::max(largest, std::abs(value));
-            const auto frozen = model->frozen();
+            auto const frozen = model->frozen();
             const double step = 1e-5;
             for (auto const& parameter : x.entries()) {
                 if (is_among(frozen, parameter.name) ||
                     (!only.empty() && !is_among(only, parameter.name)))
                     continue;
-                const auto matrix = x.view(parameter);
-                const auto found = gradient.view(parameter);
+                auto const matrix = x.view(parameter);
+                auto const found = gradient.view(parameter);
                 Random random(4, parameter.name);
                 const std::size_t n = std::min<std::size_t>(matrix.size(), 40);
                 for (std::size_t sample = 0; sample < n; ++sample) {
@@ -162,14 +162,14 @@ TEST_CASE("the gradient of a model is that of its loss", "[recsys][models][numbe
 }
 
 TEST_CASE("a model looks at negatives unless it is said to need none", "[recsys][models]") {
-    const auto data = random_dataset(12, 14, 45);
-    const auto batch = random_batch(data, 9, 2);
+    auto const data = random_dataset(12, 14, 45);
+    auto const batch = random_batch(data, 9, 2);
     auto other = batch;
     for (auto& item : other.negatives) item = (item + 1) % data.n_items;
     for (auto const& entry : models()) {
         CAPTURE(entry.name);
-        const auto model = make_model<double>(entry.name, data, small(entry).front().settings, 1);
-        const auto x = somewhere(*model, 3);
+        auto const model = make_model<double>(entry.name, data, small(entry).front().settings, 1);
+        auto const x = somewhere(*model, 3);
         auto gradient = x;
         const bool is_same =
             model->loss(x, batch, {}, gradient) == model->loss(x, other, {}, gradient);
@@ -178,12 +178,12 @@ TEST_CASE("a model looks at negatives unless it is said to need none", "[recsys]
 }
 
 TEST_CASE("a model gives the same bits on 1 and 3 threads", "[recsys][models][threads]") {
-    const auto data = random_dataset(600, 300, 15000);  // enough work to be spread
-    const auto batch = random_batch(data, 700, 2);
+    auto const data = random_dataset(600, 300, 15000);  // enough work to be spread
+    auto const batch = random_batch(data, 700, 2);
     for (auto const& entry : models()) {
         INFO(entry.name);
-        const auto run = [&](int threads) {
-            const auto model = make_model<float>(entry.name, data, {}, threads);
+        auto const run = [&](int threads) {
+            auto const model = make_model<float>(entry.name, data, {}, threads);
             model->begin_epoch(5, 1);
             return results(*model, initial(*model, 3), batch);
         };
@@ -194,14 +194,14 @@ TEST_CASE("a model gives the same bits on 1 and 3 threads", "[recsys][models][th
 
 TEST_CASE("the results of a model depend on its arguments alone, not on the calls before",
           "[recsys][models]") {
-    const auto data = random_dataset(60, 40, 300);
-    const auto batch = random_batch(data, 30, 2), other = random_batch(data, 17, 3);
+    auto const data = random_dataset(60, 40, 300);
+    auto const batch = random_batch(data, 30, 2), other = random_batch(data, 17, 3);
     for (auto const& entry : models()) {
         INFO(entry.name);
-        const auto model = make_model<float>(entry.name, data, {}, 1);
-        const auto parameters = initial(*model, 4), elsewhere = somewhere(*model, 5);
+        auto const model = make_model<float>(entry.name, data, {}, 1);
+        auto const parameters = initial(*model, 4), elsewhere = somewhere(*model, 5);
         model->begin_epoch(5, 1);
-        const auto first = results(*model, parameters, batch);
+        auto const first = results(*model, parameters, batch);
         REQUIRE(all_finite(first));
         CHECK(results(*model, elsewhere, other, {polder::Batch::second, false}) != first);
         CHECK(results(*model, parameters, batch, {polder::Batch::first, true}) == first);
@@ -211,11 +211,11 @@ TEST_CASE("the results of a model depend on its arguments alone, not on the call
         model->begin_epoch(5, 1);
         CHECK(results(*model, parameters, batch) == first);
 
-        const auto again = make_model<float>(entry.name, data, {}, 1);
+        auto const again = make_model<float>(entry.name, data, {}, 1);
         again->begin_epoch(5, 1);
         CHECK(results(*again, parameters, batch) == first);
 
-        const auto [users, items] = again->representations(parameters);
+        auto const [users, items] = again->representations(parameters);
         CHECK(users.rows == 60);
         CHECK(items.rows == 40);
         CHECK(users.cols == items.cols);
@@ -223,29 +223,29 @@ TEST_CASE("the results of a model depend on its arguments alone, not on the call
 }
 
 TEST_CASE("a model without a call of begin_epoch is in epoch 0 of seed 0", "[recsys][models]") {
-    const auto data = random_dataset(20, 15, 80);
-    const auto batch = random_batch(data, 10, 2);
+    auto const data = random_dataset(20, 15, 80);
+    auto const batch = random_batch(data, 10, 2);
     for (auto const& entry : models()) {
         INFO(entry.name);
-        const auto begun = make_model<float>(entry.name, data, {}, 1);
+        auto const begun = make_model<float>(entry.name, data, {}, 1);
         begun->begin_epoch(0, 0);
-        const auto model = make_model<float>(entry.name, data, {}, 1);
-        const auto parameters = initial(*model, 4);
-        const auto users = model->representations(parameters).users;
+        auto const model = make_model<float>(entry.name, data, {}, 1);
+        auto const parameters = initial(*model, 4);
+        auto const users = model->representations(parameters).users;
         const std::vector<float> before(users.data, users.data + users.size());
         CHECK(results(*model, parameters, batch) == results(*begun, parameters, batch));
-        const auto after = model->representations(parameters).users;
+        auto const after = model->representations(parameters).users;
         CHECK(std::vector<float>(after.data, after.data + after.size()) == before);
     }
 }
 
 TEST_CASE("a model allocates in its first step only", "[recsys][models]") {
-    const auto data = random_dataset(60, 40, 300);
-    const auto batch = random_batch(data, 30, 2), shorter = random_batch(data, 17, 3);
+    auto const data = random_dataset(60, 40, 300);
+    auto const batch = random_batch(data, 30, 2), shorter = random_batch(data, 17, 3);
     for (auto const& entry : models()) {
         INFO(entry.name);
-        const auto model = make_model<float>(entry.name, data, {}, 1);
-        const auto parameters = initial(*model, 4);
+        auto const model = make_model<float>(entry.name, data, {}, 1);
+        auto const parameters = initial(*model, 4);
         auto gradient = parameters;
         model->begin_epoch(5, 0);
         model->loss(parameters, batch, {}, gradient);
@@ -257,11 +257,11 @@ TEST_CASE("a model allocates in its first step only", "[recsys][models]") {
 }
 
 TEST_CASE("initial values of a model follow from the seed alone", "[recsys][models]") {
-    const auto data = random_dataset(60, 40, 300);
+    auto const data = random_dataset(60, 40, 300);
     for (auto const& entry : models()) {
         INFO(entry.name);
-        const auto values = [&](std::uint64_t seed, int threads) {
-            const auto parameters =
+        auto const values = [&](std::uint64_t seed, int threads) {
+            auto const parameters =
                 initial(*make_model<float>(entry.name, data, {}, threads), seed);
             return std::vector<float>(parameters.begin(), parameters.end());
         };
@@ -294,13 +294,13 @@ TEST_CASE("a model works with the modalities there are, or says which it needs",
 }
 
 TEST_CASE("a model takes its hyper-parameters by name and refuses others", "[recsys][models]") {
-    const auto data = random_dataset(20, 15, 80);
+    auto const data = random_dataset(20, 15, 80);
     for (auto const& entry : models()) {
         INFO(entry.name);
         Settings defaults;
         for (auto const& known : entry.hyper_parameters())
             defaults.emplace_back(known.name, known.default_value);
-        const auto model = make_model<float>(entry.name, data, defaults, 1);
+        auto const model = make_model<float>(entry.name, data, defaults, 1);
         CHECK(model->name() == entry.name);
         CHECK(model->hyper_parameters().size() == defaults.size());
         CHECK_THROWS_AS(make_model<float>(entry.name, data, {{"no such name", "1"}}, 1),
@@ -317,7 +317,7 @@ TEST_CASE("AMR on MMRec's VBPR, as computed by hand", "[recsys][models]") {
     data.n_users = 2;
     data.n_items = 3;
     data.visual = {3, 1, {1, 2, 0}};
-    const auto model = make_model<double>(
+    auto const model = make_model<double>(
         "amr", data, {{"mode", "mmrec"}, {"embedding_size", "1"}, {"reg_weight", "0.1"}}, 1);
     ParameterArena<double> parameters;
     model->declare(parameters);
@@ -334,11 +334,11 @@ TEST_CASE("AMR on MMRec's VBPR, as computed by hand", "[recsys][models]") {
 }
 
 TEST_CASE("AMR moves features where the loss grows", "[recsys][models]") {
-    const auto data = random_dataset(12, 14, 45);
-    const auto batch = random_batch(data, 9, 2);
+    auto const data = random_dataset(12, 14, 45);
+    auto const batch = random_batch(data, 9, 2);
     for (const std::string mode : {"official", "mmrec"}) {
-        const auto adversarial_loss = [&](std::string const& type) {
-            const auto model = make_model<double>(
+        auto const adversarial_loss = [&](std::string const& type) {
+            auto const model = make_model<double>(
                 "amr", data, {{"mode", mode}, {"adv_type", type}, {"epsilon", "0.01"}}, 1);
             auto parameters = somewhere(*model, 3), gradient = parameters;
             model->loss(parameters, batch, {}, gradient);

@@ -113,8 +113,8 @@ public:
         if (fails) throw std::runtime_error("the second batch fails");
         return result;
     }
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return model_->terms(); }
-    [[nodiscard]] Representations<float> representations(ParameterArena<float> const& x) override {
+    std::vector<LossTerm> terms() const override { return model_->terms(); }
+    Representations<float> representations(ParameterArena<float> const& x) override {
         return model_->representations(x);
     }
 

@@ -41,7 +41,7 @@ TEST_CASE("samples without replacement follow the weights of what is left", "[re
     const int n = 40000;
     for (int k = 0; k < n; ++k) {
         ++first[sample_without_replacement(weights, 1, Random(1, "one", k)).front()];
-        const auto two = sample_without_replacement(weights, 2, Random(1, "two", k));
+        auto const two = sample_without_replacement(weights, 2, Random(1, "two", k));
         REQUIRE(two[0] < two[1]);
         ++absent[3 - two[0] - two[1]];
     }
@@ -57,7 +57,7 @@ TEST_CASE("samples without replacement follow the weights of what is left", "[re
 TEST_CASE("pruning keeps the whole part of a share of the distinct pairs", "[recsys][pruning]") {
     const EdgePruning pruning(popular_user());
     CHECK(pruning.weights().size() == 19);
-    const auto size = [&](double rate) {
+    auto const size = [&](double rate) {
         return pruning.prune(in_epoch(0), rate, Chance::uniform).columns.size();
     };
     CHECK(size(0) == 19);
@@ -74,18 +74,18 @@ TEST_CASE("pruning keeps the whole part of a share of the distinct pairs", "[rec
 }
 
 TEST_CASE("a pruned graph is normalised by the degrees that are left", "[recsys][pruning]") {
-    const auto data = popular_user();
+    auto const data = popular_user();
     const EdgePruning pruning(data);
-    const auto full = normalised_interactions<double>(data);
-    const auto kept = pruning.prune(in_epoch(4), 0.5, Chance::by_weight);
+    auto const full = normalised_interactions<double>(data);
+    auto const kept = pruning.prune(in_epoch(4), 0.5, Chance::by_weight);
     CHECK(kept.rows == 10);
     CHECK(kept.cols == 10);
     std::vector<double> degree(10);
-    for (const auto column : kept.columns) ++degree[static_cast<std::size_t>(column)];
+    for (auto const column : kept.columns) ++degree[static_cast<std::size_t>(column)];
     for (std::size_t user = 0; user < 10; ++user) {
         const double own = static_cast<double>(kept.offsets[user + 1] - kept.offsets[user]);
         for (std::size_t k = kept.offsets[user]; k < kept.offsets[user + 1]; ++k) {
-            const auto item = kept.columns[k];
+            auto const item = kept.columns[k];
             CHECK(kept.values[k] ==
                   Approx(1 /
                          std::sqrt((own + 1e-7) * (degree[static_cast<std::size_t>(item)] + 1e-7)))
@@ -100,10 +100,10 @@ TEST_CASE("a pruned graph is normalised by the degrees that are left", "[recsys]
 
 TEST_CASE("edges between popular nodes are pruned more often, or all alike", "[recsys][pruning]") {
     const EdgePruning pruning(popular_user());
-    const auto share_of_popular = [&](Chance chance) {
+    auto const share_of_popular = [&](Chance chance) {
         double popular = 0, all = 0;
         for (int epoch = 0; epoch < 2000; ++epoch) {
-            const auto kept = pruning.prune(in_epoch(epoch), 0.7, chance);
+            auto const kept = pruning.prune(in_epoch(epoch), 0.7, chance);
             popular += static_cast<double>(kept.offsets[1]);
             all += static_cast<double>(kept.columns.size());
         }
@@ -115,7 +115,7 @@ TEST_CASE("edges between popular nodes are pruned more often, or all alike", "[r
 
 TEST_CASE("what is pruned follows from seed and epoch, and may be fixed", "[recsys][pruning]") {
     const EdgePruning pruning(popular_user());
-    const auto columns = [&](int epoch) {
+    auto const columns = [&](int epoch) {
         return pruning.prune(in_epoch(epoch), 0.5, Chance::by_weight).columns;
     };
     CHECK(columns(1) == columns(1));
@@ -125,7 +125,7 @@ TEST_CASE("what is pruned follows from seed and epoch, and may be fixed", "[recs
 
     auto noise = in_epoch(0);
     noise.fix("kept_edges", {0, 18, 10});  // (0, 9), (9, 9) and (1, 1)
-    const auto kept = pruning.prune(noise, 0.5, Chance::uniform);
+    auto const kept = pruning.prune(noise, 0.5, Chance::uniform);
     CHECK(kept.columns == std::vector<std::int32_t>{9, 1, 9});
     CHECK(kept.offsets[1] == 1);
     CHECK(kept.offsets[2] == 2);

@@ -32,7 +32,7 @@ inline Dataset random_dataset(int n_users, int n_items, int n_rows) {
     data.n_users = n_users;
     data.n_items = n_items;
     Random random(1, "data");
-    const auto below = [&](int n) { return random.uniform_index(static_cast<std::uint64_t>(n)); };
+    auto const below = [&](int n) { return random.uniform_index(static_cast<std::uint64_t>(n)); };
     for (int row = 0; row < n_rows; ++row)
         data.train.push_back({static_cast<std::int32_t>(below(n_users - 1)),
                               static_cast<std::int32_t>(below(n_items - 1))});
@@ -52,7 +52,7 @@ inline OwnBatch random_batch(Dataset const& data, std::size_t size, std::uint64_
     OwnBatch batch;
     Random random(seed, "batch");
     for (std::size_t b = 0; b < size; ++b) {
-        const auto row = data.train[random.uniform_index(data.train.size())];
+        auto const row = data.train[random.uniform_index(data.train.size())];
         batch.users.push_back(row.user);
         batch.positives.push_back(row.item);
         batch.negatives.push_back(static_cast<std::int32_t>(
@@ -86,7 +86,7 @@ std::vector<double> results(AnyModel<T>& model, ParameterArena<T> const& x, Trip
     std::fill(gradient.begin(), gradient.end(), std::numeric_limits<T>::quiet_NaN());
     std::vector<double> all = {model.loss(x, batch, pass, gradient)};
     all.insert(all.end(), gradient.begin(), gradient.end());
-    const auto [users, items] = model.representations(x);
+    auto const [users, items] = model.representations(x);
     all.insert(all.end(), users.data, users.data + users.size());
     all.insert(all.end(), items.data, items.data + items.size());
     return all;

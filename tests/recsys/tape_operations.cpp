@@ -21,9 +21,9 @@ using Operation = std::function<V(std::vector<V> const&)>;
 // The gradient of a weighted sum of the operation's result, and again where the operands are used twice,
 // so that gradients are added to and not overwritten.
 void check(std::vector<std::pair<std::size_t, std::size_t>> const& shapes, Operation const& f) {
-    const auto x = random_parameters(shapes, 7);
+    auto const x = random_parameters(shapes, 7);
     Matrix<double> weights{1, 1};
-    const auto with_weights = [&](auto const& values, std::size_t times) {
+    auto const with_weights = [&](auto const& values, std::size_t times) {
         const V y = f(values);
         weights = random_matrix<double>(y.rows(), y.cols(), 8);
         V total = weighted_sum(y, weights);
@@ -48,7 +48,7 @@ TEST_CASE("entry-wise operations have their derivatives", "[recsys][tape]") {
     check({{3, 4}, {3, 4}}, [](auto const& x) { return x[0] - x[1]; });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return hadamard(x[0], x[1]); });
     check({{3, 4}, {3, 4}}, [](auto const& x) { return maximum(x[0], x[1]); });
-    const auto c = random_matrix<double>(3, 4, 2);
+    auto const c = random_matrix<double>(3, 4, 2);
     check({{3, 4}}, [&](auto const& x) { return add_signed(x[0], x[0].tape().constant(c)); });
     check({{3, 1}, {3, 4}}, [](auto const& x) { return scale_rows(x[0], x[1]); });
     check({{1, 1}, {3, 4}}, [](auto const& x) { return scale(x[0], x[1]); });
@@ -60,10 +60,10 @@ TEST_CASE("entry-wise operations have their derivatives", "[recsys][tape]") {
 }
 
 TEST_CASE("a stopped gradient is none", "[recsys][tape]") {
-    const auto x = random_parameters({{2, 3}}, 1);
+    auto const x = random_parameters({{2, 3}}, 1);
     auto gradient = x;
     TestTape<double> tape;
-    const auto value = tape.parameter(x["x0"], gradient["x0"]);
+    auto const value = tape.parameter(x["x0"], gradient["x0"]);
     tape.backward(sum(hadamard(stop_gradient(value), value)));
     for (std::size_t k = 0; k < x.size(); ++k) CHECK(gradient.data()[k] == x.data()[k]);
 }
@@ -86,9 +86,9 @@ TEST_CASE("dense products and layers have their derivatives", "[recsys][tape]") 
 }
 
 TEST_CASE("products in tiles by several threads are those of one", "[recsys][tape][threads]") {
-    const auto a = random_matrix<float>(300, 40, 1), b = random_matrix<float>(270, 40, 2);
+    auto const a = random_matrix<float>(300, 40, 1), b = random_matrix<float>(270, 40, 2);
     Matrix<float> one{300, 270}, many{300, 270};
-    const auto into = [](Matrix<float>& m) {
+    auto const into = [](Matrix<float>& m) {
         return polder::MatrixView<float>{m.values.data(), m.rows, m.cols};
     };
     EigenBackend<float>(1, 1).product(a, Form::plain, b, Form::transposed, into(one), false);
@@ -146,7 +146,7 @@ TEST_CASE("a ranking loss of far apart scores is finite", "[recsys][tape]") {
     x["n"].data[0] = 1000;
     auto gradient = x;
     TestTape<float> tape;
-    const auto loss = softplus_bpr_loss(tape.parameter(std::as_const(x)["p"], gradient["p"]),
+    auto const loss = softplus_bpr_loss(tape.parameter(std::as_const(x)["p"], gradient["p"]),
                                         tape.parameter(std::as_const(x)["n"], gradient["n"]), 1.0F);
     tape.backward(loss);
     CHECK(loss.scalar() == 1000);
@@ -166,7 +166,7 @@ TEST_CASE("operations along edges have their derivatives", "[recsys][tape]") {
 }
 
 TEST_CASE("a pattern can become another one without some entries", "[recsys][tape]") {
-    const auto matrix = random_sparse<double>(6, 5, 0.6, 3);
+    auto const matrix = random_sparse<double>(6, 5, 0.6, 3);
     const Pattern all(matrix);
     Csr<double> thinned{6, 5, {0}, {}, {}};
     std::vector<std::int32_t> number(all.size(), -1);
@@ -184,7 +184,7 @@ TEST_CASE("a pattern can become another one without some entries", "[recsys][tap
     found.assign(all, number);
     CHECK(found.rows == 6);
     CHECK(found.cols == 5);
-    for (const auto side : {&Pattern::by_row, &Pattern::by_column}) {
+    for (auto const side : {&Pattern::by_row, &Pattern::by_column}) {
         CHECK((found.*side).offsets == (expected.*side).offsets);
         CHECK((found.*side).ends == (expected.*side).ends);
         CHECK((found.*side).entry == (expected.*side).entry);

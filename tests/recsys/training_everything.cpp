@@ -78,7 +78,7 @@ double mean_loss(Dataset const& data, AnyModel<float>& model, TrainingOptions co
 
 Run train(Dataset const& data, ModelEntry const& entry, OptimizerOptions const& options) {
     HostLearner learner(make_model<float>(entry.name, data, small(entry), 1), fast(options));
-    const auto training = two_epochs();
+    auto const training = two_epochs();
     Trainer trainer(data, learner, training);
     auto const& x = trainer.parameters();
     const double start = mean_loss(data, learner.model(), training, x);
@@ -132,7 +132,7 @@ struct Uphill final : TrainingObserver {
 }  // namespace
 
 TEST_CASE("BSAM and BSAM+ ascend on every model with the default distance", "[recsys]") {
-    const auto data = generate_synthetic(synthetic_options("small"));
+    auto const data = generate_synthetic(synthetic_options("small"));
     CHECK(models().size() == 17);
     for (auto const& model : models())
         for (std::string const method : {"bsam", "bsam+"}) {
@@ -147,7 +147,7 @@ TEST_CASE("BSAM and BSAM+ ascend on every model with the default distance", "[re
 }
 
 TEST_CASE("every model goes on from a checkpoint as if it had not been interrupted", "[recsys]") {
-    const auto data = few_users();
+    auto const data = few_users();
     TemporaryDirectory const folder;
     for (auto const& entry : models()) {
         INFO(entry.name);
@@ -166,7 +166,7 @@ TEST_CASE("every model goes on from a checkpoint as if it had not been interrupt
 }
 
 TEST_CASE("every model trains with every method", "[recsys]") {
-    const auto data = few_users();
+    auto const data = few_users();
     for (auto const& model : models())
         for (auto const& method : method_names()) {
             if (is_instrumented && model.name != "lightgcn" && method != "bsam+") continue;
@@ -178,7 +178,7 @@ TEST_CASE("every model trains with every method", "[recsys]") {
 }
 
 TEST_CASE("every model trains with every base optimizer", "[recsys]") {
-    const auto data = few_users();
+    auto const data = few_users();
     for (auto const& model : models())
         for (auto const& base : base_names()) {
             if (is_instrumented && model.name != "lightgcn") continue;

@@ -85,8 +85,8 @@ public:
     double loss_value = 1;
     int n_epochs = 0, n_evaluations = 0;
 
-    [[nodiscard]] std::string_view name() const override { return "scripted"; }
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override { return {}; }
+    std::string_view name() const override { return "scripted"; }
+    std::vector<HyperParameterValue> hyper_parameters() const override { return {}; }
     void declare(ParameterArena<float>& parameters) const override { parameters.add("x", 1, 1); }
     void initialise(ParameterArena<float>& parameters, std::uint64_t) const override {
         parameters.data()[0] = 0;
@@ -97,8 +97,8 @@ public:
         gradient.data()[0] = 1;
         return loss_value;
     }
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return {}; }
-    [[nodiscard]] Representations<float> representations(ParameterArena<float> const&) override {
+    std::vector<LossTerm> terms() const override { return {}; }
+    Representations<float> representations(ParameterArena<float> const&) override {
         double const value = script.at(static_cast<std::size_t>(n_evaluations++));
         for (std::size_t item = 0; item < items_.size(); ++item)
             items_[item] = -static_cast<float>(item);

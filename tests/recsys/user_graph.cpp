@@ -27,7 +27,7 @@ std::vector<double> weights(UserGraph<double> const& graph, std::size_t n_users)
     test::Matrix<double> identity{n_users, n_users};
     for (std::size_t user = 0; user < n_users; ++user) identity.values[user * n_users + user] = 1;
     test::TestTape<double> tape;
-    const auto result = graph(tape.constant(identity)).value();
+    auto const result = graph(tape.constant(identity)).value();
     return {result.data, result.data + result.size()};
 }
 
@@ -44,7 +44,7 @@ TEST_CASE("a user with enough neighbours keeps those with most items in common",
         e / (1 + e), 0,           1 / (1 + e), 0, 0,  // counts 2, 1
         0.5,         0.5,         0,           0, 0,  // counts 1, 1
         0,           0,           0,           0, 0, 0, 0, 0, 0, 0};
-    const auto found = weights(graph, 5);
+    auto const found = weights(graph, 5);
     for (std::size_t k = 0; k < 25; ++k) CHECK(found[k] == Approx(expected[k]));
 
     UserGraph<double> one(toy_graph(), 1, true, 1);
@@ -68,7 +68,7 @@ TEST_CASE("short lists of neighbours are filled up with copies, anew in every ep
         Noise<double> noise;
         noise.begin_epoch(1, epoch);
         graph.sample(noise);
-        const auto found = weights(graph, 5);
+        auto const found = weights(graph, 5);
         REQUIRE(found[1] + found[2] == Approx(1));
         const double copies =
             static_cast<double>(k) * found[1];  // of neighbour 1, in k slots of user 0
@@ -100,17 +100,17 @@ TEST_CASE("given neighbours and weights are those of the graph", "[recsys][user_
 }
 
 TEST_CASE("a convolution sums over neighbours by degrees, or takes their mean", "[recsys][graph]") {
-    const auto data = toy_graph();
-    const auto u = test::random_matrix<double>(5, 3, 1), i = test::random_matrix<double>(4, 3, 2);
+    auto const data = toy_graph();
+    auto const u = test::random_matrix<double>(5, 3, 1), i = test::random_matrix<double>(4, 3, 2);
     test::TestTape<double> tape;
-    const auto row = [](auto const& matrix, std::size_t k) {
+    auto const row = [](auto const& matrix, std::size_t k) {
         return std::vector<double>(matrix.data + 3 * k, matrix.data + 3 * (k + 1));
     };
     for (const bool symmetric : {true, false}) {
-        const auto graph =
+        auto const graph =
             symmetric ? Convolution<double>::symmetric(data) : Convolution<double>::mean(data);
-        const auto users = graph.to_users(tape.constant(i)).value();
-        const auto items = graph.to_items(tape.constant(u)).value();
+        auto const users = graph.to_users(tape.constant(i)).value();
+        auto const items = graph.to_items(tape.constant(u)).value();
         const double from_1 = symmetric ? 1 / std::sqrt(6) : 0.5;
         const double to_1 = symmetric ? 1 / std::sqrt(6) : 1 / 3.0;
         for (std::size_t j = 0; j < 3; ++j) {
@@ -120,7 +120,7 @@ TEST_CASE("a convolution sums over neighbours by degrees, or takes their mean", 
         }
         CHECK(row(users, 4) == std::vector<double>(3, 0));
 
-        const auto weights = test::random_matrix<double>(5, 3, 3),
+        auto const weights = test::random_matrix<double>(5, 3, 3),
                    other = test::random_matrix<double>(4, 3, 4);
         test::check_gradient(test::random_parameters({{5, 3}, {4, 3}}, 5), [&](auto const& x) {
             return test::weighted_sum(graph.to_users(x[1]), weights) +

@@ -68,7 +68,7 @@ TEST_CASE("a schedule of rho is the radius of each step", "[schedule]") {
 }
 
 TEST_CASE("an interval says on which steps a method is itself", "[schedule]") {
-    const auto evaluations = [](Interval const& interval, bool epochs = false) {
+    auto const evaluations = [](Interval const& interval, bool epochs = false) {
         SAM optimizer{SGD{}, {.rho = 0.1}};
         optimizer.set_interval(interval);
         std::vector<double> x(4);
@@ -101,7 +101,7 @@ TEST_CASE("steps outside the interval are those of the base optimizer", "[schedu
 }
 
 TEST_CASE("clipping limits the gradient that the base optimizer gets", "[schedule][closure]") {
-    const auto steep = [](std::vector<double> const&, std::vector<double>& gradient) {
+    auto const steep = [](std::vector<double> const&, std::vector<double>& gradient) {
         gradient = {3, -4, 0};
         return 0.0;
     };
@@ -126,14 +126,14 @@ TEST_CASE("clipping limits the gradient that the base optimizer gets", "[schedul
 }
 
 TEST_CASE("clipping makes no finite gradient of one that is not", "[schedule][closure]") {
-    const auto check = [](char const* name, auto optimizer) {
+    auto const check = [](char const* name, auto optimizer) {
         constexpr double infinity = std::numeric_limits<double>::infinity();
         for (double value : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()}) {
             CAPTURE(name, value);
             optimizer.set_clipping({.value = 0.1});
             std::vector<double> x{1, 2, 3};
-            const auto before = x;
-            const auto closure = [&](std::vector<double> const&, std::vector<double>& gradient) {
+            auto const before = x;
+            auto const closure = [&](std::vector<double> const&, std::vector<double>& gradient) {
                 gradient = {0.5, value, 1};
                 return 1.0;
             };
@@ -151,7 +151,7 @@ TEST_CASE("clipping makes no finite gradient of one that is not", "[schedule][cl
 TEST_CASE("every argument of a schedule is checked where it is given, and where it is used",
           "[schedule]") {
     using Limits = std::numeric_limits<double>;
-    const auto refused = [](auto const& schedule, std::string const& message) {
+    auto const refused = [](auto const& schedule, std::string const& message) {
         CAPTURE(message);
         SAM optimizer{SGD{}};
         CHECK_THROWS_WITH(optimizer.set_learning_rate_schedule(schedule),
@@ -175,7 +175,7 @@ TEST_CASE("every argument of a schedule is checked where it is given, and where 
     }
     // At the ends of what is allowed a step is taken, or refused, and x stays finite.
     constexpr std::uint64_t most = std::numeric_limits<std::uint64_t>::max();
-    const auto taken = [](auto const& schedule) {
+    auto const taken = [](auto const& schedule) {
         SAM optimizer{SGD{.learning_rate = 1e-3}};
         optimizer.set_learning_rate_schedule(schedule);
         optimizer.set_rho_schedule(schedule);

@@ -55,9 +55,9 @@ void make_used(Optimizer& optimizer, C& x) {
 template <class Optimizer, class C>
 void refuses(std::filesystem::path const& file, Optimizer optimizer, C x,
              std::string const& message) {
-    const auto fails = [&](Optimizer& target) {
-        const auto before = flat(x);
-        const auto state = state_bytes(target);
+    auto const fails = [&](Optimizer& target) {
+        auto const before = flat(x);
+        auto const state = state_bytes(target);
         CHECK_THROWS_WITH(load_checkpoint(file, target, x),
                           ContainsSubstring("polder: " + file.string() + ": ") &&
                               ContainsSubstring(message));
@@ -82,7 +82,7 @@ TEST_CASE("state goes on with parameters of one's own", "[state]") {
     CHECK(SafetensorsFile(folder / "state").arrays().count("weight") == 0);
 
     auto y = x;
-    const auto metadata = load_state(folder / "state", resumed, y);
+    auto const metadata = load_state(folder / "state", resumed, y);
     CHECK(metadata.at("epoch") == "3");
     CHECK(metadata.at("note") == "ü");
     CHECK(same_bits(flat(x), flat(y)));
@@ -127,7 +127,7 @@ TEST_CASE("the arrays of a checkpoint have the names and shapes of their blocks"
     BSAM optimizer{SGD{.momentum = 0.5}};
     save_checkpoint(folder / "run", optimizer, x);
     const SafetensorsFile file(folder / "run");
-    const auto array = [&](char const* name) {
+    auto const array = [&](char const* name) {
         auto const& found = file.arrays().at(name);
         return found.dtype + " " + detail::to_text(found.shape);
     };
@@ -152,7 +152,7 @@ TEST_CASE("the arrays of a checkpoint have the names and shapes of their blocks"
 
 TEST_CASE("groups, schedules and clipping go on as they were", "[state]") {
     const TemporaryDirectory folder;
-    const auto make = [](std::vector<Group> groups) {
+    auto const make = [](std::vector<Group> groups) {
         BSAM optimizer{Adam{.learning_rate = 0.1}};
         optimizer.set_groups(std::move(groups));
         optimizer.set_learning_rate_schedule(
@@ -165,7 +165,7 @@ TEST_CASE("groups, schedules and clipping go on as they were", "[state]") {
     const std::vector<Group> groups{{.name = "slow", .blocks = {"bias"}, .learning_rate = 0.01}};
     auto optimizer = make(groups), resumed = make(groups);
     auto x = layers();
-    const auto run = [](auto& any, Layers& at, int steps) {
+    auto const run = [](auto& any, Layers& at, int steps) {
         for (int t = 0; t < steps; ++t) {
             any.group("slow").frozen = any.steps() % 2 == 0;
             any.step(at, Valley{});
@@ -191,7 +191,7 @@ TEST_CASE("the base optimizer's steps in a block come from the file, whatever it
     for (int t = 0; t < 50; ++t) optimizer.step(x, Valley{});
     save_checkpoint(folder / "run", optimizer, x);
     optimizer.set_groups({});
-    const auto start = x;
+    auto const start = x;
     for (int t = 0; t < 3; ++t) optimizer.step(x, Valley{});
     for (auto const& groups :
          {std::vector<Group>{}, std::vector<Group>{{.name = "other", .blocks = {"*"}}}}) {
@@ -208,7 +208,7 @@ TEST_CASE("the base optimizer's steps in a block come from the file, whatever it
 TEST_CASE("state of another method, scalar, shape or options is refused with the difference",
           "[state]") {
     const TemporaryDirectory folder;
-    const auto file = folder / "run";
+    auto const file = folder / "run";
     const BSAM bsam{Adam{}};
     save(file, layers());
     const std::string is =
@@ -251,8 +251,8 @@ TEST_CASE("an optimizer that is bound to another shape is not loaded into", "[st
     BSAM optimizer{Adam{}};
     auto other = layers(5, 6), x = layers();
     optimizer.step(other, Valley{});
-    const auto state = state_bytes(optimizer);
-    const auto before = flat(x);
+    auto const state = state_bytes(optimizer);
+    auto const before = flat(x);
     CHECK_THROWS_AS(load_checkpoint(folder / "run", optimizer, x), std::invalid_argument);
     CHECK_THROWS_AS(save_checkpoint(folder / "new", optimizer, x), std::invalid_argument);
     CHECK(state_bytes(optimizer) == state);
@@ -262,14 +262,14 @@ TEST_CASE("an optimizer that is bound to another shape is not loaded into", "[st
 
 TEST_CASE("a file that holds no state says so", "[state]") {
     const TemporaryDirectory folder;
-    const auto file = folder / "run";
+    auto const file = folder / "run";
     const BSAM bsam{Adam{}};
     refuses(file, bsam, layers(), "no such file");
     folder.write("run", "text");
     refuses(file, bsam, layers(), "has 4 bytes, too few");
 
     SafetensorsWriter writer;
-    const auto refuses_now = [&](std::string const& message) {
+    auto const refuses_now = [&](std::string const& message) {
         writer.write(file);
         refuses(file, bsam, layers(), message);
     };
@@ -299,15 +299,15 @@ TEST_CASE("a file that holds no state says so", "[state]") {
 TEST_CASE("a checkpoint cut short anywhere is refused", "[state]") {
     const TemporaryDirectory folder;
     save(folder / "run", layers());
-    const auto content = folder.read("run");
+    auto const content = folder.read("run");
     BSAM optimizer{Adam{}};
     auto x = layers();
     optimizer.step(x, Valley{});
-    const auto before = flat(x);
-    const auto state = state_bytes(optimizer);
+    auto const before = flat(x);
+    auto const state = state_bytes(optimizer);
     for (std::size_t size = 0; size < content.size(); ++size) {
         CAPTURE(size);
-        const auto file = folder.write("cut", content.substr(0, size));
+        auto const file = folder.write("cut", content.substr(0, size));
         REQUIRE_THROWS_AS(load_checkpoint(file, optimizer, x), FileError);
         REQUIRE(same_bits(flat(x), before));
         REQUIRE(state_bytes(optimizer) == state);
@@ -326,11 +326,11 @@ TEST_CASE("no flipped bit in a checkpoint is taken for state", "[state]") {
     std::size_t refused = 0;
     for (std::size_t bit = 0; bit < 8 * content.size(); ++bit) {
         CAPTURE(bit);
-        const auto flip = [&] {
+        auto const flip = [&] {
             content[bit / 8] = static_cast<char>(content[bit / 8] ^ 1 << bit % 8);
         };
         flip();
-        const auto file = folder.write("flipped", content);
+        auto const file = folder.write("flipped", content);
         flip();
         BSAM optimizer{Adam{}};
         auto x = layers();

@@ -18,18 +18,18 @@ namespace {
 template <class T>
 void check_resume(std::filesystem::path const& file, AnyMethod<T> const& fresh) {
     using Parameters = std::map<std::string, std::vector<T>>;
-    const auto run = [](AnyMethod<T>& method, Parameters& x, int steps) {
+    auto const run = [](AnyMethod<T>& method, Parameters& x, int steps) {
         auto any = AnyContainer<T>::of(x);
         for (int t = 0; t < steps; ++t) {
             if (method->steps() % 5 == 0) method->begin_epoch();
             method->step(any, Valley{});
         }
     };
-    const auto save = [&](AnyMethod<T>& method, Parameters& x) {
+    auto const save = [&](AnyMethod<T>& method, Parameters& x) {
         auto any = AnyContainer<T>::of(x);
         method->save_checkpoint(file, any);
     };
-    const auto load = [&](AnyMethod<T>& method, Parameters& x) {
+    auto const load = [&](AnyMethod<T>& method, Parameters& x) {
         auto any = AnyContainer<T>::of(x);
         method->load_checkpoint(file, any);
     };

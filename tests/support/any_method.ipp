@@ -64,7 +64,7 @@ std::vector<double> own_norms_of([[maybe_unused]] Perturb const& ball, Measured 
         return {p_norm(eps, 2) / p_norm(at.x, 2)};
     } else if constexpr (std::is_same_v<Perturb, Relative<EuclideanBall, true>>) {
         auto norms = block_norms(eps, at.blocks);
-        const auto lengths = block_norms(at.x, at.blocks);
+        auto const lengths = block_norms(at.x, at.blocks);
         for (std::size_t b = 0; b < norms.size(); ++b) norms[b] /= lengths[b];
         return norms;
     } else if constexpr (is_fisher<Perturb>) {
@@ -191,7 +191,7 @@ AnyMethod<T> erased(char const* name, Optimizer const& optimizer) {
 template <class T>
 std::vector<AnyMethod<T>> all_methods(Settings const& with, bool plain) {
     std::vector<AnyMethod<T>> list;
-    const auto add = [&](char const* name, auto const& optimizer) {
+    auto const add = [&](char const* name, auto const& optimizer) {
         list.push_back(erased<T>(name, optimizer));
     };
     if (plain) {

@@ -132,7 +132,7 @@ void for_each_method(Base const& base, Settings const& with, F const& f) {
     registry::for_each_method([&](registry::MethodEntry const& entry, auto const& make) {
         for (Form const& form : forms_of(entry)) {
             bool taken = false;
-            const auto finish = [&](auto optimizer, registry::Surroundings const& around) {
+            auto const finish = [&](auto optimizer, registry::Surroundings const& around) {
                 if (around.interval) {
                     Interval interval = *around.interval;
                     interval.every = with.every;
@@ -141,7 +141,7 @@ void for_each_method(Base const& base, Settings const& with, F const& f) {
                 taken = true;
                 f(form.name.c_str(), optimizer);
             };
-            const auto take = [&]<class Method>(Method const& method,
+            auto const take = [&]<class Method>(Method const& method,
                                                 registry::Surroundings const& around = {}) {
                 if constexpr (is_listed_with_plus<Method>) {
                     if (form.plus) {
@@ -178,7 +178,7 @@ void for_each_base_optimizer(F const& f) {
         {"lion", "Lion", {{"learning_rate", "0.01"}, {"weight_decay", "0.1"}}},
         {"lamb", "LAMB", {{"learning_rate", "0.01"}, {"weight_decay", "0.1"}}}};
     registry::for_each_base([&](registry::BaseEntry const& entry, auto const& make) {
-        const auto add = [&](std::string_view name, registry::Options const& options) {
+        auto const add = [&](std::string_view name, registry::Options const& options) {
             registry::OptionReader reader(options);
             f(std::string(name).c_str(), Plain{make(reader)});
         };

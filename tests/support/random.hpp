@@ -18,7 +18,7 @@ inline std::uint64_t random_seed() {
     if (text == nullptr) return 1;
     const std::string value = text;
     std::uint64_t seed = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seed);
+    auto const [end, error] = std::from_chars(value.data(), value.data() + value.size(), seed);
     if (value.empty() || error != std::errc() || end != value.data() + value.size()) {
         throw std::invalid_argument("POLDER_TEST_SEED is '" + value + "', expected a whole number");
     }

@@ -24,7 +24,7 @@ using Closure = typename AnyMethod<T>::ContainerClosure;
 template <class T, class Optimizer>
 std::vector<T> run(Optimizer optimizer, Case const& drawn, Closure<T> const& closure = Valley{}) {
     auto x = drawn.parameters<T>();
-    const auto go = [&](auto& method) {
+    auto const go = [&](auto& method) {
         for (int t = 0; t < steps; ++t) {
             if (t % epoch == 0) method.begin_epoch();
             method.step(x, closure);

@@ -46,7 +46,7 @@ struct Valley {
         using T = scalar_t<C>;
         const std::vector<T> at = flat(x);
         const bool second = pass.batch == Batch::second;
-        const auto count = static_cast<T>(at.size());
+        auto const count = static_cast<T>(at.size());
         const double b = second ? 0.3 : -0.1 + 0.2 * (pass.sample + 1);
         double total = 0;
         std::size_t i = 0;

@@ -50,7 +50,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    [[nodiscard]] Clock::duration interval() const {
+    Clock::duration interval() const {
         if (is_terminal_) return std::chrono::milliseconds(100);
         return std::chrono::seconds(30);
     }

@@ -24,8 +24,8 @@ struct FeatureMatrix {
     std::vector<float> values;
     std::vector<double> exact = {};  ///< the same unrounded where they are known so, else empty
 
-    [[nodiscard]] bool empty() const { return values.empty(); }
-    [[nodiscard]] std::span<float const> row(std::size_t item) const {
+    bool empty() const { return values.empty(); }
+    std::span<float const> row(std::size_t item) const {
         return std::span(values).subspan(item * columns, columns);
     }
 };
@@ -88,16 +88,16 @@ public:
         return result;
     }
 
-    [[nodiscard]] std::size_t n_users() const { return offsets_.size() - 1; }
-    [[nodiscard]] std::size_t size() const { return items_.size(); }
+    std::size_t n_users() const { return offsets_.size() - 1; }
+    std::size_t size() const { return items_.size(); }
 
-    [[nodiscard]] std::span<std::int32_t const> operator[](std::int32_t user) const {
+    std::span<std::int32_t const> operator[](std::int32_t user) const {
         auto const u = static_cast<std::size_t>(user);
         return std::span(items_).subspan(offsets_[u], offsets_[u + 1] - offsets_[u]);
     }
 
     /// Whether `user` has `item`. For the result of `distinct` only.
-    [[nodiscard]] bool contains(std::int32_t user, std::int32_t item) const {
+    bool contains(std::int32_t user, std::int32_t item) const {
         auto const items = (*this)[user];
         return std::binary_search(items.begin(), items.end(), item);
     }

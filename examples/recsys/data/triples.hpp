@@ -19,10 +19,10 @@ struct Triples {
     std::span<std::int32_t const> users, positives, negatives;
     std::uint64_t number = 0;
 
-    [[nodiscard]] std::size_t size() const { return users.size(); }
+    std::size_t size() const { return users.size(); }
 
     /// Rows `first` to first + count - 1, as rows of this batch.
-    [[nodiscard]] Triples rows(std::size_t first, std::size_t count) const {
+    Triples rows(std::size_t first, std::size_t count) const {
         auto const part = [&](std::span<std::int32_t const> ids) {
             return ids.empty() ? ids : ids.subspan(first, count);
         };

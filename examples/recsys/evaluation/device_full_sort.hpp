@@ -71,8 +71,8 @@ struct RankUser {
         for (std::size_t rank = 0; rank < list_length; ++rank) {
             double best = none, best_item = none;
             group.for_each(scores.cols, [&](std::size_t item) {
-                const auto score = static_cast<double>(of_user[item]);
-                const auto number = static_cast<double>(item);
+                auto const score = static_cast<double>(of_user[item]);
+                auto const number = static_cast<double>(item);
                 const bool is_left = score < last || (score == last && number > last_item);
                 if (is_left && score > best) {
                     best = score;
@@ -103,7 +103,7 @@ public:
         : valid_(data.valid, data.n_users), test_(data.test, data.n_users) {
         for (std::int32_t user = 0; user < data.n_users; ++user)
             if (!valid_[user].empty() || !test_[user].empty()) users_.push_back(user);
-        const auto train = UserItems::distinct(data.train, data.n_users);
+        auto const train = UserItems::distinct(data.train, data.n_users);
         send(train, train_there_);
         send(valid_, valid_there_);
         send(test_, test_there_);
@@ -115,7 +115,7 @@ public:
         rank(r);
         std::vector<Metrics> valid, test;
         for (std::size_t k = 0; k < users_.size(); ++k) {
-            const auto add = [&](UserItems const& rows, std::uint64_t bits,
+            auto const add = [&](UserItems const& rows, std::uint64_t bits,
                                  std::vector<Metrics>& to) {
                 if (!rows[users_[k]].empty())
                     to.push_back(metrics_of_hits(hits_of(users_[k], rows, bits)));
@@ -141,7 +141,7 @@ private:
 
     struct There {
         DeviceBuffer<std::int32_t, System> offsets, items;
-        [[nodiscard]] detail::ItemsThere view() const { return {offsets.data(), items.data()}; }
+        detail::ItemsThere view() const { return {offsets.data(), items.data()}; }
     };
 
     // The items of users_, in their order.

@@ -66,7 +66,7 @@ struct Metrics {
     }
 
     /// Every value rounded to 4 decimals.
-    [[nodiscard]] Metrics rounded() const {
+    Metrics rounded() const {
         Metrics result = *this;
         visit(result,
               [](std::string const&, double& value) { value = round_to_4_decimals(value); });

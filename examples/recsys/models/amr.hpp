@@ -215,11 +215,9 @@ public:
 
 private:
     // phi multiplies features from the right, W is transposed first.
-    [[nodiscard]] Form form_of_w() const { return is_official_ ? Form::plain : Form::transposed; }
+    Form form_of_w() const { return is_official_ ? Form::plain : Form::transposed; }
 
-    [[nodiscard]] std::string_view name_of_w() const {
-        return is_official_ ? "phi" : "item_linear.weight";
-    }
+    std::string_view name_of_w() const { return is_official_ ? "phi" : "item_linear.weight"; }
 
     // phi^T F_i, or W F_i + b.
     Matrix project(OnTape<B> const& on, Matrix w, Matrix f) {

@@ -58,8 +58,8 @@ public:
         model_->watch_features(&attack_);
     }
 
-    [[nodiscard]] std::string_view name() const override { return name_; }
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+    std::string_view name() const override { return name_; }
+    std::vector<HyperParameterValue> hyper_parameters() const override {
         auto result = model_->hyper_parameters();
         for (auto& each : list(values_)) result.push_back(std::move(each));
         return result;
@@ -68,7 +68,7 @@ public:
     void initialise(Arena& parameters, std::uint64_t seed) const override {
         model_->initialise(parameters, seed);
     }
-    [[nodiscard]] std::vector<std::string> frozen() const override { return model_->frozen(); }
+    std::vector<std::string> frozen() const override { return model_->frozen(); }
 
     double loss(Arena const& parameters, Triples const& batch, Pass pass,
                 Arena& gradient) override {
@@ -93,12 +93,12 @@ public:
         return clean + values_.lambda_adv * moved;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return terms_; }
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
+    std::vector<LossTerm> terms() const override { return terms_; }
+    Representations<T> representations(Arena const& parameters) override {
         return model_->representations(parameters);
     }
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override { return model_->graphs(); }
-    [[nodiscard]] Csr<T>* carried_graph() override { return model_->carried_graph(); }
+    std::vector<NamedGraph<T>> graphs() const override { return model_->graphs(); }
+    Csr<T>* carried_graph() override { return model_->carried_graph(); }
 
 private:
     void prepare_epoch(int epoch) override {

@@ -162,9 +162,7 @@ public:
         return {linear(u, w_h, b_h), linear(smooth_items + q, w_h, b_h)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"interactions", &graph_.interactions()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"interactions", &graph_.interactions()}}; }
 
 private:
     // X~ for rows X_b that are the rows `index` of a matrix of n.

@@ -37,18 +37,18 @@ public:
 
     /// What users receive of `items` (n_items, d), in the rows `rows` only: (n_users, d).
     template <class B>
-    [[nodiscard]] Value<B> to_users(Value<B> items, Rows rows = Rows::all()) const {
+    Value<B> to_users(Value<B> items, Rows rows = Rows::all()) const {
         return propagate(to_users_, is_symmetric() ? to_items_ : from_items_, items, rows);
     }
 
     /// What items receive of `users` (n_users, d), in the rows `rows` only: (n_items, d).
     template <class B>
-    [[nodiscard]] Value<B> to_items(Value<B> users, Rows rows = Rows::all()) const {
+    Value<B> to_items(Value<B> users, Rows rows = Rows::all()) const {
         return propagate(to_items_, is_symmetric() ? to_users_ : from_users_, users, rows);
     }
 
 private:
-    [[nodiscard]] bool is_symmetric() const { return from_items_.rows == 0; }
+    bool is_symmetric() const { return from_items_.rows == 0; }
 
     Csr<T> to_users_, to_items_;      // (n_users x n_items), (n_items x n_users)
     Csr<T> from_items_, from_users_;  // their transposes, unless these are each other's

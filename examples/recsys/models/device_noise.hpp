@@ -30,8 +30,8 @@ struct DrawInRow {
 template <class T, class System>
 class Drawn {
 public:
-    [[nodiscard]] std::size_t size() const { return size_; }
-    [[nodiscard]] T const* data() const { return values_.data(); }
+    std::size_t size() const { return size_; }
+    T const* data() const { return values_.data(); }
 
     void assign(std::vector<T> const& values) {
         values_.send(system_, values);

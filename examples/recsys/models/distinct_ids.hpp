@@ -53,11 +53,11 @@ public:
     }
 
     /// The distinct ids, and the same as a set.
-    [[nodiscard]] std::span<std::int32_t const> ids() const { return ids_.members(); }
-    [[nodiscard]] RowSet const& set() const { return ids_; }
+    std::span<std::int32_t const> ids() const { return ids_.members(); }
+    RowSet const& set() const { return ids_; }
 
     /// ids()[places(k)[b]] is entry b of list k.
-    [[nodiscard]] std::span<std::int32_t const> places(std::size_t list) const {
+    std::span<std::int32_t const> places(std::size_t list) const {
         return std::span(places_).subspan(begins_[list], begins_[list + 1] - begins_[list]);
     }
 

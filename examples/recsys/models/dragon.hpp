@@ -187,9 +187,7 @@ public:
         return {concatenate_columns(user_parts), concatenate_columns(item_parts)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"mm_adj", &with_similar_.graph()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"mm_adj", &with_similar_.graph()}}; }
 
 private:
     // The columns of U' and I' that are those of modality m.

@@ -46,13 +46,13 @@ public:
 
     /// R_1 X in the rows `rows` only.
     template <class B>
-    [[nodiscard]] Value<B> to_users(Value<B> items, Rows rows = Rows::all()) const {
+    Value<B> to_users(Value<B> items, Rows rows = Rows::all()) const {
         return propagate(to_users_, from_items_, items, rows);
     }
 
     /// R_2^T X in the rows `rows` only.
     template <class B>
-    [[nodiscard]] Value<B> to_items(Value<B> users, Rows rows = Rows::all()) const {
+    Value<B> to_items(Value<B> users, Rows rows = Rows::all()) const {
         return propagate(to_items_, from_users_, users, rows);
     }
 
@@ -68,14 +68,14 @@ private:
     // is_kept(to, from), nodes of which one is a user and one an item, is called for every entry once.
     template <class IsKept>
     void drop(double rate, IsKept is_kept) {
-        const auto scale = 1 / (1 - rate);
+        auto const scale = 1 / (1 - rate);
         const std::size_t n_users = to_users_.rows;
         weights_.resize(full_.size());
-        const auto weigh = [&](bool to_user) {
+        auto const weigh = [&](bool to_user) {
             for (std::size_t user = 0; user < n_users; ++user) {
                 for (std::size_t k = pattern_.by_row.offsets[user];
                      k < pattern_.by_row.offsets[user + 1]; ++k) {
-                    const auto item = n_users + static_cast<std::size_t>(pattern_.by_row.ends[k]);
+                    auto const item = n_users + static_cast<std::size_t>(pattern_.by_row.ends[k]);
                     const bool kept = to_user ? is_kept(user, item) : is_kept(item, user);
                     weights_[k] =
                         kept ? static_cast<T>(static_cast<double>(full_[k]) * scale) : T(0);

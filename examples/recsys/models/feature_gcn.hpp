@@ -66,10 +66,10 @@ public:
 
     /// P. To be taken, and read by rows, before `layer_0`: so `backward` adds these rows to a gradient that
     /// is full.
-    [[nodiscard]] Matrix preference(OnTape<B> const& on) const { return on[preference_]; }
+    Matrix preference(OnTape<B> const& on) const { return on[preference_]; }
 
     /// x^(0) for `preference` = P.
-    [[nodiscard]] Sides<B> layer_0(OnTape<B> const& on, Matrix preference, Matrix features) const {
+    Sides<B> layer_0(OnTape<B> const& on, Matrix preference, Matrix features) const {
         const Matrix hidden = leaky_relu(linear(features, on[weight_1_], on[bias_1_]));
         Matrix items = linear(hidden, on[weight_2_], on[bias_2_]);
         if (n_embedded_items_ > 0) items = items + on[item_embedding_];
@@ -84,10 +84,9 @@ public:
     }
 
     /// X from x^(0), in the rows asked for only.
-    [[nodiscard]] static Sides<B> smooth(Sides<B> layer_0, Convolution<T> const& convolution,
-                                         Rows user_rows = Rows::all(),
-                                         Rows item_rows = Rows::all()) {
-        const auto [u0, i0] = layer_0;
+    static Sides<B> smooth(Sides<B> layer_0, Convolution<T> const& convolution,
+                           Rows user_rows = Rows::all(), Rows item_rows = Rows::all()) {
+        auto const [u0, i0] = layer_0;
         const Matrix u1 = convolution.to_users(i0), i1 = convolution.to_items(u0);
         return {sum({u0, u1, convolution.to_users(i1, user_rows)}, user_rows),
                 sum({i0, i1, convolution.to_items(u1, item_rows)}, item_rows)};
@@ -97,19 +96,19 @@ public:
     using LayerNoise = std::array<MatrixView<T const>, 2>;
 
     /// X from x^(0), every layer perturbed.
-    [[nodiscard]] static Sides<B> smooth(Sides<B> layer_0, Convolution<T> const& convolution,
-                                         LayerNoise const& noise) {
-        const auto [u0, i0] = layer_0;
-        const auto [u1, i1] =
+    static Sides<B> smooth(Sides<B> layer_0, Convolution<T> const& convolution,
+                           LayerNoise const& noise) {
+        auto const [u0, i0] = layer_0;
+        auto const [u1, i1] =
             perturbed({convolution.to_users(i0), convolution.to_items(u0)}, noise[0]);
-        const auto [u2, i2] =
+        auto const [u2, i2] =
             perturbed({convolution.to_users(i1), convolution.to_items(u1)}, noise[1]);
         return {sum({u0, u1, u2}), sum({i0, i1, i2})};
     }
 
 private:
     static Sides<B> perturbed(Sides<B> layer, MatrixView<T const> noise) {
-        const auto perturb = [&](Matrix x, std::size_t first) {
+        auto const perturb = [&](Matrix x, std::size_t first) {
             const Matrix eta = x.tape().constant(row_range(noise, first, x.rows()));
             return add_signed(x, T(0.1) * normalise_rows(eta));
         };
@@ -128,7 +127,7 @@ struct FeatureBranch {
     FeatureGcn<B> gcn;
 
     /// What the mean square of the batch's preferences is called among the terms of a loss.
-    [[nodiscard]] std::string_view name_of_regulariser() const {
+    std::string_view name_of_regulariser() const {
         return is_visual ? "reg_embedding_loss_v" : "reg_embedding_loss_t";
     }
 };
@@ -140,7 +139,7 @@ std::vector<FeatureBranch<B>> feature_branches(Dataset const& data, int d, std::
                                                bool has_item_embedding = false) {
     require_features(data, model);
     std::vector<FeatureBranch<B>> result;
-    const auto add = [&](bool is_visual, FeatureMatrix const& features) {
+    auto const add = [&](bool is_visual, FeatureMatrix const& features) {
         if (features.empty()) return;
         result.push_back(
             {is_visual, Features<typename B::Scalar>(features),

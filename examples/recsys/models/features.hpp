@@ -40,9 +40,9 @@ public:
                                part->values_.data() + (row + 1) * part->columns_);
     }
 
-    [[nodiscard]] bool empty() const { return values_.empty(); }
-    [[nodiscard]] std::size_t columns() const { return columns_; }
-    [[nodiscard]] MatrixView<T const> view() const { return {values_.data(), rows_, columns_}; }
+    bool empty() const { return values_.empty(); }
+    std::size_t columns() const { return columns_; }
+    MatrixView<T const> view() const { return {values_.data(), rows_, columns_}; }
 
     /// Divides every row by max(its norm, 1e-12).
     void normalise_rows() {

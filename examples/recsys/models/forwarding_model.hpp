@@ -21,17 +21,17 @@ class ForwardingModel : public AnyModel<T> {
 public:
     explicit ForwardingModel(std::unique_ptr<Inner> model) : model_(std::move(model)) {}
 
-    [[nodiscard]] std::string_view name() const override { return model_->name(); }
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
+    std::string_view name() const override { return model_->name(); }
+    std::vector<HyperParameterValue> hyper_parameters() const override {
         return model_->hyper_parameters();
     }
     void declare(ParameterArena<T>& parameters) const override { model_->declare(parameters); }
     void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const override {
         model_->initialise(parameters, seed);
     }
-    [[nodiscard]] std::vector<std::string> frozen() const override { return model_->frozen(); }
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override { return model_->graphs(); }
-    [[nodiscard]] Csr<T>* carried_graph() override { return model_->carried_graph(); }
+    std::vector<std::string> frozen() const override { return model_->frozen(); }
+    std::vector<NamedGraph<T>> graphs() const override { return model_->graphs(); }
+    Csr<T>* carried_graph() override { return model_->carried_graph(); }
 
 protected:
     void prepare_epoch(int epoch) override { prepare_epoch_of(*model_, epoch); }

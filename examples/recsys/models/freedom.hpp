@@ -158,7 +158,7 @@ public:
         return {u, i + similar_items(q)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
+    std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}, {"mm_adj", &item_graph_}};
     }
 

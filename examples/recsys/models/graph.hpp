@@ -16,9 +16,9 @@ namespace polder::recsys {
 /// train rows has no entry.
 template <class T, class Weight>
 Csr<T> weighted_interactions(Dataset const& data, Weight weight) {
-    const auto n_users = static_cast<std::size_t>(data.n_users);
-    const auto n_items = static_cast<std::size_t>(data.n_items);
-    const auto history = UserItems::distinct(data.train, data.n_users);
+    auto const n_users = static_cast<std::size_t>(data.n_users);
+    auto const n_items = static_cast<std::size_t>(data.n_items);
+    auto const history = UserItems::distinct(data.train, data.n_users);
 
     std::vector<double> item_degree(n_items);
     for (std::int32_t user = 0; user < data.n_users; ++user)
@@ -30,8 +30,8 @@ Csr<T> weighted_interactions(Dataset const& data, Weight weight) {
     result.columns.reserve(history.size());
     result.values.reserve(history.size());
     for (std::int32_t user = 0; user < data.n_users; ++user) {
-        const auto items = history[user];
-        const auto user_degree = static_cast<double>(items.size());
+        auto const items = history[user];
+        auto const user_degree = static_cast<double>(items.size());
         for (const std::int32_t item : items) {
             result.columns.push_back(item);
             result.values.push_back(
@@ -89,9 +89,9 @@ template <class T>
 Csr<T> with_self_loops(Csr<T> const& a) {
     Csr<T> result{a.rows, a.cols, {0}, {}, {}};
     for (std::size_t row = 0; row < a.rows; ++row) {
-        const auto diagonal = static_cast<std::int32_t>(row);
+        auto const diagonal = static_cast<std::int32_t>(row);
         std::size_t k = a.offsets[row];
-        const auto append_while = [&](auto is_wanted) {
+        auto const append_while = [&](auto is_wanted) {
             for (; k < a.offsets[row + 1] && is_wanted(a.columns[k]); ++k) {
                 result.columns.push_back(a.columns[k]);
                 result.values.push_back(a.values[k]);

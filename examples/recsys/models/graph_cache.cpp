@@ -57,8 +57,8 @@ std::optional<Csr<T>> read(fs::path const& file, std::size_t n, std::size_t k) {
         return {};
     }
     for (std::size_t row = 0; row < n; ++row) {
-        const auto begin = graph.columns.begin() + static_cast<std::ptrdiff_t>(row * k);
-        const auto end = begin + static_cast<std::ptrdiff_t>(k);
+        auto const begin = graph.columns.begin() + static_cast<std::ptrdiff_t>(row * k);
+        auto const end = begin + static_cast<std::ptrdiff_t>(k);
         const bool is_ascending = std::adjacent_find(begin, end, std::greater_equal{}) == end;
         if (!is_ascending || *begin < 0 || static_cast<std::size_t>(*(end - 1)) >= n) return {};
         graph.offsets.push_back(row * k);
@@ -72,7 +72,7 @@ std::optional<Csr<T>> read(fs::path const& file, std::size_t n, std::size_t k) {
 template <class T>
 Csr<T> cached_neighbours(fs::path const& folder, MatrixView<T const> x, int k, int threads) {
     if (k < 1 || static_cast<std::size_t>(k) > x.rows) return nearest_neighbours(x, k, threads);
-    const auto per_item = static_cast<std::size_t>(k);
+    auto const per_item = static_cast<std::size_t>(k);
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) throw FileError(folder, "cannot be made a directory: " + error.message());

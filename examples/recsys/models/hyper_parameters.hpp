@@ -86,7 +86,7 @@ std::string text_of(T const& value) {
         return text + "]";
     } else {
         char text[32];
-        const auto end = std::to_chars(text, text + sizeof text, value).ptr;
+        auto const end = std::to_chars(text, text + sizeof text, value).ptr;
         return std::string(text, end);
     }
 }
@@ -105,11 +105,11 @@ std::optional<T> value_of(std::string_view text) {
             text = text.substr(1, text.size() - 2);
         T list;
         while (!text.empty()) {
-            const auto comma = text.find(',');
+            auto const comma = text.find(',');
             auto item = text.substr(0, comma);
             while (item.starts_with(' ')) item.remove_prefix(1);
             while (item.ends_with(' ')) item.remove_suffix(1);
-            const auto each = value_of<typename T::value_type>(item);
+            auto const each = value_of<typename T::value_type>(item);
             if (!each) return {};
             list.push_back(*each);
             if (comma == std::string_view::npos) return list;
@@ -119,7 +119,7 @@ std::optional<T> value_of(std::string_view text) {
     } else {
         T value{};
         const char* const end = text.data() + text.size();
-        const auto [rest, error] = std::from_chars(text.data(), end, value);
+        auto const [rest, error] = std::from_chars(text.data(), end, value);
         if (error != std::errc{} || rest != end) return {};
         return value;
     }
@@ -172,7 +172,7 @@ bool allows(HyperParameter<H> const& row, V const& value) {
             if (!allows(row, each)) return false;
         return !value.empty();
     } else {
-        const auto number = static_cast<double>(value);
+        auto const number = static_cast<double>(value);
         return std::isfinite(number) && row.lowest <= number && number <= row.highest;
     }
 }
@@ -210,7 +210,7 @@ void set(H& values, std::string_view model, std::string_view name, std::string_v
         std::visit(
             [&](auto member) {
                 using V = std::remove_reference_t<decltype(values.*member)>;
-                const auto value = detail::value_of<V>(text);
+                auto const value = detail::value_of<V>(text);
                 if (!value)
                     detail::refuse(model, name, "'" + std::string(text) + "'",
                                    detail::range_text(row));

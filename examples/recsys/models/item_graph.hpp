@@ -98,7 +98,7 @@ Csr<T> normalised_by_row_sums(Csr<T> a) {
 /// Recommendation, MM 2023; MMRec (enoche/MMRec), src/models/freedom.py.
 template <class T>
 Csr<T> frozen_item_graph(Dataset const& data, int k, double w, int threads) {
-    const auto of = [&](FeatureMatrix const& features) {
+    auto const of = [&](FeatureMatrix const& features) {
         auto graph = nearest_neighbours<T>(data, features, k, threads);
         std::fill(graph.values.begin(), graph.values.end(), static_cast<T>(1 / (k + 1e-7)));
         return graph;

@@ -230,7 +230,7 @@ public:
     }
 
     /// "item_adj_used" is the graph that the epoch keeps, after its first loss.
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
+    std::vector<NamedGraph<T>> graphs() const {
         std::vector<NamedGraph<T>> all = {{"norm_adj", &graph_.adjacency()},
                                           {"item_adj_used", &kept_}};
         for (auto const& m : modalities_) all.push_back({m.graph_name, &m.original});
@@ -238,7 +238,7 @@ public:
     }
 
     /// G, which the epoch's first batch builds of its parameters.
-    [[nodiscard]] Csr<T>* carried_graph() { return &kept_; }
+    Csr<T>* carried_graph() { return &kept_; }
 
 private:
     struct Layer {
@@ -257,7 +257,7 @@ private:
         Pattern neighbours;                    // of the graph that was built last
     };
 
-    [[nodiscard]] bool mixes() const { return modalities_.size() > 1; }
+    bool mixes() const { return modalities_.size() > 1; }
 
     static Layer layer(std::string const& name) { return {name + ".weight", name + ".bias"}; }
 
@@ -390,7 +390,7 @@ private:
         auto const n = static_cast<std::size_t>(n_items_);
         keep({n, n, {0}, {}, {}});
     }
-    [[nodiscard]] bool is_kept() const { return kept_.offsets.size() > 1; }
+    bool is_kept() const { return kept_.offsets.size() > 1; }
 
     void no_gradient_of_item_graph(OnTape<B> const& on) const {
         if (mixes()) on.leave_out("modal_weight");

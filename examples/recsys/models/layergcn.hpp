@@ -126,9 +126,7 @@ public:
         return {sum_of_layers(u), sum_of_layers(i)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"interactions", &graph_.interactions()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"interactions", &graph_.interactions()}}; }
 
 private:
     // The means over l = 1..L of U^(l) and I^(l), in the rows asked for only.

@@ -186,7 +186,7 @@ public:
         return {users, combined(parts, &Sides<B>::items, all)};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
+    std::vector<NamedGraph<T>> graphs() const {
         return {{"interactions", &graph_.interactions()}, {"interaction_matrix", &interactions_}};
     }
 

@@ -105,9 +105,7 @@ public:
                                      values_.n_layers);
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"interactions", &graph_.interactions()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"interactions", &graph_.interactions()}}; }
 
 private:
     HyperParameters values_;

@@ -178,7 +178,7 @@ public:
         for (auto const& copy : copies_) copy.parameters(list);
     }
 
-    [[nodiscard]] std::vector<std::string> frozen() const {
+    std::vector<std::string> frozen() const {
         if (values_.mask_gradient) return {};
         return {"mlp.weight", "mlp.bias"};
     }
@@ -241,9 +241,7 @@ public:
                 concatenate_columns({r.items_v, r.items_t})};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"mm_adj", &with_similar_.graph()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"mm_adj", &with_similar_.graph()}}; }
 
 private:
     // A table of 2 d columns by its halves.
@@ -260,10 +258,10 @@ private:
         return data;
     }
 
-    [[nodiscard]] std::size_t d() const { return static_cast<std::size_t>(values_.embedding_size); }
+    std::size_t d() const { return static_cast<std::size_t>(values_.embedding_size); }
 
-    [[nodiscard]] FeatureGcn<B> branch(std::string const& name, std::size_t inputs,
-                                       bool has_item_embedding = false) const {
+    FeatureGcn<B> branch(std::string const& name, std::size_t inputs,
+                         bool has_item_embedding = false) const {
         return FeatureGcn<B>(name, n_users_, inputs, values_.embedding_size,
                              has_item_embedding ? n_items_ : 0);
     }

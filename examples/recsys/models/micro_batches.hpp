@@ -35,9 +35,9 @@ public:
         return parts_(parameters, gradient, pass);
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return terms_; }
+    std::vector<LossTerm> terms() const override { return terms_; }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    Representations<T> representations(ParameterArena<T> const& parameters) override {
         return this->model_->representations(parameters);
     }
 

@@ -144,7 +144,7 @@ public:
         }
     }
 
-    [[nodiscard]] std::vector<std::string> frozen() const {
+    std::vector<std::string> frozen() const {
         if (values_.train_embeddings) return {};
         std::vector<std::string> names = {"id_embedding"};
         for (auto const& m : modalities_) names.push_back(m.preference);
@@ -200,7 +200,7 @@ private:
               bias(branch + ".MLP.bias"), layers{Layer(branch, "1"), Layer(branch, "2"),
                                                  Layer(branch, "3")} {}
 
-        [[nodiscard]] bool is_projected() const { return is_visual; }
+        bool is_projected() const { return is_visual; }
 
         bool is_visual;
         std::size_t columns;
@@ -215,17 +215,15 @@ private:
         Rows rows = Rows::all();
         std::span<std::int32_t const> index = {};
 
-        [[nodiscard]] std::size_t count(std::size_t all) const {
-            return index.empty() ? all : index.size();
-        }
-        [[nodiscard]] Matrix of(Matrix x) const { return index.empty() ? x : gather(x, index); }
+        std::size_t count(std::size_t all) const { return index.empty() ? all : index.size(); }
+        Matrix of(Matrix x) const { return index.empty() ? x : gather(x, index); }
     };
 
-    [[nodiscard]] Matrix embedding(OnTape<B> const& on, std::string_view name) const {
+    Matrix embedding(OnTape<B> const& on, std::string_view name) const {
         return values_.train_embeddings ? on[name] : on.frozen(name);
     }
 
-    [[nodiscard]] Sides<B> identities(OnTape<B> const& on) const {
+    Sides<B> identities(OnTape<B> const& on) const {
         return sides(embedding(on, "id_embedding"), n_users_);
     }
 

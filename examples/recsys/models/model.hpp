@@ -81,10 +81,10 @@ public:
     virtual ~AnyModel() = default;
 
     /// The name it is registered under, for example "lightgcn".
-    [[nodiscard]] virtual std::string_view name() const = 0;
+    virtual std::string_view name() const = 0;
 
     /// Name and value of every hyper-parameter.
-    [[nodiscard]] virtual std::vector<HyperParameterValue> hyper_parameters() const = 0;
+    virtual std::vector<HyperParameterValue> hyper_parameters() const = 0;
 
     /// Appends the parameters to `parameters`, in a fixed order. On the host: on_device makes the same there.
     virtual void declare(ParameterArena<T>& parameters) const = 0;
@@ -93,7 +93,7 @@ public:
     virtual void initialise(ParameterArena<T>& parameters, std::uint64_t seed) const = 0;
 
     /// Parameters that stay as they are: the trainer takes them out of steps, norms and weight decay.
-    [[nodiscard]] virtual std::vector<std::string> frozen() const { return {}; }
+    virtual std::vector<std::string> frozen() const { return {}; }
 
     /// Prepares what changes once per epoch (from 0), from `seed` and `epoch` alone. Without a call,
     /// the epoch is 0 of seed 0.
@@ -110,32 +110,32 @@ public:
                       Arena& gradient) = 0;
 
     /// Whether `loss` may be called for the first and for the second batch of a step at the same time.
-    [[nodiscard]] virtual bool is_concurrent() const { return false; }
+    virtual bool is_concurrent() const { return false; }
 
     /// Before the losses of a step.
     virtual void begin_step() {}
 
     /// The parts of the loss that the last call of `loss` returned; on a device, which waits for them, until the
     /// next call for anything else.
-    [[nodiscard]] virtual std::vector<LossTerm> terms() const = 0;
+    virtual std::vector<LossTerm> terms() const = 0;
 
     /// The representations of all users and items at inference.
-    [[nodiscard]] virtual Representations<T> representations(Arena const& parameters) = 0;
+    virtual Representations<T> representations(Arena const& parameters) = 0;
 
     /// The graphs that are in use, for inspection.
-    [[nodiscard]] virtual std::vector<NamedGraph<T>> graphs() const { return {}; }
+    virtual std::vector<NamedGraph<T>> graphs() const { return {}; }
 
     /// The graph that an epoch's batches hand on, if it does not follow from seed, epoch and parameters: a
     /// checkpoint within the epoch has it, too. It has rows and columns always, and offsets of all rows from
     /// when it is built. Null for a model without one.
-    [[nodiscard]] virtual Csr<T>* carried_graph() { return nullptr; }
+    virtual Csr<T>* carried_graph() { return nullptr; }
 
     /// From now on the loss of a model on the host reads features through this; null: as they are. It has to outlive the
     /// model's use.
     virtual void watch_features(FeatureAttack<T>*) {}
 
     /// The random objects; what is fixed there is not drawn.
-    [[nodiscard]] Noise<T, System>& noise() { return noise_; }
+    Noise<T, System>& noise() { return noise_; }
 
 protected:
     /// What a model does at the start of an epoch: graphs that are sampled or rebuilt.

@@ -39,11 +39,11 @@ public:
     }
 
     // Rows of k entries each, of `columns` columns.
-    [[nodiscard]] Csr<T> finish(std::size_t columns) && {
+    Csr<T> finish(std::size_t columns) && {
         Csr<T> result{smallest_.size(), columns, {0}, {}, {}};
         for (std::size_t row = 0; row < result.rows; ++row) {
-            const auto begin = entries_.begin() + static_cast<std::ptrdiff_t>(row * k_);
-            const auto end = begin + static_cast<std::ptrdiff_t>(k_);
+            auto const begin = entries_.begin() + static_cast<std::ptrdiff_t>(row * k_);
+            auto const end = begin + static_cast<std::ptrdiff_t>(k_);
             std::sort(begin, end, [](Entry a, Entry b) { return a.column < b.column; });
             for (auto at = begin; at != end; ++at) {
                 result.columns.push_back(at->column);
@@ -81,7 +81,7 @@ Csr<T> nearest_neighbours(MatrixView<T const> x, int k, int threads) {
     // A multiple of the rows that Eigen's kernels take at once (12, 24 or 48): a rest would be added up in
     // another order, and equal rows would have cosines that differ.
     constexpr std::size_t tile = 240;
-    const auto index = [](std::size_t size) { return static_cast<Eigen::Index>(size); };
+    auto const index = [](std::size_t size) { return static_cast<Eigen::Index>(size); };
     const std::size_t blocks = (x.rows + tile - 1) / tile;
 
     Matrix unit(index(blocks * tile), index(x.cols));  // rows of length 1, filled up with zeros
@@ -95,7 +95,7 @@ Csr<T> nearest_neighbours(MatrixView<T const> x, int k, int threads) {
     });
 
     LargestOfRows<T> largest(x.rows, static_cast<std::size_t>(k));
-    const auto compare = [&](std::size_t a, std::size_t b) {
+    auto const compare = [&](std::size_t a, std::size_t b) {
         const Matrix cosines = unit.middleRows(index(a * tile), index(tile)) *
                                unit.middleRows(index(b * tile), index(tile)).transpose();
         const std::size_t end_a = std::min(tile, x.rows - a * tile);

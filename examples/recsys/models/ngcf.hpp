@@ -153,7 +153,7 @@ public:
         return sides(concatenate_columns(layers_), static_cast<std::size_t>(n_users_));
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const { return {{"norm_adj", &adjacency_}}; }
+    std::vector<NamedGraph<T>> graphs() const { return {{"norm_adj", &adjacency_}}; }
 
 private:
     struct LayerNames {

@@ -24,7 +24,7 @@ public:
     explicit NodeGraph(Csr<T> adjacency)
         : adjacency_(std::move(adjacency)), transposed_(transpose(adjacency_)) {}
 
-    [[nodiscard]] Csr<T> const& adjacency() const { return adjacency_; }
+    Csr<T> const& adjacency() const { return adjacency_; }
 
     /// A Z, in the rows `rows` only.
     Matrix next_layer(Matrix z, Rows rows = Rows::all()) {

@@ -71,8 +71,8 @@ class Drawn;
 template <class T>
 class Drawn<T, HostMemory> {
 public:
-    [[nodiscard]] std::size_t size() const { return values_.size(); }
-    [[nodiscard]] T const* data() const { return values_.data(); }
+    std::size_t size() const { return values_.size(); }
+    T const* data() const { return values_.data(); }
 
     void assign(std::vector<T> values) { values_ = std::move(values); }
 
@@ -118,11 +118,11 @@ public:
         for (auto const& [name, values] : other.fixed()) fix(name, values);
     }
     using Fixed = std::map<std::string, std::vector<double>, std::less<>>;
-    [[nodiscard]] Fixed const& fixed() const { return fixed_; }
+    Fixed const& fixed() const { return fixed_; }
 
     /// The fixed values of `name`, or null.
-    [[nodiscard]] std::vector<double> const* fixed(std::string_view name) const {
-        const auto at = fixed_.find(name);
+    std::vector<double> const* fixed(std::string_view name) const {
+        auto const at = fixed_.find(name);
         return at == fixed_.end() ? nullptr : &at->second;
     }
 
@@ -131,7 +131,7 @@ public:
         epoch_ = epoch;
         begin_batch(none);
     }
-    [[nodiscard]] std::uint64_t seed() const { return seed_; }
+    std::uint64_t seed() const { return seed_; }
     /// `redraws`: what is drawn is other than in a pass over the same batch that does not.
     void begin_batch(std::uint64_t number, bool redraws = false) {
         batch_ = number;
@@ -141,11 +141,9 @@ public:
     void begin_inference() { begin_batch(none); }
 
     /// The stream of random numbers of `name` in this epoch, whatever the batch.
-    [[nodiscard]] Random of_epoch(std::string_view name) const {
-        return Random(seed_, "epoch", name, epoch_);
-    }
+    Random of_epoch(std::string_view name) const { return Random(seed_, "epoch", name, epoch_); }
     /// The same for this batch.
-    [[nodiscard]] Random of_batch(std::string_view name) const {
+    Random of_batch(std::string_view name) const {
         return Random(seed_, redraws_ ? "batch again" : "batch", name, epoch_, batch_);
     }
 
@@ -204,7 +202,7 @@ private:
     };
 
     Object& object(std::string_view name) {
-        const auto at = objects_.find(name);
+        auto const at = objects_.find(name);
         return at != objects_.end() ? at->second : objects_[std::string(name)];
     }
 

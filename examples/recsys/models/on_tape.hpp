@@ -35,7 +35,7 @@ public:
           attack_(attack) {}
 
     /// The parameter `name`. To be taken once in a call.
-    [[nodiscard]] Matrix operator[](std::string_view name) const {
+    Matrix operator[](std::string_view name) const {
         if (gradient_ == nullptr) return tape_->constant((*parameters_)[name]);
         auto const parameter = tape_->parameter((*parameters_)[name], (*gradient_)[name]);
         if constexpr (is_on_host)
@@ -46,7 +46,7 @@ public:
     }
 
     /// The parameter `name` as a constant, whose gradient is 0.
-    [[nodiscard]] Matrix frozen(std::string_view name) const {
+    Matrix frozen(std::string_view name) const {
         leave_out(name);
         return tape_->constant((*parameters_)[name]);
     }
@@ -59,11 +59,11 @@ public:
 
     /// A matrix that is no parameter: features, or a random object.
     template <class M>
-    [[nodiscard]] Matrix constant(M const& matrix) const {
+    Matrix constant(M const& matrix) const {
         return tape_->constant(matrix);
     }
 
-    [[nodiscard]] Matrix constant(Features<T> const& features) const {
+    Matrix constant(Features<T> const& features) const {
         if constexpr (is_on_host)
             if (attack_ != nullptr && gradient_ != nullptr)
                 return attack_->constant(*tape_, features);
@@ -71,15 +71,15 @@ public:
     }
 
     /// x with inverted dropout, the mask of which is the random object `name`.
-    [[nodiscard]] Matrix dropout(std::string_view name, Matrix x, double rate) const {
+    Matrix dropout(std::string_view name, Matrix x, double rate) const {
         return hadamard(x, constant(noise_->dropout(name, x.rows(), x.cols(), rate)));
     }
 
     /// The same parameters as constants.
-    [[nodiscard]] OnTape without_gradient() const { return {*tape_, *noise_, *parameters_}; }
+    OnTape without_gradient() const { return {*tape_, *noise_, *parameters_}; }
 
-    [[nodiscard]] RandomObjects& noise() const { return *noise_; }
-    [[nodiscard]] Tape<B>& tape() const { return *tape_; }
+    RandomObjects& noise() const { return *noise_; }
+    Tape<B>& tape() const { return *tape_; }
 
 private:
     Tape<B>* tape_;
@@ -111,7 +111,7 @@ public:
     }
 
     /// As numbers. On a device this waits for them.
-    [[nodiscard]] std::vector<LossTerm> read() const {
+    std::vector<LossTerm> read() const {
         std::vector<LossTerm> result;
         for (auto const& [name, value] : terms_) result.push_back({name, B::read(value)});
         return result;

@@ -68,9 +68,9 @@ public:
         return loss_of_part(*this->model_, part, parameters, batch, pass, gradient, terms_);
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return terms_; }
+    std::vector<LossTerm> terms() const override { return terms_; }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    Representations<T> representations(ParameterArena<T> const& parameters) override {
         return this->model_->representations(parameters);
     }
 

@@ -60,11 +60,11 @@ public:
                     .second)
                 edges_.train.push_back(row);
 
-        const auto graph = normalised_interactions<double>(edges_);
+        auto const graph = normalised_interactions<double>(edges_);
         for (auto const& edge : edges_.train) {
-            const auto row = graph.offsets.begin() + edge.user;
-            const auto begin = graph.columns.begin();
-            const auto at =
+            auto const row = graph.offsets.begin() + edge.user;
+            auto const begin = graph.columns.begin();
+            auto const at =
                 std::lower_bound(begin + static_cast<std::ptrdiff_t>(row[0]),
                                  begin + static_cast<std::ptrdiff_t>(row[1]), edge.item);
             weights_.push_back(graph.values[static_cast<std::size_t>(at - begin)]);
@@ -72,12 +72,12 @@ public:
     }
 
     /// The weight of every edge.
-    [[nodiscard]] std::vector<double> const& weights() const { return weights_; }
+    std::vector<double> const& weights() const { return weights_; }
 
     /// The graph of this epoch, (n_users x n_items). Its edges are the random object "kept_edges": the
     /// indices of those that are kept.
     template <class T, class System>
-    [[nodiscard]] Csr<T> prune(Noise<T, System> const& noise, double rate, Chance chance) const {
+    Csr<T> prune(Noise<T, System> const& noise, double rate, Chance chance) const {
         Dataset kept;
         kept.n_users = edges_.n_users;
         kept.n_items = edges_.n_items;
@@ -90,9 +90,9 @@ public:
                 kept.train.push_back(edges_.train[static_cast<std::size_t>(index)]);
             }
         } else {
-            const auto n =
+            auto const n =
                 static_cast<std::size_t>(static_cast<double>(edges_.train.size()) * (1 - rate));
-            const auto equal = std::vector<double>(weights_.size(), 1.0);
+            auto const equal = std::vector<double>(weights_.size(), 1.0);
             for (const std::size_t index :
                  sample_without_replacement(chance == Chance::by_weight ? weights_ : equal, n,
                                             noise.of_epoch("kept_edges")))

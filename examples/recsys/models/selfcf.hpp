@@ -141,9 +141,7 @@ public:
                 concatenate_columns({i, linear(i, w_h, b_h)})};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"interactions", &graph_.interactions()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"interactions", &graph_.interactions()}}; }
 
 private:
     // U and I of training, in the rows of the batch only.

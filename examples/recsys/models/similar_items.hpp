@@ -18,14 +18,14 @@ public:
 
     /// I of x (n_items, d), in the rows `rows` only.
     template <class B>
-    [[nodiscard]] Value<B> operator()(Value<B> x, Rows rows = Rows::all()) const {
+    Value<B> operator()(Value<B> x, Rows rows = Rows::all()) const {
         Value<B> similar = x;
         for (int l = 1; l <= n_; ++l)
             similar = propagate(graph_, transposed_, similar, l == n_ ? rows : Rows::all());
         return sum({x, similar}, rows);
     }
 
-    [[nodiscard]] Csr<T> const& graph() const { return graph_; }  ///< M
+    Csr<T> const& graph() const { return graph_; }  ///< M
 
 private:
     Csr<T> graph_, transposed_;

@@ -177,9 +177,7 @@ public:
         return {users, items};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const {
-        return {{"norm_adj", &graph_.adjacency()}};
-    }
+    std::vector<NamedGraph<T>> graphs() const { return {{"norm_adj", &graph_.adjacency()}}; }
 
 private:
     struct Layer {

@@ -26,8 +26,8 @@ public:
     explicit Smoothing(Csr<T> interactions)
         : interactions_(std::move(interactions)), transposed_(transpose(interactions_)) {}
 
-    [[nodiscard]] Csr<T> const& interactions() const { return interactions_; }  ///< R
-    [[nodiscard]] Csr<T> const& transposed() const { return transposed_; }      ///< R^T
+    Csr<T> const& interactions() const { return interactions_; }  ///< R
+    Csr<T> const& transposed() const { return transposed_; }      ///< R^T
 
     /// U^(L) and I^(L).
     Sides<B> last(Sides<B> layer_0, int n_layers, Rows user_rows = Rows::all(),

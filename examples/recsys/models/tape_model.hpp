@@ -54,11 +54,9 @@ public:
         prepare_epoch(0);
     }
 
-    [[nodiscard]] std::string_view name() const override { return Model::model_name; }
+    std::string_view name() const override { return Model::model_name; }
 
-    [[nodiscard]] std::vector<HyperParameterValue> hyper_parameters() const override {
-        return list(values_);
-    }
+    std::vector<HyperParameterValue> hyper_parameters() const override { return list(values_); }
 
     void declare(ParameterArena<T>& parameters) const override {
         ParameterList<T> layout(parameters, n_users_, n_items_);
@@ -70,7 +68,7 @@ public:
         model_.parameters(initial_values);
     }
 
-    [[nodiscard]] std::vector<std::string> frozen() const override {
+    std::vector<std::string> frozen() const override {
         if constexpr (requires(Model const& model) { model.frozen(); })
             return model_.frozen();
         else
@@ -87,24 +85,24 @@ public:
         return total.loss();
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return terms_.read(); }
+    std::vector<LossTerm> terms() const override { return terms_.read(); }
 
     void watch_features(FeatureAttack<T>* attack) override { attack_ = attack; }
 
-    [[nodiscard]] Representations<T> representations(Arena const& parameters) override {
+    Representations<T> representations(Arena const& parameters) override {
         tape_.reset();
         auto const [users, items] = model_.represent({tape_, this->noise_, parameters});
         return {users.value(), items.value()};
     }
 
-    [[nodiscard]] std::vector<NamedGraph<T>> graphs() const override {
+    std::vector<NamedGraph<T>> graphs() const override {
         if constexpr (requires(Model const& model) { model.graphs(); })
             return model_.graphs();
         else
             return {};
     }
 
-    [[nodiscard]] Csr<T>* carried_graph() override {
+    Csr<T>* carried_graph() override {
         if constexpr (requires(Model & model) { model.carried_graph(); })
             return model_.carried_graph();
         else

@@ -25,7 +25,7 @@ public:
     TwoModels(std::unique_ptr<AnyModel<T>> first, std::unique_ptr<AnyModel<T>> second)
         : ForwardingModel<T>(std::move(first)), second_(std::move(second)) {}
 
-    [[nodiscard]] bool is_concurrent() const override { return true; }
+    bool is_concurrent() const override { return true; }
 
     void begin_step() override {
         auto const* const graph = this->model_->carried_graph();
@@ -41,9 +41,9 @@ public:
     }
 
     /// Of the first batch.
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return this->model_->terms(); }
+    std::vector<LossTerm> terms() const override { return this->model_->terms(); }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    Representations<T> representations(ParameterArena<T> const& parameters) override {
         return this->model_->representations(parameters);
     }
 

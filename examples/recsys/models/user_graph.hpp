@@ -75,7 +75,7 @@ public:
 
     /// h (n_users, d) of x (n_users, d), in the rows `rows` only.
     template <class B>
-    [[nodiscard]] Value<B> operator()(Value<B> x, Rows rows = Rows::all()) const {
+    Value<B> operator()(Value<B> x, Rows rows = Rows::all()) const {
         return propagate(graph_, transposed_, x, rows);
     }
 

@@ -23,7 +23,7 @@ public:
     using ForwardingModel<T, Model>::ForwardingModel;
 
     /// The model on the device.
-    [[nodiscard]] Model& there() { return *model_; }
+    Model& there() { return *model_; }
 
     double loss(ParameterArena<T> const& parameters, Triples const& batch, Pass pass,
                 ParameterArena<T>& gradient) override {
@@ -35,12 +35,12 @@ public:
         return loss;
     }
 
-    [[nodiscard]] std::vector<LossTerm> terms() const override { return terms_; }
+    std::vector<LossTerm> terms() const override { return terms_; }
 
-    [[nodiscard]] Representations<T> representations(ParameterArena<T> const& parameters) override {
+    Representations<T> representations(ParameterArena<T> const& parameters) override {
         const typename Model::Arena there(parameters);
-        const auto result = model_->representations(there);
-        const auto copy = [](MatrixView<T const> x, std::vector<T>& to) {
+        auto const result = model_->representations(there);
+        auto const copy = [](MatrixView<T const> x, std::vector<T>& to) {
             to.resize(x.size());
             B::System::read(to.data(), x.data, x.size() * sizeof(T));
             return MatrixView<T const>{to.data(), x.rows, x.cols};

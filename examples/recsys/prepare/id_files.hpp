@@ -24,7 +24,7 @@ struct IdTable {
     Ids ids;
     std::vector<std::string> titles{};  ///< as many as ids, or none
 
-    [[nodiscard]] std::string title(std::size_t number) const {
+    std::string title(std::size_t number) const {
         return number < titles.size() ? titles[number] : std::string();
     }
 };
@@ -46,22 +46,22 @@ public:
           std::int32_t n);
 
     /// The id of a number, or the number as text.
-    [[nodiscard]] std::string operator()(std::int32_t number) const;
+    std::string operator()(std::int32_t number) const;
 
     /// The title, or nothing.
-    [[nodiscard]] std::string title(std::int32_t number) const;
+    std::string title(std::int32_t number) const;
 
     /// The number of an id. Throws std::invalid_argument, which says what is known, for one that the data does not have.
-    [[nodiscard]] std::int32_t number(std::string_view id) const;
+    std::int32_t number(std::string_view id) const;
 
     /// The same, or none.
-    [[nodiscard]] std::optional<std::int32_t> find(std::string_view id) const;
+    std::optional<std::int32_t> find(std::string_view id) const;
 
-    [[nodiscard]] bool are_ids() const { return table_.has_value(); }
-    [[nodiscard]] bool have_titles() const { return table_ && !table_->titles.empty(); }
+    bool are_ids() const { return table_.has_value(); }
+    bool have_titles() const { return table_ && !table_->titles.empty(); }
     /// "users.tsv", where it is there.
-    [[nodiscard]] std::string const& file() const { return file_; }
-    [[nodiscard]] std::int32_t size() const { return n_; }
+    std::string const& file() const { return file_; }
+    std::int32_t size() const { return n_; }
 
 private:
     std::optional<IdTable> table_;

@@ -38,7 +38,7 @@ public:
     }
 
     /// The number of `id`, or none.
-    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view id) const {
+    std::optional<std::uint32_t> find(std::string_view id) const {
         if (slots_.empty()) return std::nullopt;
         auto const hash = hash_of(id);
         for (auto place = hash & mask();; place = (place + 1) & mask()) {
@@ -50,15 +50,15 @@ public:
     }
 
     /// The id of a number; valid until the next call of `number`.
-    [[nodiscard]] std::string_view operator[](std::size_t number) const {
+    std::string_view operator[](std::size_t number) const {
         return std::string_view(text_).substr(offsets_[number],
                                               offsets_[number + 1] - offsets_[number]);
     }
 
-    [[nodiscard]] std::size_t size() const { return offsets_.size() - 1; }
+    std::size_t size() const { return offsets_.size() - 1; }
 
     /// The numbers in the order of the ids: by value where all ids are whole numbers without leading zeros, else by bytes.
-    [[nodiscard]] std::vector<std::uint32_t> sorted() const {
+    std::vector<std::uint32_t> sorted() const {
         std::vector<std::uint32_t> result(size());
         std::iota(result.begin(), result.end(), 0U);
         bool const are_numbers = std::all_of(result.begin(), result.end(), [&](std::uint32_t n) {
@@ -82,7 +82,7 @@ private:
     static constexpr std::size_t most = (std::size_t{1} << 31) - 2;
 
     static std::uint64_t hash_of(std::string_view id) { return std::hash<std::string_view>{}(id); }
-    [[nodiscard]] std::size_t mask() const { return slots_.size() - 1; }
+    std::size_t mask() const { return slots_.size() - 1; }
 
     void grow() {
         slots_.assign(std::max<std::size_t>(1024, 2 * slots_.size()), Slot{});

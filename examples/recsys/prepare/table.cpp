@@ -72,8 +72,8 @@ public:
         return false;
     }
 
-    [[nodiscard]] bool is_object() const { return is_object_; }
-    [[nodiscard]] std::string const& problem() const { return problem_; }
+    bool is_object() const { return is_object_; }
+    std::string const& problem() const { return problem_; }
 
 private:
     bool take(std::string_view text) {

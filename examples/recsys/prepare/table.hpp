@@ -52,7 +52,7 @@ public:
     bool next(std::vector<std::string_view>& fields);
 
     /// The line on which the last row began, from 1.
-    [[nodiscard]] std::size_t line() const { return line_; }
+    std::size_t line() const { return line_; }
 
     /// Throws std::runtime_error "file:line: what".
     [[noreturn]] void fail(std::string const& what) const;
@@ -62,7 +62,7 @@ private:
     bool next_json(std::vector<std::string_view>& fields);
     std::string_view field(std::size_t slot);
     std::string_view quoted_field(std::size_t slot);
-    [[nodiscard]] bool at_separator() const;
+    bool at_separator() const;
 
     std::string_view text_;
     std::string file_;

@@ -18,7 +18,7 @@ public:
     TextFile(TextFile const&) = delete;
     TextFile& operator=(TextFile const&) = delete;
 
-    [[nodiscard]] std::string_view text() const { return text_; }
+    std::string_view text() const { return text_; }
 
 private:
     void* mapped_ = nullptr;

@@ -39,7 +39,7 @@ struct RestoredModel {
     explicit RestoredModel(StoredModel from, int threads = default_threads());
 
     /// Whether the vector of an item means something: it was trained, or comes from features.
-    [[nodiscard]] bool has_vector(std::int32_t item) const {
+    bool has_vector(std::int32_t item) const {
         return has_features || is_trained_item[static_cast<std::size_t>(item)];
     }
 
@@ -69,24 +69,24 @@ public:
     explicit Choice(RestoredModel const& r, ChoiceOptions const& options = {});
 
     /// The vectors of the items that may be recommended, a row at each place.
-    [[nodiscard]] MatrixView<float const> vectors() const {
+    MatrixView<float const> vectors() const {
         if (vectors_.empty()) return r_.vectors.items;
         return {vectors_.data(), item_at_.size(), r_.vectors.items.cols};
     }
 
     /// The number of the item at a place.
-    [[nodiscard]] std::int32_t item_at(std::int32_t place) const {
+    std::int32_t item_at(std::int32_t place) const {
         return item_at_[static_cast<std::size_t>(place)];
     }
 
     /// The places of items that each user of the data is not given, by user, ascending.
-    [[nodiscard]] UserItems hidden() const { return places_of(hidden_, r_.data.n_users); }
+    UserItems hidden() const { return places_of(hidden_, r_.data.n_users); }
 
     /// The same of `rows`, for other users.
-    [[nodiscard]] UserItems places_of(std::vector<Interaction> rows, std::int32_t n_users) const;
+    UserItems places_of(std::vector<Interaction> rows, std::int32_t n_users) const;
 
     /// Items that would be recommended, but that have no row in training.
-    [[nodiscard]] std::size_t n_untrained() const { return n_untrained_; }
+    std::size_t n_untrained() const { return n_untrained_; }
 
 private:
     RestoredModel const& r_;
@@ -127,24 +127,22 @@ public:
 
     /// The best items for a user, without those that the user has in training; best first. Throws
     /// std::invalid_argument for an unknown id, and std::runtime_error for a user without a row in training.
-    [[nodiscard]] std::vector<Recommendation> recommend(std::string_view user,
-                                                        std::size_t top = 10) const;
+    std::vector<Recommendation> recommend(std::string_view user, std::size_t top = 10) const;
 
     /// The best items for somebody who is known by these items, without them. Throws std::invalid_argument for an
     /// unknown id.
-    [[nodiscard]] std::vector<Recommendation>
-    recommend_by_items(std::span<std::string const> history, std::size_t top = 10) const;
+    std::vector<Recommendation> recommend_by_items(std::span<std::string const> history,
+                                                   std::size_t top = 10) const;
 
     /// The items most like an item, with cosines as scores. Throws std::invalid_argument for an unknown id, and
     /// std::runtime_error for an item without a row in training where the model has no features.
-    [[nodiscard]] std::vector<Recommendation> similar(std::string_view item,
-                                                      std::size_t top = 10) const;
+    std::vector<Recommendation> similar(std::string_view item, std::size_t top = 10) const;
 
     /// The model, its data and its vectors.
-    [[nodiscard]] RestoredModel const& restored() const { return r_; }
+    RestoredModel const& restored() const { return r_; }
 
 private:
-    [[nodiscard]] std::vector<Recommendation> with_ids(std::vector<ScoredItem> const& items) const;
+    std::vector<Recommendation> with_ids(std::vector<ScoredItem> const& items) const;
 
     RestoredModel r_;
     Choice choice_;

@@ -22,7 +22,7 @@ public:
         return memory_.get();
     }
 
-    [[nodiscard]] T* data() const { return memory_.get(); }
+    T* data() const { return memory_.get(); }
 
 private:
     static constexpr std::align_val_t line{64};

@@ -88,13 +88,13 @@ public:
     template <class T>
     void product(Cuda& system, MatrixView<T const> a, Form form_a, MatrixView<T const> b,
                  Form form_b, MatrixView<T> c, bool add, unsigned*) {
-        const auto operation = [](Form form) {
+        auto const operation = [](Form form) {
             return form == Form::plain ? CUBLAS_OP_N : CUBLAS_OP_T;
         };
         const int rows = size(c.rows), cols = size(c.cols);
         const int inner = size(form_a == Form::plain ? a.cols : a.rows);
         const T one = 1, before = add ? T(1) : T(0);
-        const auto multiply = [&](auto gemm) {
+        auto const multiply = [&](auto gemm) {
             check_cublas(gemm(blas(system), operation(form_b), operation(form_a), cols, rows, inner,
                               &one, b.data, size(b.cols), a.data, size(a.cols), &before, c.data,
                               cols),
@@ -114,8 +114,8 @@ public:
         constexpr auto type = std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_64F;
         constexpr auto plain = CUSPARSE_OPERATION_NON_TRANSPOSE;
         constexpr auto algorithm = CUSPARSE_SPMM_CSR_ALG3;
-        const auto extent = [](std::size_t n) { return static_cast<std::int64_t>(n); };
-        const auto dense = [&](T* data, std::size_t rows, std::size_t cols) {
+        auto const extent = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+        auto const dense = [&](T* data, std::size_t rows, std::size_t cols) {
             cusparseDnMatDescr_t matrix = nullptr;
             check_cusparse(cusparseCreateDnMat(&matrix, extent(rows), extent(cols), extent(cols),
                                                data, type, CUSPARSE_ORDER_ROW),
@@ -129,8 +129,8 @@ public:
                            CUSPARSE_INDEX_32I, CUSPARSE_INDEX_32I, CUSPARSE_INDEX_BASE_ZERO, type),
                        "cusparseCreateCsr");
         const Owned<cusparseSpMatDescr_t, &destroy_sparse> sparse(matrix);
-        const auto from = dense(const_cast<T*>(x.data), x.rows, x.cols);
-        const auto to = dense(y.data, y.rows, y.cols);
+        auto const from = dense(const_cast<T*>(x.data), x.rows, x.cols);
+        auto const to = dense(y.data, y.rows, y.cols);
         const T one = 1, before = add ? T(1) : T(0);
         std::size_t bytes = 0;
         check_cusparse(cusparseSpMM_bufferSize(sparse_handle(system), plain, plain, &one,

@@ -43,10 +43,10 @@ Value<B> product(Value<B> a, Form form_a, Value<B> c, Form form_c) {
     detail::check_shapes(cols_of(a.value(), form_a) == rows_of(c.value(), form_c), "product", a, c,
                          "inner sizes that agree");
     auto& tape = a.tape();
-    const auto y = tape.make({a, c}, rows_of(a.value(), form_a), cols_of(c.value(), form_c));
+    auto const y = tape.make({a, c}, rows_of(a.value(), form_a), cols_of(c.value(), form_c));
     tape.backend().product(a.value(), form_a, c.value(), form_c, y.result(), false);
     return tape.on_backward(y, [a, c, y, form_a, form_c] {
-        const auto dy = y.gradient();
+        auto const dy = y.gradient();
         if (form_a == Form::plain)
             detail::add_product(a, dy, Form::plain, c.value(), detail::flip(form_c));
         else
@@ -72,7 +72,7 @@ Value<B> add_row(Value<B> x, Value<B> r) {
     detail::check_shapes(r.value().size() == x.cols() && (r.rows() == 1 || r.cols() == 1),
                          "addition of a row", x, r, "as many entries as columns");
     auto& tape = x.tape();
-    const auto y = tape.make({x, r}, x.rows(), x.cols());
+    auto const y = tape.make({x, r}, x.rows(), x.cols());
     tape.backend().map([] POLDER_IN_KERNEL(T & out, T in, T ri) { out = in + ri; }, y.result(),
                        x.value(), per_column(r.value()));
     return tape.on_backward(y, [x, r, y] {
@@ -92,22 +92,22 @@ Value<B> linear(Value<B> x, Value<B> weight, Value<B> bias) {
 template <class B>
 Value<B> concatenate_columns(std::span<Value<B> const> xs) {
     std::size_t cols = 0;
-    for (const auto x : xs) {
+    for (auto const x : xs) {
         detail::check_shapes(x.rows() == xs.front().rows(), "concatenation", xs.front(), x,
                              "as many rows");
         cols += x.cols();
     }
     auto& tape = xs.front().tape();
-    const auto y = tape.make(xs, xs.front().rows(), cols);
+    auto const y = tape.make(xs, xs.front().rows(), cols);
     tape.keep(y, xs);
     std::size_t at = 0;
-    for (const auto x : xs) {
+    for (auto const x : xs) {
         tape.backend().copy_columns(x.value(), 0, y.result(), at, x.cols());
         at += x.cols();
     }
     return tape.on_backward(y, [y] {
         std::size_t at = 0;
-        for (const auto x : y.operands()) {
+        for (auto const x : y.operands()) {
             if (x.is_variable())
                 y.tape().backend().add_columns(y.gradient(), at, x.gradient_sum(), 0, x.cols());
             at += x.cols();
@@ -132,7 +132,7 @@ Value<B> slice_columns(Value<B> x, std::size_t first, std::size_t n) {
         throw std::invalid_argument("tape: columns " + std::to_string(first) + " to " +
                                     std::to_string(first + n) + " of " + detail::shape(x));
     auto& tape = x.tape();
-    const auto y = tape.make({x}, x.rows(), n);
+    auto const y = tape.make({x}, x.rows(), n);
     tape.backend().copy_columns(x.value(), first, y.result(), 0, n);
     return tape.on_backward(y, [x, y, first] {
         y.tape().backend().add_columns(y.gradient(), 0, x.gradient_sum(), first, y.cols());
@@ -145,12 +145,12 @@ Value<B> concatenate_rows(Value<B> a, Value<B> c) {
     detail::check_shapes(a.cols() == c.cols(), "concatenation of rows", a, c, "as many columns");
     auto& tape = a.tape();
     auto& backend = tape.backend();
-    const auto y = tape.make({a, c}, a.rows() + c.rows(), a.cols());
+    auto const y = tape.make({a, c}, a.rows() + c.rows(), a.cols());
     backend.copy(a.value(), row_range(y.result(), 0, a.rows()));
     backend.copy(c.value(), row_range(y.result(), a.rows(), c.rows()));
     return tape.on_backward(y, [a, c, y] {
         using T = typename B::Scalar;
-        const auto step = [] POLDER_IN_KERNEL(T & d, T dy) { d += dy; };
+        auto const step = [] POLDER_IN_KERNEL(T & d, T dy) { d += dy; };
         detail::add_gradient(a, step, row_range(y.gradient(), 0, a.rows()));
         detail::add_gradient(c, step, row_range(y.gradient(), a.rows(), c.rows()));
     });
@@ -164,7 +164,7 @@ Value<B> slice_rows(Value<B> x, std::size_t first, std::size_t n) {
         throw std::invalid_argument("tape: rows " + std::to_string(first) + " to " +
                                     std::to_string(first + n) + " of " + detail::shape(x));
     auto& tape = x.tape();
-    const auto y = tape.make({x}, n, x.cols());
+    auto const y = tape.make({x}, n, x.cols());
     tape.backend().copy(row_range(x.value(), first, n), y.result());
     return tape.on_backward(y, [x, y, first] {
         using T = typename B::Scalar;

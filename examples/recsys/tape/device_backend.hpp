@@ -291,7 +291,7 @@ public:
         if (n > 0) run(tasks(n, detail::rows_per_task), detail::RowsBody<Row>{row, n});
     }
 
-    [[nodiscard]] System& system() { return system_; }
+    System& system() { return system_; }
 
 private:
     // Products that are used and thrown away are made for so many rows that they are about this many.
@@ -335,7 +335,7 @@ private:
             std::clamp<std::size_t>(products_of_tile / std::max<std::size_t>(k.rows, 1), 1, q.rows);
         T* const memory = products_.reserve(most * k.rows);
         for (std::size_t first = 0; first < q.rows; first += most) {
-            const auto rows = row_range(q, first, std::min(most, q.rows - first));
+            auto const rows = row_range(q, first, std::min(most, q.rows - first));
             const MatrixView<T> p{memory, rows.rows, k.rows};
             product(rows, Form::plain, k, Form::transposed, p, false);
             f(first, rows, p);

@@ -330,7 +330,7 @@ struct MapBySums {
     template <class Group>
     POLDER_HOST_DEVICE void operator()(Group group, std::size_t k) const {
         const OperandsOfRow<std::tuple<Operands...>> at{operands, rows[k], cols};
-        const auto function = f(SumOverRow<T, Group, std::tuple<Operands...>>{at});
+        auto const function = f(SumOverRow<T, Group, std::tuple<Operands...>>{at});
         group.for_each(cols, [&](std::size_t j) { at(function, j); });
     }
 };
@@ -388,7 +388,7 @@ struct SparseRow {
         group.for_each(y.cols, [&](std::size_t j) {
             T sum = is_held ? to[j] : T(0);
             for (std::int32_t e = offsets[row]; e < offsets[row + 1]; ++e) {
-                const auto from = static_cast<std::size_t>(columns[e]);
+                auto const from = static_cast<std::size_t>(columns[e]);
                 if (!x_rows.contains(from)) continue;
                 const T value = values[entry == nullptr ? e : entry[e]];
                 sum += value * x.data[from * x.cols + j];
@@ -552,7 +552,7 @@ struct SoftmaxLessPositive {
         });
         const double share = 1 / group.sum(sum);
         const T factor = w * *dy;
-        const auto one = static_cast<std::size_t>(positive[k]);
+        auto const one = static_cast<std::size_t>(positive[k]);
         group.for_each(p.cols, [&](std::size_t z) {
             const double less = z == one ? 1 : 0;
             row[z] = factor * static_cast<T>(static_cast<double>(row[z]) * share - less);

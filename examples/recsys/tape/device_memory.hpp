@@ -51,7 +51,7 @@ public:
         if (!values.empty()) system.send(data_, values.data(), values.size_bytes());
     }
 
-    [[nodiscard]] T* data() const { return data_; }
+    T* data() const { return data_; }
 
 private:
     T* data_ = nullptr;

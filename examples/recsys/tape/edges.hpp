@@ -18,7 +18,7 @@ Value<B> propagate(Pattern const& pattern, Value<B> w, Value<B> x) {
                          "propagate along edges", w, x,
                          "a column with an entry per edge, and a row per column of the pattern");
     auto& tape = x.tape();
-    const auto y = tape.make({w, x}, pattern.rows, x.cols());
+    auto const y = tape.make({w, x}, pattern.rows, x.cols());
     tape.backend().multiply(pattern.by_row, w.value(), x.value(), y.result(), false);
     return tape.on_backward(y, [w, x, y, &pattern] {
         auto& backend = y.tape().backend();
@@ -38,7 +38,7 @@ Value<B> edge_dot(Pattern const& pattern, Value<B> a, Value<B> c) {
                          "edge_dot", a, c, "a row per row and per column of the pattern");
     auto& tape = a.tape();
     auto& backend = tape.backend();
-    const auto w = tape.make({a, c}, pattern.size(), 1);
+    auto const w = tape.make({a, c}, pattern.size(), 1);
     backend.fill(w.result(), Rows::all(), typename B::Scalar(0));
     backend.add_products(pattern.by_row, a.value(), c.value(), w.result());
     return tape.on_backward(w, [a, c, w, &pattern] {
@@ -58,7 +58,7 @@ Value<B> edge_softmax(Pattern const& pattern, Value<B> x,
     detail::check_shapes(x.value().size() == pattern.size() && x.cols() == 1, "edge_softmax", x, x,
                          "a column with an entry per edge");
     auto& tape = x.tape();
-    const auto y = tape.make({x}, x.rows(), 1);
+    auto const y = tape.make({x}, x.rows(), 1);
     tape.backend().segment_softmax(pattern.by_row, guard, x.value(), y.result());
     return tape.on_backward(y, [x, y, &pattern] {
         y.tape().backend().add_segment_softmax_gradient(pattern.by_row, y.value(), y.gradient(),
@@ -73,7 +73,7 @@ Value<B> edge_row_sum(Pattern const& pattern, Value<B> x) {
     detail::check_shapes(x.value().size() == pattern.size() && x.cols() == 1, "edge_row_sum", x, x,
                          "a column with an entry per edge");
     auto& tape = x.tape();
-    const auto y = tape.make({x}, pattern.rows, 1);
+    auto const y = tape.make({x}, pattern.rows, 1);
     tape.backend().segment_sum(pattern.by_row, x.value(), y.result());
     return tape.on_backward(y, [x, y, &pattern] {
         y.tape().backend().scatter_segments(

@@ -123,7 +123,7 @@ public:
     template <class F, class... Operands>
     void map_rows_by_sums(Rows rows, F f, MatrixView<T> first, Operands... rest) {
         for_each_row(rows, first, [&](std::size_t row) {
-            const auto sum = [&](auto term) {
+            auto const sum = [&](auto term) {
                 Lanes lanes{};
                 sum_row(lanes, first.cols, term, detail::row_of(first, row),
                         detail::row_of(rest, row)...);
@@ -232,7 +232,7 @@ public:
         const std::size_t inner = form_a == Form::plain ? a.cols : a.rows;
         const std::size_t down = (c.rows + tile - 1) / tile, across = (c.cols + tile - 1) / tile;
         parallel_for(down * across, threads_for(c.size() * inner / 16), [&](std::size_t k) {
-            const auto range = [](std::size_t part, std::size_t size) {
+            auto const range = [](std::size_t part, std::size_t size) {
                 const std::size_t begin = part * tile;
                 return Range{begin, std::min(tile, size - begin)};
             };
@@ -246,9 +246,9 @@ public:
                               std::span<std::int32_t const> positive, T s, MatrixView<T> log_sum,
                               MatrixView<T> loss) {
         for_each_tile(q.rows, k.rows, [&](Range rows, Tile& products) {
-            const auto p = scaled_products(q, rows, k, {0, k.rows}, s, products);
+            auto const p = scaled_products(q, rows, k, {0, k.rows}, s, products);
             for (std::size_t b = 0; b < rows.size; ++b) {
-                const auto row = p.row(index(b)).array();
+                auto const row = p.row(index(b)).array();
                 const T most = row.maxCoeff();
                 const T total = most + std::log((row - most).exp().sum());
                 log_sum.data[rows.begin + b] = total;
@@ -290,7 +290,7 @@ public:
                 row = factor * (row - logs).exp();
             }
             for (std::size_t b = 0; b < q.rows; ++b) {
-                const auto z = static_cast<std::size_t>(positive[b]);
+                auto const z = static_cast<std::size_t>(positive[b]);
                 if (rows.begin <= z && z < rows.begin + rows.size)
                     p(index(z - rows.begin), index(b)) -= factor;
             }
@@ -406,7 +406,7 @@ public:
         parallel_for(parts, threads_, [&](std::size_t part) {
             const std::size_t begin = x.rows * part / parts, end = x.rows * (part + 1) / parts;
             for (std::size_t b = 0; b < index.size(); ++b) {
-                const auto row = static_cast<std::size_t>(index[b]);
+                auto const row = static_cast<std::size_t>(index[b]);
                 if (begin <= row && row < end)
                     map_row(
                         y.cols, [](T& to, T from) { to += from; }, detail::row_of(x, row),
@@ -421,7 +421,7 @@ public:
                   Rows held) {
         const TimedPart timed(Part::propagation);
         const std::size_t n = y_rows.count(y.rows);
-        const auto parts = static_cast<std::size_t>(threads_for(a.values.size() * x.cols));
+        auto const parts = static_cast<std::size_t>(threads_for(a.values.size() * x.cols));
         parallel_for(parts, threads_, [&](std::size_t part) {
             const Product product{a,
                                   x,
@@ -446,9 +446,7 @@ private:
     static constexpr std::size_t n_lanes = 8;  // independent sums that a vector register can hold
     using Lanes = std::array<double, n_lanes>;
 
-    [[nodiscard]] int threads_for(std::size_t work) const {
-        return work < least_work_ ? 1 : threads_;
-    }
+    int threads_for(std::size_t work) const { return work < least_work_ ? 1 : threads_; }
 
     template <class View, class F>
     void for_each_row(Rows rows, View view, F f) {
@@ -489,16 +487,16 @@ private:
 
     static void tile_product(MatrixView<T const> a, Form form_a, MatrixView<T const> b, Form form_b,
                              MatrixView<T> c, Range rows, Range cols, bool add) {
-        const auto of = [](auto const& product, auto&& to, bool add_to) {
+        auto const of = [](auto const& product, auto&& to, bool add_to) {
             if (add_to)
                 to.noalias() += product;
             else
                 to.noalias() = product;
         };
-        const auto whole_a = dense(a, {0, a.rows}), whole_b = dense(b, {0, b.rows});
+        auto const whole_a = dense(a, {0, a.rows}), whole_b = dense(b, {0, b.rows});
         auto to = dense(c, rows).middleCols(index(cols.begin), index(cols.size));
-        const auto r0 = index(rows.begin), r = index(rows.size);
-        const auto c0 = index(cols.begin), n = index(cols.size);
+        auto const r0 = index(rows.begin), r = index(rows.size);
+        auto const c0 = index(cols.begin), n = index(cols.size);
         if (form_a == Form::plain && form_b == Form::plain)
             of(whole_a.middleRows(r0, r) * whole_b.middleCols(c0, n), to, add);
         else if (form_a == Form::plain)
@@ -514,7 +512,7 @@ private:
     template <class F>
     void for_each_tile(std::size_t n, std::size_t cols, F f) {
         const std::size_t parts = (n + tile_rows - 1) / tile_rows;
-        const auto workers =
+        auto const workers =
             static_cast<std::size_t>(std::min(threads_for(n * cols), static_cast<int>(parts)));
         tiles_.resize(std::max(tiles_.size(), workers));
         parallel_for(workers, threads_, [&](std::size_t worker) {
@@ -561,7 +559,7 @@ private:
                                 std::size_t parts) {
         if (!rows.is_all() || part == 0 || part == parts) return n * part / parts;
         const std::size_t target = a.values.size() * part / parts;
-        const auto at = std::lower_bound(
+        auto const at = std::lower_bound(
             a.offsets.begin(), a.offsets.begin() + static_cast<std::ptrdiff_t>(n), target);
         return static_cast<std::size_t>(at - a.offsets.begin());
     }
@@ -589,7 +587,7 @@ private:
         void run(std::size_t column, std::size_t size) const {
             constexpr int widest = width == Eigen::Dynamic ? 16 : width;
             using Piece = Eigen::Array<T, width, 1, 0, widest, 1>;
-            const auto n = static_cast<Eigen::Index>(size);
+            auto const n = static_cast<Eigen::Index>(size);
             for (std::size_t k = begin; k < end; ++k) {
                 const std::size_t row = y_rows[k];
                 Eigen::Map<Piece> to(y.data + row * y.cols + column, n);
@@ -599,7 +597,7 @@ private:
                 else
                     sum.setZero();
                 for (std::size_t at = a.offsets[row]; at < a.offsets[row + 1]; ++at) {
-                    const auto from = static_cast<std::size_t>(a.columns[at]);
+                    auto const from = static_cast<std::size_t>(a.columns[at]);
                     if (every_source || x_rows.contains(from))
                         sum += a.values[at] *
                                Eigen::Map<Piece const>(x.data + from * x.cols + column, n);

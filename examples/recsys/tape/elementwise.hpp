@@ -14,7 +14,7 @@ Value<B> apply(Value<B> x, F f, Slope slope) {
     using T = typename B::Scalar;
     detail::check_present("function", {x});
     auto& tape = x.tape();
-    const auto y = tape.make({x}, x.rows(), x.cols());
+    auto const y = tape.make({x}, x.rows(), x.cols());
     tape.backend().map([f] POLDER_IN_KERNEL(T & out, T in) { out = f(in); }, y.result(), x.value());
     return tape.on_backward(y, [x, y, slope] {
         detail::add_gradient(
@@ -94,7 +94,7 @@ Value<B> add(Value<B> a, Value<B> c, typename B::Scalar w) {
     using T = typename B::Scalar;
     check_equal("sum", a, c);
     auto& tape = a.tape();
-    const auto y = tape.make({a, c}, a.rows(), a.cols());
+    auto const y = tape.make({a, c}, a.rows(), a.cols());
     tape.backend().map([w] POLDER_IN_KERNEL(T & out, T ai, T ci) { out = ai + w * ci; }, y.result(),
                        a.value(), c.value());
     return tape.on_backward(y, [a, c, y, w] {
@@ -125,11 +125,11 @@ Value<B> hadamard(Value<B> a, Value<B> c) {
     using T = typename B::Scalar;
     detail::check_equal("entry-wise product", a, c);
     auto& tape = a.tape();
-    const auto y = tape.make({a, c}, a.rows(), a.cols());
+    auto const y = tape.make({a, c}, a.rows(), a.cols());
     tape.backend().map([] POLDER_IN_KERNEL(T & out, T ai, T ci) { out = ai * ci; }, y.result(),
                        a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
-        const auto step = [] POLDER_IN_KERNEL(T & d, T dy, T other) { d += dy * other; };
+        auto const step = [] POLDER_IN_KERNEL(T & d, T dy, T other) { d += dy * other; };
         detail::add_gradient(a, step, y.gradient(), c.value());
         detail::add_gradient(c, step, y.gradient(), a.value());
     });
@@ -141,7 +141,7 @@ Value<B> maximum(Value<B> a, Value<B> c) {
     using T = typename B::Scalar;
     detail::check_equal("maximum", a, c);
     auto& tape = a.tape();
-    const auto y = tape.make({a, c}, a.rows(), a.cols());
+    auto const y = tape.make({a, c}, a.rows(), a.cols());
     tape.backend().map([] POLDER_IN_KERNEL(T & out, T ai, T ci) { out = ai >= ci ? ai : ci; },
                        y.result(), a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
@@ -160,7 +160,7 @@ Value<B> add_signed(Value<B> x, Value<B> c) {
     using T = typename B::Scalar;
     detail::check_equal("addition with signs", x, c);
     auto& tape = x.tape();
-    const auto y = tape.make({x}, x.rows(), x.cols());
+    auto const y = tape.make({x}, x.rows(), x.cols());
     tape.backend().map(
         [] POLDER_IN_KERNEL(T & out, T in, T ci) {
             out = in + (static_cast<T>(in > T(0)) - static_cast<T>(in < T(0))) * ci;
@@ -179,7 +179,7 @@ Value<B> scale_rows(Value<B> w, Value<B> x) {
     detail::check_shapes(w.rows() == x.rows() && w.cols() == 1, "row scaling", w, x,
                          "a column with as many rows");
     auto& tape = x.tape();
-    const auto y = tape.make({w, x}, x.rows(), x.cols());
+    auto const y = tape.make({w, x}, x.rows(), x.cols());
     tape.backend().map([] POLDER_IN_KERNEL(T & out, T wb, T in) { out = wb * in; }, y.result(),
                        per_row(w.value()), x.value());
     return tape.on_backward(y, [w, x, y] {
@@ -198,7 +198,7 @@ Value<B> scale(Value<B> s, Value<B> x) {
     using T = typename B::Scalar;
     detail::check_shapes(s.rows() == 1 && s.cols() == 1, "scaling", s, x, "a scalar first");
     auto& tape = x.tape();
-    const auto y = tape.make({s, x}, x.rows(), x.cols());
+    auto const y = tape.make({s, x}, x.rows(), x.cols());
     tape.backend().map([] POLDER_IN_KERNEL(T & out, T factor, T in) { out = factor * in; },
                        y.result(), single(s.value()), x.value());
     return tape.on_backward(y, [s, x, y] {

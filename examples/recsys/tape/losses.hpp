@@ -29,7 +29,7 @@ Value<B> bpr_loss(Value<B> positive, Value<B> negative) {
     auto& tape = positive.tape();
     const T share = T(1) / static_cast<T>(positive.rows());
     constexpr T guard = T(1e-10);
-    const auto y = tape.make({positive, negative}, 1, 1);
+    auto const y = tape.make({positive, negative}, 1, 1);
     tape.backend().sum(
         [share] POLDER_IN_KERNEL(T p, T n) {
             return -share * std::log(guard + T(1) / (T(1) + std::exp(n - p)));
@@ -66,7 +66,7 @@ Value<B> softplus_bpr_loss(Value<B> positive, Value<B> negative, typename B::Sca
     detail::check_equal("softplus_bpr_loss", positive, negative);
     const TimedPart timed(Part::loss);
     auto& tape = positive.tape();
-    const auto y = tape.make({positive, negative}, 1, 1);
+    auto const y = tape.make({positive, negative}, 1, 1);
     tape.backend().sum(
         [w] POLDER_IN_KERNEL(T p, T n) {
             const T x = n - p;
@@ -116,9 +116,9 @@ Value<B> info_nce(Value<B> queries, Value<B> keys, std::span<std::int32_t const>
                          "info_nce", queries, keys, "as many columns, and a key for every query");
     const TimedPart timed(Part::loss);
     auto& tape = queries.tape();
-    const auto log_sum = tape.scratch(queries.rows(), 1);
-    const auto loss = tape.scratch(queries.rows(), 1);
-    const auto y = tape.make({queries, keys}, 1, 1);
+    auto const log_sum = tape.scratch(queries.rows(), 1);
+    auto const loss = tape.scratch(queries.rows(), 1);
+    auto const y = tape.make({queries, keys}, 1, 1);
     tape.backend().log_sum_exp_products(queries.value(), keys.value(), positive, T(1) / temperature,
                                         log_sum.result(), loss.result());
     tape.backend().sum([w] POLDER_IN_KERNEL(T l) { return w * l; }, y.result(), loss.value());

@@ -73,7 +73,7 @@ struct HostMatrix {
     std::vector<T> values = std::vector<T>(rows * cols);
     DeviceMirror mirror = {};
 
-    [[nodiscard]] MatrixView<T const> view() const { return {values.data(), rows, cols}; }
+    MatrixView<T const> view() const { return {values.data(), rows, cols}; }
 };
 
 }  // namespace polder::recsys

@@ -20,7 +20,7 @@ std::string shape(Value<B> x) {
 // Throws unless every row of the operands was computed: only mean and gather do with some.
 template <class B>
 void check_present(std::string_view operation, std::initializer_list<Value<B>> operands) {
-    for (const auto x : operands)
+    for (auto const x : operands)
         if (!x.present().is_all())
             throw std::invalid_argument("tape: " + std::string(operation) + " of " + shape(x) +
                                         ", of which some rows were not computed");

@@ -28,7 +28,7 @@ struct Pattern {
     std::size_t rows = 0, cols = 0;
     Side by_row, by_column;
 
-    [[nodiscard]] std::size_t size() const { return by_row.ends.size(); }
+    std::size_t size() const { return by_row.ends.size(); }
 
     Pattern() = default;
 
@@ -49,7 +49,7 @@ struct Pattern {
     void assign(Pattern const& all, std::span<std::int32_t const> number) {
         rows = all.rows;
         cols = all.cols;
-        for (const auto side : {&Pattern::by_row, &Pattern::by_column}) {
+        for (auto const side : {&Pattern::by_row, &Pattern::by_column}) {
             Side const& from = all.*side;
             Side& to = this->*side;
             to.mirror.forget();

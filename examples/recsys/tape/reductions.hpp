@@ -19,7 +19,7 @@ Value<B> weighted_sum_of(Value<B> x, typename B::Scalar w, F f, Slope slope) {
     using T = typename B::Scalar;
     detail::check_present("sum", {x});
     auto& tape = x.tape();
-    const auto y = tape.make({x}, 1, 1);
+    auto const y = tape.make({x}, 1, 1);
     tape.backend().sum([w, f] POLDER_IN_KERNEL(T in) { return w * f(in); }, y.result(), x.value());
     return tape.on_backward(y, [x, y, w, slope] {
         detail::add_gradient(
@@ -69,7 +69,7 @@ Value<B> frobenius_norm(Value<B> x) {
     using T = typename B::Scalar;
     detail::check_present("frobenius_norm", {x});
     auto& tape = x.tape();
-    const auto y = tape.make({x}, 1, 1);
+    auto const y = tape.make({x}, 1, 1);
     tape.backend().sum([] POLDER_IN_KERNEL(T xi) { return xi * xi; }, y.result(), x.value());
     tape.backend().map([] POLDER_IN_KERNEL(T & out) { out = std::sqrt(out); }, y.result());
     return tape.on_backward(y, [x, y] {
@@ -91,7 +91,7 @@ Value<B> sum_of_squares_about(Value<B> m, Value<B> x, typename B::Scalar w) {
     detail::check_shapes(m.rows() == 1 && m.cols() == 1, "sum of squares about a number", m, x,
                          "a scalar first");
     auto& tape = x.tape();
-    const auto y = tape.make({x}, 1, 1);
+    auto const y = tape.make({x}, 1, 1);
     tape.backend().sum([w] POLDER_IN_KERNEL(T in, T mean) { return w * (in - mean) * (in - mean); },
                        y.result(), x.value(), single(m.value()));
     return tape.on_backward(y, [x, m, y, w] {
@@ -118,12 +118,12 @@ Value<B> row_dot(Value<B> a, Value<B> c) {
     detail::check_equal("row_dot", a, c);
     const TimedPart timed(Part::loss);
     auto& tape = a.tape();
-    const auto y = tape.make({a, c}, a.rows(), 1);
+    auto const y = tape.make({a, c}, a.rows(), 1);
     tape.backend().row_sum([] POLDER_IN_KERNEL(T ai, T ci) { return ai * ci; }, y.result(),
                            a.value(), c.value());
     return tape.on_backward(y, [a, c, y] {
         const TimedPart timed(Part::loss);
-        const auto step = [] POLDER_IN_KERNEL(T & d, T dy, T other) { d += dy * other; };
+        auto const step = [] POLDER_IN_KERNEL(T & d, T dy, T other) { d += dy * other; };
         detail::add_gradient(a, step, per_row(y.gradient()), c.value());
         detail::add_gradient(c, step, per_row(y.gradient()), a.value());
     });
@@ -136,14 +136,14 @@ Value<B> normalise_rows(Value<B> x, typename B::Scalar floor = typename B::Scala
     detail::check_present("normalisation", {x});
     auto& tape = x.tape();
     auto& backend = tape.backend();
-    const auto norm = tape.scratch(x.rows(), 1);
+    auto const norm = tape.scratch(x.rows(), 1);
     backend.row_sum([] POLDER_IN_KERNEL(T in) { return in * in; }, norm.result(), x.value());
     backend.map([] POLDER_IN_KERNEL(T & n) { n = std::sqrt(n); }, norm.result());
-    const auto y = tape.make({x}, x.rows(), x.cols());
+    auto const y = tape.make({x}, x.rows(), x.cols());
     backend.map(
         [floor] POLDER_IN_KERNEL(T & out, T in, T n) { out = in / (n > floor ? n : floor); },
         y.result(), x.value(), per_row(norm.value()));
-    const auto along = tape.scratch(x.rows(), 1);
+    auto const along = tape.scratch(x.rows(), 1);
     return tape.on_backward(y, [x, y, norm, along, floor] {
         auto& to = y.tape().backend();
         to.row_sum([] POLDER_IN_KERNEL(T dy, T out) { return dy * out; }, along.result(),
@@ -170,7 +170,7 @@ Value<B> inverse_row_norms(Value<B> x, typename B::Scalar floor = typename B::Sc
     detail::check_present("norms of rows", {x});
     auto& tape = x.tape();
     auto& backend = tape.backend();
-    const auto y = tape.make({x}, x.rows(), 1);
+    auto const y = tape.make({x}, x.rows(), 1);
     backend.row_sum([] POLDER_IN_KERNEL(T in) { return in * in; }, y.result(), x.value());
     backend.map(
         [floor] POLDER_IN_KERNEL(T & out) {
@@ -247,7 +247,7 @@ Value<B> weight_by_cosine(Value<B> x, Value<B> z,
         throw std::invalid_argument("tape: weighting by cosines of " + detail::shape(x) + " and " +
                                     detail::shape(z) + ", expected equal shapes");
     auto& tape = x.tape();
-    const auto y = tape.make({x, z}, x.rows(), x.cols(), x.present());
+    auto const y = tape.make({x, z}, x.rows(), x.cols(), x.present());
     tape.backend().map_rows_by_sums(x.present(), detail::CosineWeight<T>{floor}, y.result(),
                                     x.value(), z.value());
     return tape.on_backward(y, [x, z, y, floor] {
@@ -266,8 +266,8 @@ Value<B> softmax_rows(Value<B> x, typename B::Scalar temperature = typename B::S
     detail::check_present("softmax", {x});
     auto& tape = x.tape();
     auto& backend = tape.backend();
-    const auto scratch = tape.scratch(x.rows(), 1);
-    const auto y = tape.make({x}, x.rows(), x.cols());
+    auto const scratch = tape.scratch(x.rows(), 1);
+    auto const y = tape.make({x}, x.rows(), x.cols());
     backend.row_max(scratch.result(), x.value());
     backend.map([temperature] POLDER_IN_KERNEL(
                     T & out, T in, T most) { out = std::exp((in - most) / temperature); },

@@ -28,15 +28,15 @@ public:
             if (is_member_[row] != 0) members_.push_back(static_cast<std::int32_t>(row));
     }
 
-    [[nodiscard]] bool contains(std::size_t row) const { return is_member_[row] != 0; }
+    bool contains(std::size_t row) const { return is_member_[row] != 0; }
 
     /// The rows of the set, ascending.
-    [[nodiscard]] std::span<std::int32_t const> members() const { return members_; }
+    std::span<std::int32_t const> members() const { return members_; }
 
     /// 1 for every row of the set, 0 for the others.
-    [[nodiscard]] std::span<std::uint8_t const> flags() const { return is_member_; }
+    std::span<std::uint8_t const> flags() const { return is_member_; }
 
-    [[nodiscard]] DeviceMirror const& mirror() const { return mirror_; }
+    DeviceMirror const& mirror() const { return mirror_; }
 
 private:
     std::vector<std::uint8_t> is_member_;
@@ -51,22 +51,22 @@ public:
     static Rows none() { return Rows(nothing, nullptr); }
     Rows(RowSet const& set) : Rows(listed, &set) {}
 
-    [[nodiscard]] bool is_all() const { return kind_ == everything; }
-    [[nodiscard]] bool is_none() const { return kind_ == nothing; }
-    [[nodiscard]] bool contains(std::size_t row) const {
+    bool is_all() const { return kind_ == everything; }
+    bool is_none() const { return kind_ == nothing; }
+    bool contains(std::size_t row) const {
         return kind_ == everything || (kind_ == listed && set_->contains(row));
     }
 
     /// How many of `n_rows` rows these are, and the k-th of them.
-    [[nodiscard]] std::size_t count(std::size_t n_rows) const {
+    std::size_t count(std::size_t n_rows) const {
         return kind_ == everything ? n_rows : kind_ == listed ? set_->members().size() : 0;
     }
-    [[nodiscard]] std::size_t operator[](std::size_t k) const {
+    std::size_t operator[](std::size_t k) const {
         return kind_ == everything ? k : static_cast<std::size_t>(set_->members()[k]);
     }
 
     /// The set, or null.
-    [[nodiscard]] RowSet const* set() const { return set_; }
+    RowSet const* set() const { return set_; }
 
     /// Sets are equal when they are the same object.
     friend bool operator==(Rows, Rows) = default;

@@ -25,12 +25,12 @@ Value<B> propagate(typename B::Sparse const& a, typename B::Sparse const& transp
         throw std::invalid_argument("tape: propagate of " + detail::shape(x) + ", expected " +
                                     std::to_string(a.cols) + " rows");
     auto& tape = x.tape();
-    const auto y = tape.make({x}, a.rows, x.cols(), rows);
+    auto const y = tape.make({x}, a.rows, x.cols(), rows);
     tape.backend().multiply(a, x.value(), Rows::all(), y.result(), rows, Rows::none());
     return tape.on_backward(y, [x, y, &transposed] {
         const Rows sources = y.gradient_rows();
-        const auto dy = y.gradient(sources);
-        const auto [dx, held] = x.gradient_target();
+        auto const dy = y.gradient(sources);
+        auto const [dx, held] = x.gradient_target();
         x.tape().backend().multiply(transposed, dy, sources, dx, Rows::all(), held);
     });
 }
@@ -43,10 +43,10 @@ Value<B> add_up(std::span<Value<B> const> xs, typename B::Scalar share, Rows row
     using T = typename B::Scalar;
     auto& tape = xs.front().tape();
     auto& backend = tape.backend();
-    const auto y = tape.make(xs, xs.front().rows(), xs.front().cols(), rows);
+    auto const y = tape.make(xs, xs.front().rows(), xs.front().cols(), rows);
     tape.keep(y, xs);
     backend.fill(y.result(), rows, T(0));
-    for (const auto x : y.operands()) {
+    for (auto const x : y.operands()) {
         if (x.rows() != y.rows() || x.cols() != y.cols() ||
             !(x.present().is_all() || x.present() == rows))
             throw std::invalid_argument("tape: sum of values of different shapes or rows");
@@ -56,7 +56,7 @@ Value<B> add_up(std::span<Value<B> const> xs, typename B::Scalar share, Rows row
     }
     return tape.on_backward(y, [y, share] {
         const Rows sources = y.gradient_rows();
-        for (const auto x : y.operands())
+        for (auto const x : y.operands())
             if (x.is_variable())
                 y.tape().backend().map_rows(
                     sources, [share] POLDER_IN_KERNEL(T & dx, T dy) { dx += share * dy; },
@@ -91,7 +91,7 @@ Value<B> mean(std::vector<Value<B>> const& xs, Rows rows = Rows::all()) {
 template <class B>
 Value<B> gather(Value<B> x, std::span<std::int32_t const> index) {
     auto& tape = x.tape();
-    const auto y = tape.make({x}, index.size(), x.cols());
+    auto const y = tape.make({x}, index.size(), x.cols());
     tape.backend().gather(x.value(), index, y.result());
     return tape.on_backward(y, [x, y, index] {
         x.tape().backend().scatter_add(y.gradient(), index, x.gradient_sum());
@@ -108,7 +108,7 @@ Value<B> scatter(Value<B> x, std::span<std::int32_t const> index, std::size_t ro
         throw std::invalid_argument("tape: scatter of " + detail::shape(x) + " to " +
                                     std::to_string(index.size()) + " places");
     auto& tape = x.tape();
-    const auto y = tape.make({x}, rows, x.cols());
+    auto const y = tape.make({x}, rows, x.cols());
     tape.backend().fill(y.result(), Rows::all(), typename B::Scalar(0));
     tape.backend().scatter_add(x.value(), index, y.result());
     return tape.on_backward(

@@ -41,44 +41,44 @@ public:
 
     Value(Tape<Backend>& tape, std::size_t node) : tape_(&tape), node_(node) {}
 
-    [[nodiscard]] Tape<Backend>& tape() const { return *tape_; }
-    [[nodiscard]] std::size_t rows() const { return value().rows; }
-    [[nodiscard]] std::size_t cols() const { return value().cols; }
-    [[nodiscard]] Rows present() const { return tape_->node(*this).present; }
+    Tape<Backend>& tape() const { return *tape_; }
+    std::size_t rows() const { return value().rows; }
+    std::size_t cols() const { return value().cols; }
+    Rows present() const { return tape_->node(*this).present; }
 
     /// False for constants and what is made of them alone: nobody reads their gradient.
-    [[nodiscard]] bool is_variable() const { return tape_->node(*this).is_variable; }
+    bool is_variable() const { return tape_->node(*this).is_variable; }
 
-    [[nodiscard]] MatrixView<Scalar const> value() const { return tape_->node(*this).value; }
+    MatrixView<Scalar const> value() const { return tape_->node(*this).value; }
 
     /// The only entry of a (1 x 1) value.
-    [[nodiscard]] Scalar scalar() const { return tape_->backend().read(value()); }
+    Scalar scalar() const { return tape_->backend().read(value()); }
 
     /// The same as a loss: on a device it stays there, for as long as this value is valid.
-    [[nodiscard]] typename Backend::Loss loss() const { return tape_->backend().loss(value()); }
+    typename Backend::Loss loss() const { return tape_->backend().loss(value()); }
 
     /// For the operation that makes this value.
-    [[nodiscard]] MatrixView<Scalar> result() const {
+    MatrixView<Scalar> result() const {
         auto& node = tape_->node(*this);
         return {node.value_memory.data(), node.value.rows, node.value.cols};
     }
 
     /// dL/dvalue, in the rows present or in those of `rows` only.
-    [[nodiscard]] MatrixView<Scalar const> gradient() const { return gradient(present()); }
-    [[nodiscard]] MatrixView<Scalar const> gradient(Rows rows) const {
-        const auto sum = gradient_sum(rows);
+    MatrixView<Scalar const> gradient() const { return gradient(present()); }
+    MatrixView<Scalar const> gradient(Rows rows) const {
+        auto const sum = gradient_sum(rows);
         return {sum.data, sum.rows, sum.cols};
     }
 
     /// The same for an operation that adds its part to the gradient of an operand.
-    [[nodiscard]] MatrixView<Scalar> gradient_sum() const { return gradient_sum(present()); }
-    [[nodiscard]] MatrixView<Scalar> gradient_sum(Rows rows) const {
+    MatrixView<Scalar> gradient_sum() const { return gradient_sum(present()); }
+    MatrixView<Scalar> gradient_sum(Rows rows) const {
         tape_->prepare_gradient(*this, rows);
         return tape_->node(*this).gradient;
     }
 
     /// The rows whose gradient is not known to be 0.
-    [[nodiscard]] Rows gradient_rows() const { return tape_->node(*this).held; }
+    Rows gradient_rows() const { return tape_->node(*this).held; }
 
     /// A gradient that an operation is about to write in all rows present: it adds to the rows
     /// `held` and overwrites the others.
@@ -86,12 +86,12 @@ public:
         MatrixView<Scalar> gradient;
         Rows held;
     };
-    [[nodiscard]] Target gradient_target() const { return tape_->gradient_target(*this); }
+    Target gradient_target() const { return tape_->gradient_target(*this); }
 
     /// The values that `keep` was given.
-    [[nodiscard]] std::span<Value const> operands() const { return tape_->node(*this).operands; }
+    std::span<Value const> operands() const { return tape_->node(*this).operands; }
 
-    [[nodiscard]] std::size_t index() const { return node_; }
+    std::size_t index() const { return node_; }
 
 private:
     Tape<Backend>* tape_;
@@ -109,7 +109,7 @@ public:
     Tape(Tape const&) = delete;
     Tape& operator=(Tape const&) = delete;
 
-    [[nodiscard]] Backend& backend() { return backend_; }
+    Backend& backend() { return backend_; }
 
     /// Forgets all values and keeps their memory for the next ones.
     void reset() {

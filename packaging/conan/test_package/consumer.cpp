@@ -6,7 +6,7 @@
 
 int main() {
     std::vector<double> x{1, -2};
-    const auto loss = [](std::vector<double> const& at, std::vector<double>& gradient) {
+    auto const loss = [](std::vector<double> const& at, std::vector<double>& gradient) {
         gradient = at;
         return 0.5 * (at[0] * at[0] + at[1] * at[1]);
     };
