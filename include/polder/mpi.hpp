@@ -11,8 +11,9 @@
 ///
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
-/// NonFinite::skip). The message names the rank. What is wrong on one rank before its closure is called (a hyper-parameter out of
-/// range there alone) the others do not see.
+/// NonFinite::skip). The message names the rank. So it is where a step is refused on one rank alone (a
+/// hyper-parameter out of range, parameters of another shape). MpiOptions have to be the same on all ranks, or the first step
+/// is refused. MPI_Init is enough; a program that calls MPI from several threads itself needs MPI_Init_thread.
 ///
 /// Checkpoints (polder/state): rank 0 saves, all ranks load the file. Any number of ranks may go on from it. Or rank 0 alone
 /// loads it, and the others get all by MpiOptions::broadcast.

@@ -113,7 +113,7 @@ public:
     auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
         if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>()) {
-            auto& engine = join(prepare(x));
+            auto& engine = join(x);
             detail::OutOfPlace<EngineFor<Container>, Container, std::remove_reference_t<Closure>,
                                batches, samples>
                 form(engine, x, closure, bound_.twins);
@@ -146,7 +146,7 @@ public:
         using Call = std::remove_reference_t<Closure>;
         detail::check_container<C, C&>();
         detail::check_closure_in_place<Call, (batches > 1), samples>();
-        auto& engine = join(prepare(x));
+        auto& engine = join(x);
         detail::InPlace<EngineFor<C>, C, Call, batches, samples> form(engine, x, gradient, closure,
                                                                       bound_.free_gradients);
         return advance(engine, form);
@@ -159,7 +159,7 @@ public:
         static_assert(has_perturbation, "polder: this method has no perturbation");
         if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>() &&
                       has_perturbation) {
-            auto& engine = join(prepare(x));
+            auto& engine = join(x);
             detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples,
                                false>
                 form(engine, x, closure, bound_.twins);
@@ -292,7 +292,6 @@ private:
         bool const moved = detail::collect(*engine, x, {0}, "the parameters");
         if (moved) detail::forget(*engine, engine->callers_array());
         settle(*engine);
-        engine->refresh();
         return *engine;
     }
 
@@ -307,13 +306,16 @@ private:
         forget_blocks();
     }
 
-    // Before the first step of several ranks: they have to start from the same parameters and state.
-    auto& join(auto& engine) {
-        if (ranks_ == nullptr || joined_) return engine;
-        detail::start_together(*ranks_, engine, [&](auto const& f) { visit_state(f); });
-        joined_ = true;
-        settle(engine);  // with the counts of now
-        engine.refresh();
+    // What is wrong on one rank the others learn. Before the first step all get the same parameters and state.
+    auto& join(auto& x) {
+        detail::RanksGuard guard(ranks_.get());
+        auto& engine = prepare(x);
+        if (ranks_ != nullptr && !joined_) {
+            detail::start_together(*ranks_, engine, [&](auto const& f) { visit_state(f); });
+            joined_ = true;
+            settle(engine);  // with the counts of now
+        }
+        guard.ranks = nullptr;
         return engine;
     }
     // Runs the method's passes for the first values of its state. They run over all blocks, also over frozen ones.
@@ -332,8 +334,7 @@ private:
         }
     }
 
-    // Calls passes(run) between the begin and the end of a step of the engine. Form::is_step: false where x and the state do
-    // not change.
+    // passes(run) between the begin and the end of a step. Form::is_step: false where x and the state do not change.
     template <class Engine, class Form, class Passes>
     auto with_run(Engine& engine, Form& form, Passes const& passes) -> typename Engine::StepReport {
         auto* const ranks = detail::ranks_of<Form>(ranks_.get());
@@ -346,9 +347,8 @@ private:
             report.learning_rate = base_.learning_rate * rate_factor_;
         bound_.free_all_gradients();
         engine.begin(non_finite_);
-        if (ranks != nullptr) ranks->begin();
         Run run(engine, form, bound_.free_gradients, bound_.counters, step, report);
-        detail::RanksGuard guard{ranks};
+        detail::RanksGuard guard(ranks);
         passes(run);
         guard.ranks = nullptr;
 

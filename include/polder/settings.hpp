@@ -127,6 +127,7 @@ protected:
             cut_into_cohorts(groups);
         }
         settle_numbers(engine.layout());
+        engine.refresh();
     }
     POLDER_APART void settle_numbers(Layout& layout) {
         double const rate = factor(learning_rate_schedule_, "the schedule of the learning rate");

@@ -142,6 +142,22 @@ TEST_CASE("a closure for each batch may be called at once", "[closure][threads]"
     };
     CHECK(train(BSAMPlus{Adam{}}, concurrent(of(Batch::first), of(Batch::second))).first == x);
     CHECK(train(BSAMPlus{Adam{}}, concurrent(whole, of(Batch::second))).first == x);
+    // What has a name keeps its state.
+    struct Counting {
+        int calls = 0;
+        double operator()(Vector const& at, Vector& gradient, Pass pass) {
+            ++calls;
+            return whole(at, gradient, pass);
+        }
+    } first, second;
+    Vector y(20, 1.0);
+    BSAMPlus optimizer{Adam{}};
+    for (int t = 0; t < 3; ++t) optimizer.step(y, concurrent(first, second));
+    CHECK(first.calls == 6);
+    CHECK(second.calls == 3);
+    SAM sam{Adam{}};
+    for (int t = 0; t < 3; ++t) sam.step(y, concurrent(first));
+    CHECK(first.calls == 12);
 }
 
 TEST_CASE("what one of two calls throws leaves everything as it was",
@@ -224,6 +240,35 @@ TEST_CASE("micro-batches are the whole batch to rounding", "[closure]") {
                       "polder: micro_batches: the closure has resized the gradient");
     CHECK_THROWS_WITH(micro_batches(0, silent),
                       "polder: micro_batches: count is 0, expected at least 1");
+}
+
+namespace {
+
+// A block of it may have no gradient: then the gradient's block is null.
+struct Partly {
+    using value_type = double;
+    Vector a = Vector(3, 1.0), b = Vector(2, 1.0);
+    bool has_b = true;
+    template <class F>
+    void visit_blocks(F&& f) {
+        f("a", a.data(), a.size(), BlockShape{});
+        f("b", has_b ? b.data() : nullptr, b.size(), BlockShape{});
+    }
+};
+
+}  // namespace
+
+TEST_CASE("micro-batches leave out a block without a gradient", "[closure]") {
+    Partly x, gradient;
+    gradient.has_b = false;
+    SAM optimizer{SGD{.learning_rate = 0.1}};
+    auto closure = micro_batches(2, gradient, [&](Pass) {
+        gradient.a = x.a;
+        return 1.0;
+    });
+    optimizer.step_in_place(x, gradient, closure);
+    CHECK(x.a[0] < 1);
+    CHECK(x.b == Vector(2, 1.0));
 }
 
 TEST_CASE("samples are dealt to micro-batches in turn", "[closure]") {

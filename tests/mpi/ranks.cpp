@@ -418,8 +418,8 @@ TEST_CASE("ranks that begin with other parameters or state are refused, or made 
 TEST_CASE("ranks that make other steps are told so", "[mpi]") {
     if (rank_count() == 1) return;
     const bool is_last = rank_of() == rank_count() - 1;
-    auto const differ =
-        ContainsSubstring(last_rank() + " differs from rank 0 in its steps, blocks or evaluations");
+    auto const differ = ContainsSubstring(
+        last_rank() + " differs from rank 0 in its options, steps, blocks or evaluations");
     for (auto const& form : {every_pass, descent}) {
         // Another number of evaluations, and so the first step on some ranks goes with the second on others.
         auto optimizer = make(is_last ? "none" : "sam", "sgd");
@@ -429,6 +429,12 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         for (int step = 0; step < 2 && message.empty(); ++step)
             message = message_of([&] { optimizer.step(x, own_share(step)); });
         if (form.averaged == Averaged::every_pass) CHECK_THAT(message, differ);
+        // Other options.
+        auto other = form;
+        other.kept = is_last ? Kept::own : Kept::averaged;
+        auto fsam = make("fsam");
+        fsam.settings().set_ranks(Mpi(MPI_COMM_WORLD, other));
+        CHECK_THAT(message_of([&] { fsam.step(x, own_share()); }), differ);
         // Other blocks.
         Blocks y{Vector(is_last ? 6 : 7)};
         auto bsam = make("bsam");
@@ -441,6 +447,23 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         broadcast.broadcast = true;
         sam.settings().set_ranks(Mpi(MPI_COMM_WORLD, broadcast));
         CHECK_THAT(message_of([&] { sam.step(z, own_share()); }), differ);
+    }
+}
+
+TEST_CASE("what is wrong on one rank before its closure is called the others learn", "[mpi]") {
+    if (rank_count() == 1) return;
+    const bool is_last = rank_of() == rank_count() - 1;
+    for (auto const& form : {every_pass, descent}) {
+        auto optimizer = make("sam");
+        optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        auto x = start();
+        train(optimizer, x, own_share(), 0, 2);
+        Blocks other{Vector(7), Vector(is_last ? 12 : 11)};
+        auto const message = message_of([&] { optimizer.step(other, own_share(2)); });
+        CHECK_THAT(message, ContainsSubstring(is_last ? "block 1 has 12 coordinates, expected 11"
+                                                      : last_rank() + " has thrown"));
+        train(optimizer, x, own_share(), 2, 4);
+        CHECK(same_parameters(x));
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include <concepts>
 #include <exception>
+#include <functional>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -18,10 +19,23 @@
 
 namespace polder {
 
+namespace detail {
+
+template <class Closure>
+auto kept_closure(Closure&& closure) {
+    if constexpr (std::is_lvalue_reference_v<Closure>) {
+        return std::ref(closure);
+    } else {
+        return std::decay_t<Closure>(std::move(closure));
+    }
+}
+
+}  // namespace detail
+
 /// What concurrent() returns.
 template <class Closure>
 struct Concurrent {
-    using InnerClosure = Closure;
+    using InnerClosure = std::unwrap_reference_t<Closure>;
     mutable Closure closure;
 
     static constexpr bool at_once() { return true; }
@@ -43,18 +57,21 @@ struct Concurrent {
 ///     optimizer.step(x, polder::concurrent([&](auto const& at, auto& gradient, polder::Pass pass) {
 ///         return model[pass.batch == polder::Batch::first ? 0 : 1].loss(at, gradient);
 ///     }));
+///
+/// A closure that has a name is kept by reference, so that its state (a generator of random numbers) is not copied.
 template <class Closure>
-Concurrent<std::decay_t<Closure>> concurrent(Closure&& closure) {
-    return {std::forward<Closure>(closure)};
+auto concurrent(Closure&& closure) {
+    auto kept = detail::kept_closure(std::forward<Closure>(closure));
+    return Concurrent<decltype(kept)>{std::move(kept)};
 }
 
 /// The same, with a closure for each batch: scalar(P const& at, P& gradient), or scalar(P const& at, P& gradient, Pass). `first`
 /// is called for B1, `second` for B2.
 template <class First, class Second>
 auto concurrent(First&& first, Second&& second) {
-    return concurrent([first = std::forward<First>(first),
-                       second = std::forward<Second>(second)]<class P>(P const& at, P& gradient,
-                                                                       Pass pass) mutable {
+    return concurrent([first = detail::kept_closure(std::forward<First>(first)),
+                       second = detail::kept_closure(std::forward<Second>(second))]<class P>(
+                          P const& at, P& gradient, Pass pass) mutable {
         auto const call = [&]<class F>(F& f) {
             if constexpr (std::invocable<F&, P const&, P&, Pass>) {
                 return f(at, gradient, pass);

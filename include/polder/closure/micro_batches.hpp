@@ -71,14 +71,19 @@ public:
             if (part == 0) sums.assign(size, 0.0);
             if (size != sums.size())
                 detail::wrong_call("micro_batches: the closure has resized the gradient");
+            // A block without a gradient is null.
             for_each_block(gradient, [&](auto const* data, std::size_t n) {
-                for (std::size_t i = 0; i < n; ++i) sums[k++] += static_cast<double>(data[i]);
+                for (std::size_t i = 0; i < n && data != nullptr; ++i)
+                    sums[k + i] += static_cast<double>(data[i]);
+                k += n;
             });
         }
         double const share = reduction_ == Reduction::mean ? 1.0 / count_ : 1.0;
         std::size_t k = 0;
-        for_each_block(gradient, [&]<class T>(T* data, std::size_t size) {
-            for (std::size_t i = 0; i < size; ++i) data[i] = static_cast<T>(share * sums[k++]);
+        for_each_block(gradient, [&]<class T>(T* data, std::size_t n) {
+            for (std::size_t i = 0; i < n && data != nullptr; ++i)
+                data[i] = static_cast<T>(share * sums[k + i]);
+            k += n;
         });
         return share * loss;
     }

@@ -43,7 +43,10 @@ inline constexpr bool takes_ranks = requires(Engine& engine) {
 
 // Sends the start of rank 0 to all ranks, or throws where theirs differs.
 POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> const> parts) {
-    std::size_t sizes = 0, values = 0;  // checksums
+    // Checksums, first of the options.
+    std::size_t sizes = (ranks.every_pass ? 1 : 0) + (ranks.keep_own ? 2 : 0) +
+                        (ranks.broadcasts ? 4 : 0) + (ranks.share == 1 ? 8 : 0);
+    std::size_t values = 0;
     for (auto const part : parts) {
         sizes = sizes * 31 + part.size();
         auto const* const text = reinterpret_cast<char const*>(part.data());
@@ -210,8 +213,8 @@ private:
                     at[i] = is_first ? c * a[i] : c * a[i] + at[i];
             }
         });
+        for (T& value : message) value *= static_cast<T>(factor);  // the sum may overflow
         ranks_->sum(message);
-        for (T& value : message) value *= static_cast<T>(factor);
         for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
             if (each.of.empty())
                 std::copy_n(at, size, values(each.array, block));

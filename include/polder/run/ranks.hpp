@@ -68,22 +68,22 @@ public:
         std::copy(losses.begin(), losses.end(), mine.losses.begin());
         auto const all = meet(mine);
         bool const threw = all.severity == Meeting::threw;
+        faulty = all.faulty;
         heard = threw || all.other != Meeting::nobody;
         if (heard) {
             POLDER_THROW RankError(
                 "polder: rank " + std::to_string(threw ? all.faulty : all.other) +
                 (threw ? " has thrown an exception"
-                       : " differs from rank 0 in its steps, blocks or evaluations"));
+                       : " differs from rank 0 in its options, steps, blocks or evaluations"));
         }
         fault = static_cast<Fault>(all.severity);
-        faulty = all.faulty;
         if (fault == Fault::none)
             for (std::size_t k = 0; k < losses.size(); ++k) losses[k] = all.losses[k] * factor;
         return fault;
     }
     // Tells the others that an exception ends the step on this rank.
     void failed() {
-        meet({.rank = rank, .severity = Meeting::threw, .faulty = rank});
+        faulty = meet({.rank = rank, .severity = Meeting::threw, .faulty = rank}).faulty;
         heard = true;
     }
     // At the begin of each step.
@@ -96,22 +96,27 @@ public:
     }
 
     int rank = 0, size = 1;
-    double share = 1;           // of a rank in a mean over all of them
-    bool every_pass = true;     // false: u alone is averaged
-    bool keep_own = false;      // what a method keeps is not averaged
-    bool broadcasts = false;    // all start from what rank 0 has, and do not compare it
-    Fault fault = Fault::none;  // of this step, on the rank `faulty`
-    int faulty = 0;
+    double share = 1;                // of a rank in a mean over all of them
+    bool every_pass = true;          // false: u alone is averaged
+    bool keep_own = false;           // what a method keeps is not averaged
+    bool broadcasts = false;         // all start from what rank 0 has, and do not compare it
+    Fault fault = Fault::none;       // of this step, on the rank `faulty`
+    int faulty = 0;                  // also of an exception
     bool heard = false;              // all ranks know of the exception under way
     std::vector<std::byte> message;  // memory for arrays that are sent together
 };
 
 // Tells the other ranks where a step ends by an exception.
 struct RanksGuard {
-    Ranks* ranks;
+    explicit RanksGuard(Ranks* of) : ranks(of) {
+        if (ranks != nullptr) ranks->begin();
+    }
+    RanksGuard(RanksGuard const&) = delete;
+    RanksGuard& operator=(RanksGuard const&) = delete;
     ~RanksGuard() {
         if (ranks != nullptr && !ranks->heard) ranks->failed();
     }
+    Ranks* ranks;
 };
 
 }  // namespace detail
