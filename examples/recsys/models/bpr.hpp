@@ -63,9 +63,7 @@ public:
     static constexpr std::string_view model_name = "bpr";
     static constexpr std::string_view source = "Rendle et al., UAI 2009";
 
-    static InParts in_parts(HyperParameters const& values) {
-        return InParts::with_norms(values.reg_weight);
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     BPR(Dataset const&, HyperParameters const& values, int) : values_(values) {}
 
@@ -79,7 +77,11 @@ public:
         auto const p_u = gather(p, batch.users);
         auto const q_p = gather(q, batch.positives), q_n = gather(q, batch.negatives);
         auto const bpr = bpr_loss(p_u, q_p, q_n);
-        auto const norms = embedding_loss({p_u, q_p, q_n});
+        auto const& all = batch.all();
+        auto const norms = batch.whole == nullptr
+                               ? embedding_loss({p_u, q_p, q_n})
+                               : embedding_loss({gather(p, all.users), gather(q, all.positives),
+                                                 gather(q, all.negatives)});
         terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
         return bpr + static_cast<T>(values_.reg_weight) * norms;
     }

@@ -122,7 +122,7 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        auto const& [users, positives, negatives, number] = batch;
+        auto const& [users, positives, negatives, number, whole] = batch;
         users_.assign(graph_.interactions().rows, {users});
         items_.assign(graph_.interactions().cols, {positives, negatives});
 

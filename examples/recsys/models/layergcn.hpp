@@ -103,7 +103,7 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        auto const& [users, positives, negatives, number] = batch;
+        auto const& [users, positives, negatives, number, whole] = batch;
         rows_.assign(batch);
         auto const p = on["user_embedding"], q = on["item_embedding"];
         // Taken first, so that `backward` adds these few rows to a gradient that is already full.

@@ -73,9 +73,7 @@ public:
     static constexpr std::string_view model_name = "lightgcn";
     static constexpr std::string_view source = "He et al., SIGIR 2020";
 
-    static InParts in_parts(HyperParameters const& values) {
-        return InParts::with_norms(values.reg_weight);
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     LightGCN(Dataset const& data, HyperParameters const& values, int)
         : values_(values), graph_(normalised_interactions<T>(data)), rows_(data) {}
@@ -86,11 +84,13 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        auto const& [users, positives, negatives, number] = batch;
+        auto const& [users, positives, negatives, number, whole] = batch;
         rows_.assign(batch);
         auto const p = on["user_embedding"], q = on["item_embedding"];
         // Taken first, so that `backward` adds these few rows to a gradient that is already full.
-        auto const p_u = gather(p, users), q_p = gather(q, positives), q_n = gather(q, negatives);
+        auto const& all = batch.all();
+        auto const p_u = gather(p, all.users), q_p = gather(q, all.positives),
+                   q_n = gather(q, all.negatives);
 
         auto const [u, i] =
             graph_.mean_of_layers({p, q}, values_.n_layers, rows_.users, rows_.items);

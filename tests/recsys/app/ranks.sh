@@ -53,7 +53,7 @@ both 2 --model freedom --optimizer bsam+
 both 2 --model layergcn --optimizer fisher_sam_samples --micro-batches 2
 both 2 --model lattice --set reg_weight=0 --optimizer sampa --parallel-batches
 rows=$(sed -n 's/.*"train": \([0-9]*\),.*/\1/p' one.json | head -n 1)
-both 3 --model bpr --set reg_weight=0 --optimizer bsam --batch-size $((rows - 1)) --eval-users 50
+both 3 --model bpr --optimizer bsam --batch-size $((rows - 1)) --eval-users 50
 
 # One log and one set of files, and any number of ranks goes on.
 on 2
@@ -106,7 +106,7 @@ done
 
 # Refusals: said once, by the rank that knows.
 on 2
-expect 2 "2 ranks: lightgcn cannot train on several ranks: its regulariser has norms of all rows of a batch together" train $tiny
+expect 2 "2 ranks: ngcf cannot train on several ranks: its regulariser has norms of all rows of a batch together" train $tiny --model ngcf
 [ "$(grep -c "cannot train" err)" -eq 1 ] || fail "ranks say the same twice"
 expect 2 "mpirun has started 2 processes: compare runs in one; only train is split over several" compare $tiny
 expect 2 "" train $tiny --model freedom --device cuda
