@@ -103,8 +103,9 @@ TEST_CASE("every model is the same in micro-batches, or is refused", "[recsys]")
         }
         if (!is_ever) never.push_back(entry.name);
     }
-    CHECK(by_default == std::vector<std::string_view>{"layergcn", "bm3", "mmgcn", "grcn", "dualgnn",
-                                                      "freedom", "dragon", "mentor"});
+    CHECK(by_default == std::vector<std::string_view>{"bpr", "lightgcn", "layergcn", "bm3", "mmgcn",
+                                                      "grcn", "dualgnn", "freedom", "dragon",
+                                                      "mentor"});
     CHECK(never == std::vector<std::string_view>{"slmrec"});
 }
 

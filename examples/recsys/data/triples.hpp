@@ -18,18 +18,18 @@ namespace polder::recsys {
 struct Triples {
     std::span<std::int32_t const> users, positives, negatives;
     std::uint64_t number = 0;
-    Triples const* whole = nullptr;  ///< of what rows() gives: the batch; else null
+    Triples const* whole = nullptr;  ///< of a part (models/parts.hpp): the batch; else null
 
-    /// The batch that these rows are of. What is no sum over rows, as norms are, a model computes of it.
+    /// The batch that a part is of. What is no sum over rows, as norms are, a model computes of it.
     Triples const& all() const { return whole != nullptr ? *whole : *this; }
     std::size_t size() const { return users.size(); }
 
-    /// Rows `first` to first + count - 1, as rows of this batch, which has to stay where it is.
+    /// Rows `first` to first + count - 1, as rows of this batch.
     Triples rows(std::size_t first, std::size_t count) const {
         auto const part = [&](std::span<std::int32_t const> ids) {
             return ids.empty() ? ids : ids.subspan(first, count);
         };
-        return {part(users), part(positives), part(negatives), number, &all()};
+        return {part(users), part(positives), part(negatives), number};
     }
 };
 

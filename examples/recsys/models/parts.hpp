@@ -42,7 +42,9 @@ double loss_of_part(AnyModel<T>& model, BatchPart part, ParameterArena<T> const&
         std::fill(gradient.begin(), gradient.end(), T(0));
         return 0;
     }
-    double const loss = model.loss(parameters, batch.rows(first, rows), pass, gradient);
+    auto own_rows = batch.rows(first, rows);
+    own_rows.whole = &batch.all();
+    double const loss = model.loss(parameters, own_rows, pass, gradient);
     double const share = part.is_sum ? 1 : static_cast<double>(rows) / static_cast<double>(n);
     if (share != 1)
         for (T& value : gradient) value *= static_cast<T>(share);
