@@ -440,6 +440,13 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         auto bsam = make("bsam");
         bsam.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
         CHECK_THAT(message_of([&] { bsam.step(y, own_share()); }), differ);
+        // As many coordinates, of which others are frozen.
+        Blocks w{Vector(4), Vector(4)};
+        auto frozen = make("sam");
+        frozen.settings().set_groups(
+            {{.name = "one", .blocks = {is_last ? "0" : "1"}, .frozen = true}});
+        frozen.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        CHECK_THAT(message_of([&] { frozen.step(w, own_share()); }), differ);
         // As many coordinates, in blocks that are cut elsewhere: what a broadcast cannot make the same.
         Blocks z{Vector(is_last ? 3 : 5), Vector(is_last ? 5 : 3)};
         auto sam = make("sam");

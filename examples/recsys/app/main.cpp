@@ -95,8 +95,7 @@ int run(std::vector<std::string> const& arguments, bool is_complete = false) {
         for (auto const& command : commands)
             if (!arguments.empty() && command.app->get_name() == arguments[0])
                 nearest = nearest_options(*command.app, arguments);
-        spdlog::error("{}{} (--help explains)", error.what(), nearest);
-        return usage;
+        throw std::invalid_argument(fmt::format("{}{} (--help explains)", error.what(), nearest));
     }
     for (auto const& command : commands) {
         if (!command.app->parsed()) continue;

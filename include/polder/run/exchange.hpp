@@ -132,7 +132,8 @@ public:
     void share(Blend<n, m, Extra>& b, Ending const& ending, std::array<double*, 4> const& losses) {
         std::array<double, 4> of{};
         for (std::size_t k = 0; k < of.size(); ++k) of[k] = *losses[k];
-        if (!meet(evaluations, of, ranks_->share)) return;
+        auto const arrays = static_cast<int>(ending.arrays.end() - ending.arrays.begin());
+        if (!meet(evaluations + arrays, of, ranks_->share)) return;
         for (std::size_t k = 0; k < of.size(); ++k) *losses[k] = of[k];
         std::vector<Shared> all;
         combine(b.u.of, b.u.by, 0, all);
@@ -154,12 +155,14 @@ public:
     }
 
 private:
-    // Whether no rank has a fault.
+    // Whether no rank has a fault. All have to be at the same place, with the same blocks that are not frozen.
     bool meet(int what, std::span<double> losses, double factor) {
-        std::uint64_t const number = engine_.data->steps * 16 + static_cast<std::uint64_t>(what);
-        auto const fault =
-            ranks_->agree(number * 0x9e3779b97f4a7c15u + engine_.layout().live_size(),
-                          engine_.fault(), losses, factor);
+        auto const& layout = engine_.layout();
+        std::uint64_t number = engine_.data->steps * 64 + static_cast<std::uint64_t>(what);
+        for (std::size_t block = 0; block < layout.blocks(); ++block)
+            number = number * 0x9e3779b97f4a7c15u +
+                     (layout.frozen(block) ? 0 : layout.block_sizes()[block] + 1);
+        auto const fault = ranks_->agree(number, engine_.fault(), losses, factor);
         engine_.fail(fault);
         return fault == Fault::none;
     }
