@@ -13,7 +13,9 @@ endforeach()
 list(APPEND command "${SOURCE}")
 file(STRINGS "${SOURCE}" flags REGEX "^// flags: " LIMIT_COUNT 1)
 string(REPLACE "// flags: " "" flags "${flags}")
-if(NOT flags)  # the precompiled header is that of OPTIONS alone
+file(STRINGS "${SOURCE}" lines REGEX "^// lines: " LIMIT_COUNT 1)
+# The precompiled header is that of OPTIONS alone, and its name would add a line to the message.
+if(NOT flags AND NOT lines)
     list(APPEND command -include "${PRECOMPILED}")
 endif()
 
@@ -37,7 +39,6 @@ foreach(expectation IN LISTS expectations)
 endforeach()
 
 # "// lines: 12": so long may all of it be.
-file(STRINGS "${SOURCE}" lines REGEX "^// lines: " LIMIT_COUNT 1)
 if(lines)
     string(REPLACE "// lines: " "" most "${lines}")
     string(REGEX MATCHALL "\n" ends "${output}")
