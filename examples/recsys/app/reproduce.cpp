@@ -744,7 +744,7 @@ std::string list_page(std::vector<ReproductionStudy> const& studies) {
         "| state | |\n|---|---|\n"
         "| reproduced | of the numbers that were measured at least nine in ten are within 5 % of "
         "the printed ones, and of the claims of the paper's text at least nine in ten hold |\n"
-        "| differs | they were measured, and it is not so |\n"
+        "| differs | fewer of the measured numbers are that close, or fewer of the claims hold |\n"
         "| simulated | measured, but only on synthetic data, or with adjusted information that "
         "is simulated in features |\n"
         "| not run yet | the data is at hand |\n"
