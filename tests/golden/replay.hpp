@@ -22,8 +22,7 @@
 #include "support/thrust_of_environment.hpp"
 #else
 #define GOLDEN_DEVICE on_host
-#define GOLDEN_HAS_KINDS
-#include <Eigen/Core>
+#define GOLDEN_ON_HOST
 #endif
 #include <polder/any_optimizer.hpp>
 #include <polder/polder.hpp>
@@ -54,47 +53,6 @@ Arena<T> arena_of(std::vector<Tensor> const& tensors) {
     for (Tensor const& t : tensors) arena.add(t.name, t.rows, t.cols);
     return arena;
 }
-
-#if defined(GOLDEN_HAS_KINDS)
-template <class T>
-using EigenMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-/// What the parameters of a trajectory are kept in.
-enum class Kind { arena, eigen, vectors };
-
-/// Parameters in one of three containers of polder, chosen at run time: so that every method is compiled once.
-template <class T>
-class Parameters {
-public:
-    using value_type = T;
-
-    Parameters(Kind kind, std::vector<Tensor> const& tensors) {
-        if (kind == Kind::arena) {
-            held_.template emplace<0>(arena_of<T>(tensors));
-        } else if (kind == Kind::eigen) {
-            auto& list = held_.template emplace<1>();
-            for (Tensor const& t : tensors) {
-                list.emplace_back(static_cast<Eigen::Index>(t.rows),
-                                  static_cast<Eigen::Index>(t.cols));
-            }
-        } else {
-            auto& list = held_.template emplace<2>();
-            for (Tensor const& t : tensors) list.emplace_back(t.size());
-        }
-    }
-
-    /// As polder finds its blocks.
-    template <class F>
-    void visit_blocks(F const& f) {
-        std::visit([&](auto& held) { polder::for_each_named_block(held, f); }, held_);
-    }
-
-private:
-    std::variant<polder::ParameterArena<T>, std::vector<EigenMatrix<T>>,
-                 std::vector<std::vector<T>>>
-        held_;
-};
-#endif
 
 template <class C>
 void copy_out(C const& container, std::vector<double>& flat) {
@@ -155,7 +113,8 @@ private:
     double* at_ = nullptr;
 };
 
-/// The methods of the registry. In single precision they are those that polder-recsys trains with, compiled as it ships.
+/// The methods of the registry. In single precision they are those that polder-recsys trains with, compiled as it ships; in
+/// double precision, on the host, those of the other tests.
 template <class C>
 std::vector<polder::registry::MethodLine<C>> lines_of_registry() {
     return polder::registry::method_lines<C>(

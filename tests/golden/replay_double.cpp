@@ -2,25 +2,46 @@
 
 #include "golden/replay.hpp"
 
+#if defined(GOLDEN_ON_HOST)
+#include <Eigen/Core>
+
+#include "support/any_container.hpp"
+#include "support/lines.hpp"
+#endif
+
 namespace golden::GOLDEN_DEVICE {
 
+#if defined(GOLDEN_ON_HOST)
+using Container = polder::test::AnyContainer<double>;
+template <>
+std::vector<polder::registry::MethodLine<Container>> lines_of_registry<Container>() {
+    return polder::test::all_lines();
+}
+
+// On an arena, on matrices of Eigen's, and on vectors where no method asks for rows.
 void replay_in_double(Trajectory const& trajectory) {
     auto const& tensors = trajectory.problem.tensors;
-#if defined(GOLDEN_HAS_KINDS)
-    for (Kind kind : {Kind::arena, Kind::eigen, Kind::vectors}) {
-        if (kind == Kind::vectors && trajectory.recipe.needs_rows) continue;
-        replay_on(Parameters<double>(kind, tensors), trajectory);
+    replay_on(Container::copy_of(arena_of<double>(tensors)), trajectory);
+    std::vector<Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>> matrices;
+    std::vector<std::vector<double>> vectors;
+    for (Tensor const& t : tensors) {
+        matrices.emplace_back(static_cast<Eigen::Index>(t.rows), static_cast<Eigen::Index>(t.cols));
+        vectors.emplace_back(t.size());
     }
-#else
-    replay_on(arena_of<double>(tensors), trajectory);
-#endif
+    replay_on(Container::copy_of(matrices), trajectory);
+    if (!trajectory.recipe.needs_rows) replay_on(Container::copy_of(vectors), trajectory);
 }
+#else
+void replay_in_double(Trajectory const& trajectory) {
+    replay_on(arena_of<double>(trajectory.problem.tensors), trajectory);
+}
+#endif
 
 void check_perturbation(Recipe const& recipe, std::vector<double> const& expected,
                         std::vector<Tensor> const& tensors, std::vector<double> const& w,
                         std::vector<double> const& g, double tolerance) {
-#if defined(GOLDEN_HAS_KINDS)
-    Parameters<double> x(Kind::arena, tensors);
+#if defined(GOLDEN_ON_HOST)
+    auto x = Container::copy_of(arena_of<double>(tensors));
 #else
     auto x = arena_of<double>(tensors);
 #endif

@@ -2,23 +2,21 @@
 
 #include "golden/replay.hpp"
 
-#if !defined(POLDER_GOLDEN_ON_THRUST)
 #include "recsys/training/methods.hpp"
-#endif
 
 namespace golden::GOLDEN_DEVICE {
 
+template <>
+std::vector<polder::registry::MethodLine<Arena<float>>> lines_of_registry<Arena<float>>() {
 #if defined(POLDER_GOLDEN_ON_CUDA)
-template <>
-std::vector<polder::registry::MethodLine<Arena<float>>> lines_of_registry<Arena<float>>() {
-    return polder::recsys::detail::all_lines<polder::Cuda>();
-}
-#elif !defined(POLDER_GOLDEN_ON_THRUST)
-template <>
-std::vector<polder::registry::MethodLine<Arena<float>>> lines_of_registry<Arena<float>>() {
-    return polder::recsys::detail::all_lines<polder::HostMemory>();
-}
+    using System = polder::Cuda;
+#elif defined(POLDER_GOLDEN_ON_THRUST)
+    using System = polder::test::ThrustOfEnvironment;
+#else
+    using System = polder::HostMemory;
 #endif
+    return polder::recsys::detail::all_lines<System>();
+}
 
 void replay_in_float(Trajectory const& trajectory) {
     replay_on(arena_of<float>(trajectory.problem.tensors), trajectory);

@@ -1,5 +1,5 @@
 // Training on Thrust's C++ system.
-#include <polder/device/thrust_system.hpp>
+#include "support/thrust_of_environment.hpp"
 
 #include "recsys/training/make_device_learner.hpp"
 
@@ -8,7 +8,7 @@ namespace polder::recsys {
 std::unique_ptr<Learner> make_learner_on_thrust(Dataset const& data, std::string_view model,
                                                 Settings const& settings,
                                                 OptimizerOptions const& optimizer) {
-    return detail::make_learner<DeviceBackend<float, ThrustCpp>>(data, model, settings, optimizer);
+    return detail::make_learner<DeviceBackend<float, polder::test::ThrustOfEnvironment>>(data, model, settings, optimizer);
 }
 
 }  // namespace polder::recsys

@@ -1,5 +1,0 @@
-#include "mpi/lines.hpp"
-
-polder::test::Lines polder::test::lines_of_directions() {
-    return registry::method_lines<Blocks>([](auto const& f) { registry::for_each_direction(f); });
-}
