@@ -302,8 +302,7 @@ private:
         forget_blocks();
     }
 
-    // passes(engine, run) of a form, which is made of the engine, x and `of_form`. What goes wrong on one rank, from the look at
-    // x to the last pass, the others learn. Before the first step all get the same parameters and state.
+    // passes(engine, run). The form is made of the engine, x and `of_form`. What goes wrong on one rank the others learn.
     template <class Form, class Passes, class C, class... OfForm>
     auto together(Passes const& passes, C& x, OfForm&... of_form) {
         auto* const met = detail::ranks_of<Form>(ranks_.get());
