@@ -12,8 +12,8 @@
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
 /// NonFinite::skip). The message names the rank. So it is where a step is refused on one rank alone (a
-/// hyper-parameter out of range, parameters of another shape). MpiOptions have to be the same on all ranks, or the first step
-/// is refused. MPI_Init is enough; a program that calls MPI from several threads itself needs MPI_Init_thread.
+/// hyper-parameter out of range, parameters of another shape, no memory). MpiOptions have to be the same on all ranks, or the
+/// first step is refused. MPI_Init is enough; a program that calls MPI from several threads itself needs MPI_Init_thread.
 ///
 /// Checkpoints (polder/state): rank 0 saves, all ranks load the file. Any number of ranks may go on from it. Or rank 0 alone
 /// loads it, and the others get all by MpiOptions::broadcast.
@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include <mpi.h>
 
@@ -75,11 +76,9 @@ public:
         if (communicator == MPI_COMM_NULL) wrong_argument({"the communicator is MPI_COMM_NULL"});
         // So that no message of the user's is taken for one of these.
         MPI_Comm_dup(communicator, &all_);
-        MPI_Type_contiguous(sizeof(Meeting), MPI_BYTE, &meeting_);
-        MPI_Type_commit(&meeting_);
-        MPI_Op_create(join, 1, &join_);
         MPI_Comm_rank(all_, &rank);
         MPI_Comm_size(all_, &size);
+        said_.resize(static_cast<std::size_t>(size));
         if (options.reduction == Reduction::mean) share = 1.0 / size;
         every_pass = options.averaged == Averaged::every_pass;
         keep_own = options.kept == Kept::own;
@@ -88,16 +87,13 @@ public:
     ~MpiRanks() override {
         int ended = 0;
         MPI_Finalized(&ended);
-        if (ended != 0) return;
-        MPI_Op_free(&join_);
-        MPI_Type_free(&meeting_);
-        MPI_Comm_free(&all_);
+        if (ended == 0) MPI_Comm_free(&all_);
     }
 
-    Meeting meet(Meeting own) override {
-        MPI_Allreduce(MPI_IN_PLACE, &own, 1, meeting_, join_, all_);
+    std::span<Meeting const> meet(Meeting const& own) override {
+        MPI_Allgather(&own, sizeof own, MPI_BYTE, said_.data(), sizeof own, MPI_BYTE, all_);
         bytes += sizeof own;
-        return own;
+        return said_;
     }
     void sum(std::span<float> values) override { add_up(values, MPI_FLOAT); }
     void sum(std::span<double> values) override { add_up(values, MPI_DOUBLE); }
@@ -109,13 +105,6 @@ public:
     std::uint64_t bytes = 0;  // that this rank has given to reductions and broadcasts
 
 private:
-    static void join(void* from, void* to, int* count, MPI_Datatype*) {
-        for (int k = 0; k < *count; ++k) {
-            auto& all = static_cast<Meeting*>(to)[k];
-            all = together(static_cast<Meeting const*>(from)[k], all);
-        }
-    }
-
     template <class T>
     void add_up(std::span<T> values, MPI_Datatype type) {
         in_parts(values, [&](T* part, int count) {
@@ -134,8 +123,7 @@ private:
     }
 
     MPI_Comm all_ = MPI_COMM_NULL;
-    MPI_Datatype meeting_ = MPI_DATATYPE_NULL;
-    MPI_Op join_ = MPI_OP_NULL;
+    std::vector<Meeting> said_;  // by all ranks
 };
 
 }  // namespace detail

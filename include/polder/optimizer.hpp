@@ -113,11 +113,9 @@ public:
     auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
         if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>()) {
-            auto& engine = join(x);
-            detail::OutOfPlace<EngineFor<Container>, Container, std::remove_reference_t<Closure>,
-                               batches, samples>
-                form(engine, x, closure, bound_.twins);
-            return advance(engine, form);
+            using Form = detail::OutOfPlace<EngineFor<Container>, Container,
+                                            std::remove_reference_t<Closure>, batches, samples>;
+            return advance<Form>(x, closure, bound_.twins);
         } else {
             return {};
         }
@@ -146,10 +144,8 @@ public:
         using Call = std::remove_reference_t<Closure>;
         detail::check_container<C, C&>();
         detail::check_closure_in_place<Call, (batches > 1), samples>();
-        auto& engine = join(x);
-        detail::InPlace<EngineFor<C>, C, Call, batches, samples> form(engine, x, gradient, closure,
-                                                                      bound_.free_gradients);
-        return advance(engine, form);
+        using Form = detail::InPlace<EngineFor<C>, C, Call, batches, samples>;
+        return advance<Form>(x, gradient, closure, bound_.free_gradients);
     }
 
     /// Writes the perturbation eps that the next step of the method would have at x to `eps` (same shape), and changes
@@ -159,17 +155,17 @@ public:
         static_assert(has_perturbation, "polder: this method has no perturbation");
         if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>() &&
                       has_perturbation) {
-            auto& engine = join(x);
-            detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>, batches, samples,
-                               false>
-                form(engine, x, closure, bound_.twins);
-            return with_run(engine, form, [&](auto& run) {
-                auto const y = place(run).y;
+            using Form = detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>,
+                                            batches, samples, false>;
+            auto const passes = [&](auto& engine, auto& run) {
+                // First, so that other ranks learn of what is wrong with it.
                 detail::collect(engine, eps, engine.callers_array(), "eps",
                                 {detail::Called("the parameters", x)});
+                auto const y = place(run).y;
                 run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
                 if (engine.alive()) engine.clear_frozen(engine.callers_array());
-            });
+            };
+            return together<Form>(passes, x, closure, bound_.twins);
         } else {
             return {};
         }
@@ -306,17 +302,20 @@ private:
         forget_blocks();
     }
 
-    // What is wrong on one rank the others learn. Before the first step all get the same parameters and state.
-    auto& join(auto& x) {
-        detail::RanksGuard guard(ranks_.get());
+    // passes(engine, run). The form is made of the engine, x and `of_form`. What goes wrong on one rank the others learn.
+    template <class Form, class Passes, class C, class... OfForm>
+    auto together(Passes const& passes, C& x, OfForm&... of_form) {
+        auto* const met = detail::ranks_of<Form>(ranks_.get());
+        detail::RanksGuard guard(joined_ ? met : ranks_.get());
         auto& engine = prepare(x);
         if (ranks_ != nullptr && !joined_) {
             detail::start_together(*ranks_, engine, [&](auto const& f) { visit_state(f); });
             joined_ = true;
+            guard.ranks = met;
             settle(engine);  // with the counts of now
         }
-        guard.ranks = nullptr;
-        return engine;
+        Form form(engine, x, of_form...);
+        return with_run(engine, form, guard, [&](auto& run) { passes(engine, run); });
     }
     // Runs the method's passes for the first values of its state. They run over all blocks, also over frozen ones.
     template <class Engine>
@@ -330,14 +329,16 @@ private:
             engine.run_on(threads(), stream_);
             engine.refresh();
             detail::NoClosure form;
-            with_run(engine, form, [&](auto& run) { method_.start(run, *bound_.state); });
+            detail::RanksGuard alone(nullptr);
+            with_run(engine, form, alone, [&](auto& run) { method_.start(run, *bound_.state); });
         }
     }
 
     // passes(run) between the begin and the end of a step. Form::is_step: false where x and the state do not change.
     template <class Engine, class Form, class Passes>
-    auto with_run(Engine& engine, Form& form, Passes const& passes) -> typename Engine::StepReport {
-        auto* const ranks = detail::ranks_of<Form>(ranks_.get());
+    auto with_run(Engine& engine, Form& form, detail::RanksGuard& guard, Passes const& passes) ->
+        typename Engine::StepReport {
+        auto* const ranks = guard.ranks;
         detail::Circumstances const step{clipping_,    epoch(),
                                          batch_,       data_.method_steps,
                                          one_radius(), interval_.active(data_.steps, batch_),
@@ -348,7 +349,6 @@ private:
         bound_.free_all_gradients();
         engine.begin(non_finite_);
         Run run(engine, form, bound_.free_gradients, bound_.counters, step, report);
-        detail::RanksGuard guard(ranks);
         passes(run);
         guard.ranks = nullptr;
 
@@ -372,9 +372,9 @@ private:
         return engine.report(report, ending);
     }
 
-    template <class Engine, class Form>
-    auto advance(Engine& engine, Form& form) {
-        return with_run(engine, form, [&](auto& run) { take_step(run); });
+    template <class Form, class C, class... OfForm>
+    auto advance(C& x, OfForm&... of_form) {
+        return together<Form>([&](auto&, auto& run) { take_step(run); }, x, of_form...);
     }
     template <class R>
     Placed place(R& run) {

@@ -271,6 +271,61 @@ TEST_CASE("micro-batches leave out a block without a gradient", "[closure]") {
     CHECK(x.b == Vector(2, 1.0));
 }
 
+TEST_CASE("micro-batches add up a block that has a gradient in some of them", "[closure]") {
+    auto const step = [](int part_with_b) {
+        Partly x, gradient;
+        auto closure = micro_batches(2, gradient, [&](Pass pass) {
+            gradient.has_b = pass.micro_batch == part_with_b;
+            gradient.a = Vector(3, 1.0);
+            gradient.b = gradient.has_b ? Vector{4, 6} : Vector{NAN, NAN};
+            return 1.0;
+        });
+        Plain optimizer{SGD{.learning_rate = 0.5}};
+        optimizer.step_in_place(x, gradient, closure);
+        return x;
+    };
+    auto const x = step(1);
+    CHECK(x.a == Vector(3, 0.5));
+    CHECK(x.b == Vector{0, -0.5});
+    CHECK_THROWS_WITH(step(0),
+                      "polder: micro_batches: a block had a gradient in one part and has none in "
+                      "the last; let the closure write zeros there");
+}
+
+TEST_CASE("micro-batches keep a closure that has a name by reference", "[closure]") {
+    struct Counting {
+        int calls = 0;
+        double operator()(Vector const& at, Vector& gradient, Pass pass) {
+            ++calls;
+            return whole(at, gradient, pass);
+        }
+    } counting;
+    Vector x(20, 1.0), gradient(20);
+    SAM optimizer{SGD{.learning_rate = 0.1}};
+    auto closure = micro_batches(3, counting);
+    optimizer.step(x, closure);
+    CHECK(counting.calls == 6);
+    optimizer.step(x, micro_batches(2, concurrent(counting)));
+    CHECK(counting.calls == 10);
+    auto parts = concurrent(counting);
+    optimizer.step(x, micro_batches(2, parts));
+    CHECK(counting.calls == 14);
+    optimizer.step(x, concurrent(closure));
+    CHECK(counting.calls == 20);
+
+    struct InPlace {
+        int calls = 0;
+        Vector const& x;
+        Vector& gradient;
+        double operator()(Pass pass) {
+            ++calls;
+            return whole(x, gradient, pass);
+        }
+    } in_place{0, x, gradient};
+    optimizer.step_in_place(x, gradient, micro_batches(3, gradient, in_place));
+    CHECK(in_place.calls == 6);
+}
+
 TEST_CASE("samples are dealt to micro-batches in turn", "[closure]") {
     auto const of_sample = [](Vector const& at, Vector& gradient, Pass pass) {
         if (pass.sample >= 0) return loss_of(at, gradient, pass, pass.sample, pass.sample + 1);

@@ -119,7 +119,7 @@ TEST_CASE("models train on several ranks as on one process", "[mpi]") {
             break;
         }
     }
-    CHECK(n_models == static_cast<int>(models().size()) - 1);  // all but slmrec
+    CHECK(n_models == static_cast<int>(models().size()));
 }
 
 TEST_CASE("a rank may have no rows, and micro-batches of its own", "[mpi]") {

@@ -12,24 +12,62 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <polder/any_optimizer.hpp>
 #include <polder/mpi.hpp>
 #include <polder/state/state.hpp>
 
-#include "mpi/lines.hpp"
+#include "support/count_allocations.hpp"
+#include "support/lines.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/valley.hpp"
 
 using namespace polder;
-using test::Blocks;
 using test::flat;
 using test::same_bits;
 using Vector = std::vector<double>;
-using Any = AnyOptimizer<Blocks>;
+using Blocks = std::vector<Vector>;
 
 namespace {
+
+// A method by name, on blocks.
+class Any : public AnyOptimizer<test::AnyContainer<double>> {
+    using Container = test::AnyContainer<double>;
+    using Base = AnyOptimizer<Container>;
+
+public:
+    Any(Base optimizer) : Base(std::move(optimizer)) {}
+
+    void bind(Blocks& x) {
+        auto at = Container::of(x);
+        Base::bind(at);
+    }
+    template <class F>
+    Report step(Blocks& x, F&& closure) {
+        auto at = Container::of(x);
+        return Base::step(at, on_blocks(closure));
+    }
+    template <class F>
+    Report step_in_place(Blocks& x, Blocks& gradient, F&& closure) {
+        auto at = Container::of(x), into = Container::of(gradient);
+        return Base::step_in_place(at, into, closure);
+    }
+    template <class F>
+    Report perturbation(Blocks& x, F&& closure, Blocks& eps) {
+        auto at = Container::of(x), into = Container::of(eps);
+        return Base::perturbation(at, on_blocks(closure), into);
+    }
+
+private:
+    template <class F>
+    static auto on_blocks(F& closure) {
+        return [&closure](Container const& at, Container& gradient, Pass pass) {
+            return closure(at.as<Blocks>(), gradient.as<Blocks>(), pass);
+        };
+    }
+};
 
 int rank_of(MPI_Comm communicator = MPI_COMM_WORLD) {
     int rank = 0;
@@ -105,13 +143,7 @@ Blocks start() {
 }
 
 test::Lines const& lines() {
-    static auto const all = [] {
-        test::Lines list;
-        for (auto const& part : {test::lines_of_balls(), test::lines_of_metrics(),
-                                 test::lines_of_directions(), test::lines_of_mixes()})
-            list.insert(list.end(), part.begin(), part.end());
-        return list;
-    }();
+    static auto const all = test::all_lines();
     return all;
 }
 Any make(std::string const& method, std::string const& base = "adam") {
@@ -120,7 +152,7 @@ Any make(std::string const& method, std::string const& base = "adam") {
                                                      {"rho", "0.1"},
                                                      {"refresh_epochs", "1"},
                                                      {"samples", "5"}});
-    auto optimizer = registry::make_optimizer(lines(), method, base, options);
+    Any optimizer = registry::make_optimizer(lines(), method, base, options);
     auto interval = optimizer.settings().interval();
     if (interval.every > 1) interval.every = 2;
     optimizer.settings().set_interval(interval);
@@ -232,6 +264,30 @@ int spoil_each_evaluation(std::string const& method, MpiOptions const& form, Spo
 
 std::string last_rank() { return "rank " + std::to_string(rank_count() - 1); }
 
+// Lets the first, second, ... allocation of the last rank in step(optimizer, x) fail, until none does. All ranks end it, and
+// then make it as if nothing had been. Returns how many could fail.
+template <class O, class Step>
+std::size_t fail_each_allocation(O const& fresh, Step const& step) {
+    auto undisturbed = fresh;
+    auto expected = start();
+    step(undisturbed, expected);
+    const bool is_last = rank_of() == rank_count() - 1;
+    auto const has_thrown = last_rank() + " has thrown an exception";
+    for (std::size_t n = 1;; ++n) {
+        CAPTURE(n, rank_of());
+        auto optimizer = fresh;
+        auto x = start();
+        fail_allocation(is_last ? n : 0);
+        auto const message = message_of([&] { step(optimizer, x); });
+        fail_allocation(0);
+        if (everywhere(message.empty())) return n - 1;
+        CHECK_THAT(message, ContainsSubstring(is_last ? "bad_alloc" : has_thrown));
+        CHECK(same_bits(flat(x), flat(start())));
+        step(optimizer, x);
+        CHECK(same_bits(flat(x), flat(expected)));
+    }
+}
+
 // x after steps of SAM over SGD, by plain loops: u is the mean of the ranks' own grad(x + eps).
 Vector m_sharpness(Vector x, double rate, double rho, int steps) {
     for (int step = 0; step < steps; ++step) {
@@ -299,8 +355,8 @@ TEST_CASE("with Averaged::descent each rank ascends by its own gradient", "[mpi]
     for (int step = 0; step < 5; ++step) optimizer.step(x, own_share(step));
     CHECK(close(x, expected));
     CHECK(same_parameters(x));
-    // The gradient and a message of 56 bytes in each step; at the start two such messages, with checksums.
-    CHECK(ranks.bytes() == 5 * (9 * 8 + 56) + 2 * 56);
+    // The gradient and a message of 48 bytes in each step; at the start two such messages, with checksums.
+    CHECK(ranks.bytes() == 5 * (9 * 8 + 48) + 2 * 48);
 }
 
 TEST_CASE("what a method keeps is averaged, or the rank's own", "[mpi]") {
@@ -607,5 +663,51 @@ TEST_CASE("a perturbation is that of all ranks, or the rank's own", "[mpi]") {
         CHECK(close(flat(eps), flat(expected)));
         optimizer.step(x, own_share());
         CHECK(same_parameters(x));
+    }
+}
+
+TEST_CASE("a rank without memory ends the step of all ranks", "[mpi]") {
+    if (rank_count() == 1) return;
+    for (auto const& form : {every_pass, descent}) {
+        const Mpi ranks(MPI_COMM_WORLD, form);
+        auto const share = own_share();
+        Blocks gradient = start();
+        // Twins, state, buffers and messages are made in the first step.
+        auto const check_each = [&](auto optimizer) {
+            optimizer.set_ranks(ranks);
+            auto const count =
+                fail_each_allocation(optimizer, [&](auto& of, Blocks& x) { of.step(x, share); });
+            auto const count_in_place = fail_each_allocation(optimizer, [&](auto& of, Blocks& x) {
+                of.step_in_place(x, gradient, [&](Pass pass) { return share(x, gradient, pass); });
+            });
+            if (rank_of() == rank_count() - 1) CHECK(std::min(count, count_in_place) > 20);
+        };
+        check_each(SAM{SGD{.learning_rate = 0.1, .momentum = 0.9}, {.rho = 0.1}});
+        check_each(BSAMPlus{Adam{.learning_rate = 0.1}, {.rho = 0.1}});
+    }
+}
+
+TEST_CASE("an eps of another shape on one rank ends the call of all that wait for it", "[mpi]") {
+    if (rank_count() == 1) return;
+    const bool is_last = rank_of() == rank_count() - 1;
+    for (auto const& form : {every_pass, descent}) {
+        auto optimizer = make("sam");
+        optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        auto x = start(), eps = start();
+        Blocks other{Vector(7), Vector(is_last ? 12 : 11)};
+        for (int step = 0; step < 2; ++step) {
+            auto const message =
+                message_of([&] { optimizer.perturbation(x, own_share(step), other); });
+            // With the descent alone averaged, eps is the rank's own.
+            if (is_last)
+                CHECK_THAT(message, ContainsSubstring("eps: block 1 has 12 coordinates"));
+            else if (form.averaged == Averaged::every_pass)
+                CHECK_THAT(message, ContainsSubstring(last_rank() + " has thrown"));
+            else
+                CHECK(message.empty());
+            optimizer.perturbation(x, own_share(step), eps);
+            optimizer.step(x, own_share(step));
+            CHECK(same_parameters(x));
+        }
     }
 }

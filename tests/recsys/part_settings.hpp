@@ -22,11 +22,13 @@ inline Settings small_settings(ModelEntry const& entry, Settings const& more) {
     return settings;
 }
 
-// Settings that take out what stands in the way.
+// Settings with other kinds of terms in the loss.
 inline std::vector<Settings> ways_to_cut() {
     return {{},
             {{"reg_weight", "0"}, {"cl_weight", "0"}, {"dropout", "0"}, {"adv", "false"}},
             {{"mode", "mmrec"}, {"reg_weight", "0"}, {"adv", "false"}},
+            {{"mode", "mmrec"}},
+            {{"adv_type", "rand"}, {"regs", "[0.1,0.001,0.5]"}, {"node_dropout", "0.3"}},
             {{"reg_weight", "0"}}};
 }
 

@@ -23,6 +23,13 @@ struct Triples {
     /// The batch that a part is of. What is no sum over rows, as norms are, a model computes of it.
     Triples const& all() const { return whole != nullptr ? *whole : *this; }
     std::size_t size() const { return users.size(); }
+    /// Which row of the whole batch is the first of this part.
+    std::size_t first() const {
+        return static_cast<std::size_t>(users.data() - all().users.data());
+    }
+    /// How often the rows of this part go into the batch. A sum over rows, times this, is right in a mean over parts that is
+    /// weighted by their rows.
+    double parts() const { return static_cast<double>(all().size()) / static_cast<double>(size()); }
 
     /// Rows `first` to first + count - 1, as rows of this batch.
     Triples rows(std::size_t first, std::size_t count) const {

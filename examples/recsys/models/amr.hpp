@@ -130,15 +130,7 @@ public:
     static constexpr std::string_view source = "Tang et al., TKDE 2020";
 
     static InParts in_parts(HyperParameters const& values) {
-        if (values.adv)
-            return {.obstacle = "how the features of an item are moved follows from all rows of a "
-                                "batch; adv = false moves none"};
-        if (values.mode != "official") return InParts::with_norms(values.reg_weight);
-        if (values.regs.size() == 3 && values.regs[2] != 0)
-            return {.obstacle =
-                        "its losses are sums over the rows of a batch, and |phi|^2 is in it "
-                        "once; a third number of regs that is 0 leaves it out"};
-        return {.is_sum = true};
+        return {.is_sum = values.mode == "official"};
     }
 
     AMR(Dataset const& data, HyperParameters const& values, int)
@@ -165,8 +157,11 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        items_.assign(features_.view().rows, {batch.positives, batch.negatives});
-        auto const p_u = gather(on["user_embedding"], batch.users);
+        // How features are moved follows from the whole batch, also where this is a part of it. So do norms.
+        auto const& all = values_.adv || !is_official_ ? batch.all() : batch;
+        auto const own = [&](Matrix x) { return rows_of(batch, x); };
+        items_.assign(features_.view().rows, {all.positives, all.negatives});
+        auto const p_u = gather(on["user_embedding"], all.users);
         auto const q = gather(on["item_embedding"], items_.ids());
         auto const w = on[name_of_w()];
         auto const shown = project(on, w, gather(on.constant(features_), items_.ids()));
@@ -174,7 +169,7 @@ public:
         auto const e = compose(q, shown);
         auto const e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
         auto const positive = row_dot(p_u, e_p), negative = row_dot(p_u, e_n);
-        auto const clean = ranking(positive, negative);
+        auto const clean = ranking(own(positive), own(negative));
         auto total = clean;
 
         std::optional<Matrix> adversarial;
@@ -182,14 +177,16 @@ public:
             auto const towards =
                 values_.adv_type == "grad" ? worst(p_u, negative - positive, w) : random(on, w);
             auto const moved = compose(q, shown + towards);
-            adversarial = ranking(row_dot(p_u, gather(moved, items_.places(0))),
-                                  row_dot(p_u, gather(moved, items_.places(1))));
+            adversarial = ranking(own(row_dot(p_u, gather(moved, items_.places(0)))),
+                                  own(row_dot(p_u, gather(moved, items_.places(1)))));
             total = total + static_cast<T>(values_.lmd) * *adversarial;
         }
 
         if (is_official_) {
-            std::array const squares = {sum_of_squares(p_u), sum_of_squares(e_p),
-                                        sum_of_squares(e_n), sum_of_squares(w)};
+            // |phi|^2 is in the batch once, and so is a share of it in each part.
+            auto const share = static_cast<T>(1 / batch.parts());
+            std::array const squares = {sum_of_squares(own(p_u)), sum_of_squares(own(e_p)),
+                                        sum_of_squares(own(e_n)), share * sum_of_squares(w)};
             std::array const weights = {values_.regs[0], values_.regs[1], values_.regs[1],
                                         values_.regs[2]};
             for (std::size_t k = 0; k < squares.size(); ++k)

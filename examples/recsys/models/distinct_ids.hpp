@@ -9,7 +9,9 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/data/triples.hpp"
+#include "recsys/tape/dense.hpp"
 #include "recsys/tape/rows.hpp"
+#include "recsys/tape/tape.hpp"
 
 namespace polder::recsys {
 
@@ -31,6 +33,12 @@ public:
 private:
     std::size_t n_users_, n_items_;
 };
+
+/// Of x, which has a row for each row of the whole batch, those of a part. The whole itself is as it is.
+template <class B>
+Value<B> rows_of(Triples const& part, Value<B> x) {
+    return x.rows() == part.size() ? x : slice_rows(x, part.first(), part.size());
+}
 
 /// The distinct ids in several lists, ascending, and for every entry of a list which of them it is: what
 /// costs much per id is computed once, and then gathered.

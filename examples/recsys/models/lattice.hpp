@@ -124,12 +124,7 @@ public:
     static constexpr std::string_view model_name = "lattice";
     static constexpr std::string_view source = "Zhang et al., MM 2021";
 
-    static InParts in_parts(HyperParameters const& values) {
-        if (values.reg_weight == 0) return {};
-        return {.obstacle =
-                    "its ranking is a mean over the rows of a batch and its regulariser is a "
-                    "sum; reg_weight = 0 leaves it out"};
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     LATTICE(Dataset const& data, HyperParameters const& values, int threads)
         : values_(values), n_users_(data.n_users), n_items_(data.n_items), threads_(threads),
@@ -214,8 +209,10 @@ public:
         auto const u = gather(e, users), p = item(positive_nodes_, positives),
                    n = item(negative_nodes_, negatives);
         auto const bpr = ranking_loss(u, p, n);
-        auto const squares = static_cast<T>(values_.reg_weight / (2.0 * values_.train_batch_size)) *
-                             (sum_of_squares(u) + sum_of_squares(p) + sum_of_squares(n));
+        // A sum over rows, beside a mean.
+        auto const weight = values_.reg_weight / (2.0 * values_.train_batch_size) * batch.parts();
+        auto const squares =
+            static_cast<T>(weight) * (sum_of_squares(u) + sum_of_squares(p) + sum_of_squares(n));
         terms = {{"batch_mf_loss", bpr}, {"batch_emb_loss", squares}};
         return bpr + squares;
     }

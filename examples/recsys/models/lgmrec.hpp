@@ -128,11 +128,7 @@ public:
         {"clothing", "n_hyper_layer=2:hyper_num=64:keep_rate=0.2:alpha=0.2"},
     };
 
-    static InParts in_parts(HyperParameters const& values) {
-        if (values.cl_weight == 0) return InParts::with_norms(values.reg_weight);
-        return {.obstacle = "its ranking is a mean over the rows of a batch and its contrast is a "
-                            "sum; cl_weight = 0 leaves it out"};
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     LGMRec(Dataset const& data, HyperParameters const& values, int)
         : values_(values), interactions_(binary_interactions<T>(data)),
@@ -159,19 +155,23 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        auto const users = batch.users, positives = batch.positives, negatives = batch.negatives;
-        rows_.assign(batch);
+        // The norms are those of the whole batch, also where this is a part of it.
+        auto const& all = values_.reg_weight == 0 ? batch : batch.all();
+        rows_.assign(all);
         auto const parts = forward(on, rows_.users, rows_.items, true);
         auto const rows = [&](std::span<std::int32_t const> index) {
             return [index](Matrix x) { return gather(x, index); };
         };
-        auto const v_u = combined(parts, &Sides<B>::users, rows(users));
-        auto const v_p = combined(parts, &Sides<B>::items, rows(positives));
-        auto const v_n = combined(parts, &Sides<B>::items, rows(negatives));
+        auto const v_u = combined(parts, &Sides<B>::users, rows(all.users));
+        auto const v_p = combined(parts, &Sides<B>::items, rows(all.positives));
+        auto const v_n = combined(parts, &Sides<B>::items, rows(all.negatives));
 
-        auto const bpr = ranking_loss(v_u, v_p, v_n);
-        auto const contrast = contrastive(parts, &Sides<B>::users, users) +
-                              contrastive(parts, &Sides<B>::items, positives);
+        auto const bpr =
+            ranking_loss(rows_of(batch, v_u), rows_of(batch, v_p), rows_of(batch, v_n));
+        // A sum over rows, beside means.
+        auto const weight = static_cast<T>(batch.parts());
+        auto const contrast = contrastive(parts, &Sides<B>::users, batch.users, weight) +
+                              contrastive(parts, &Sides<B>::items, batch.positives, weight);
         auto const norms = embedding_loss({v_u, v_p, v_n});
         terms = {{"batch_bpr_loss", bpr}, {"batch_hcl_loss", contrast}, {"batch_reg_loss", norms}};
         return bpr + static_cast<T>(values_.cl_weight) * contrast +
@@ -284,14 +284,14 @@ private:
     // hcl of one side. The cosine of y = a e_image and z = b e_text is a (e_image e_text^T) b^T / (|y| |z|),
     // K products in place of d.
     Matrix contrastive(Parts const& parts, Matrix Sides<B>::*side,
-                       std::span<std::int32_t const> index) {
+                       std::span<std::int32_t const> index, T weight) {
         auto const& [v, t] = parts.modalities;
         auto const a = gather(v.memberships.*side, index), b = t.memberships.*side;
         auto const inner = product(v.hyperedges, Form::plain, t.hyperedges, Form::transposed);
         auto const queries =
             scale_rows(inverse_row_norms(product(a, v.hyperedges)), product(a, inner));
         auto const keys = scale_rows(inverse_row_norms(product(b, t.hyperedges)), b);
-        return info_nce(queries, keys, index, static_cast<T>(values_.tau), T(1));
+        return info_nce(queries, keys, index, static_cast<T>(values_.tau), weight);
     }
 
     HyperParameters values_;

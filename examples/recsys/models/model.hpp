@@ -41,13 +41,6 @@ struct NamedGraph {
 struct InParts {
     bool is_sum = false;
     std::string_view obstacle{};
-
-    /// Of a mean over rows with a regulariser of norms, which are not squared and so not sums over rows.
-    static constexpr InParts with_norms(double weight) {
-        if (weight == 0) return {};
-        return {.obstacle = "its regulariser has norms of all rows of a batch together; "
-                            "reg_weight = 0 leaves it out"};
-    }
 };
 
 /// What the scores of all users and items follow from: score(u, i) = users.row(u) . items.row(i).

@@ -95,9 +95,7 @@ public:
     static constexpr std::string_view model_name = "ngcf";
     static constexpr std::string_view source = "Wang et al., SIGIR 2019";
 
-    static InParts in_parts(HyperParameters const& values) {
-        return InParts::with_norms(values.reg_weight);
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     NGCF(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(data.n_users),
@@ -130,14 +128,16 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        assign_item_nodes(positives_, batch.positives, n_users_);
-        assign_item_nodes(negatives_, batch.negatives, n_users_);
-        nodes_.assign(adjacency_.rows, {batch.users, positives_, negatives_});
+        // The norms are those of the whole batch, also where this is a part of it.
+        auto const& all = values_.reg_weight == 0 ? batch : batch.all();
+        assign_item_nodes(positives_, all.positives, n_users_);
+        assign_item_nodes(negatives_, all.negatives, n_users_);
+        nodes_.assign(adjacency_.rows, {all.users, positives_, negatives_});
 
         auto const e = training(on);
         auto const e_u = gather(e, nodes_.places(0));
         auto const e_p = gather(e, nodes_.places(1)), e_n = gather(e, nodes_.places(2));
-        auto const bpr = bpr_loss(e_u, e_p, e_n);
+        auto const bpr = bpr_loss(rows_of(batch, e_u), rows_of(batch, e_p), rows_of(batch, e_n));
         auto const norms = embedding_loss({e_u, e_p, e_n});
         terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
         return bpr + static_cast<T>(values_.reg_weight) * norms;

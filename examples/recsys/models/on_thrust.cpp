@@ -17,9 +17,13 @@ std::unique_ptr<AnyModel<T>> make_model_on_thrust(std::string_view name, Dataset
 }
 
 template std::unique_ptr<ModelOn<DeviceBackend<float, polder::test::ThrustOfEnvironment>>>
-make_model_on<DeviceBackend<float, polder::test::ThrustOfEnvironment>>(std::string_view, Dataset const&, Settings const&);
+make_model_on<DeviceBackend<float, polder::test::ThrustOfEnvironment>>(std::string_view,
+                                                                       Dataset const&,
+                                                                       Settings const&);
 template std::unique_ptr<ModelOn<DeviceBackend<double, polder::test::ThrustOfEnvironment>>>
-make_model_on<DeviceBackend<double, polder::test::ThrustOfEnvironment>>(std::string_view, Dataset const&, Settings const&);
+make_model_on<DeviceBackend<double, polder::test::ThrustOfEnvironment>>(std::string_view,
+                                                                        Dataset const&,
+                                                                        Settings const&);
 template std::unique_ptr<AnyModel<float>> make_model_on_thrust(std::string_view, Dataset const&,
                                                                Settings const&);
 template std::unique_ptr<AnyModel<double>> make_model_on_thrust(std::string_view, Dataset const&,

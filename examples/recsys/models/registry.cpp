@@ -47,7 +47,8 @@ ModelEntry attacked(ModelEntry const& of) {
     };
     result.in_parts = [](Settings const&) -> InParts {
         return {.obstacle =
-                    "how the features of an item are moved follows from all rows of a batch"};
+                    "how the features of an item are moved follows from all rows of a batch; let "
+                    "one process compute batches whole, or leave out '+a'"};
     };
     result.make_float = [&of](Dataset const& data, Settings const& settings, int threads) {
         return make_attacked<float>(of, data, settings, threads);

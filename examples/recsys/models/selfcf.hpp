@@ -90,15 +90,7 @@ public:
     static constexpr std::string_view model_name = "selfcf";
     static constexpr std::string_view source = "Zhou et al., TORS 2023";
 
-    static InParts in_parts(HyperParameters const& values) {
-        if (values.reg_weight != 0)
-            return {.obstacle =
-                        "its cosines are means over the rows of a batch and its regulariser "
-                        "is a sum; reg_weight = 0 leaves it out"};
-        if (values.dropout != 0)
-            return {.obstacle = "it draws a mask for every row of a batch; dropout = 0 draws none"};
-        return {};
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     SelfCF(Dataset const& data, HyperParameters const& values, int)
         : values_(values), graph_(normalised_interactions<T>(data)),
@@ -125,9 +117,13 @@ public:
             return mean_cosine(linear(x, w_h, b_h), target);
         };
 
-        auto const loss_ui = T(-0.5) * similarity(u_b, target(on, "target_dropout_item", i_b));
-        auto const loss_iu = T(-0.5) * similarity(i_b, target(on, "target_dropout_user", u_b));
-        auto const squares = T(0.5) * (sum_of_squares(u_b) + sum_of_squares(i_b));
+        auto const loss_ui =
+            T(-0.5) * similarity(u_b, target(on, batch, "target_dropout_item", i_b));
+        auto const loss_iu =
+            T(-0.5) * similarity(i_b, target(on, batch, "target_dropout_user", u_b));
+        // A sum over rows, beside means.
+        auto const squares =
+            static_cast<T>(0.5 * batch.parts()) * (sum_of_squares(u_b) + sum_of_squares(i_b));
         terms = {{"loss_ui", loss_ui}, {"loss_iu", loss_iu}, {"reg_loss", squares}};
         return loss_ui + loss_iu + static_cast<T>(values_.reg_weight) * squares;
     }
@@ -172,10 +168,13 @@ private:
         }
     }
 
-    // X~ for the rows X_b of a batch.
-    Matrix target(OnTape<B> const& on, std::string_view name, Matrix x) const {
+    // X~ for the rows X_b of a batch. Of a part, the masks are those of its rows in the batch.
+    Matrix target(OnTape<B> const& on, Triples const& batch, std::string_view name,
+                  Matrix x) const {
         Matrix const constant = values_.stop_gradient ? stop_gradient(x) : x;
-        return values_.dropout == 0 ? constant : on.dropout(name, constant, values_.dropout);
+        if (values_.dropout == 0) return constant;
+        auto const masks = on.noise().dropout(name, batch.all().size(), x.cols(), values_.dropout);
+        return hadamard(constant, on.constant(row_range(masks, batch.first(), batch.size())));
     }
 
     HyperParameters values_;

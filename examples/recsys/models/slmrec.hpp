@@ -54,6 +54,7 @@
 
 #include "recsys/data/dataset.hpp"
 #include "recsys/data/triples.hpp"
+#include "recsys/models/distinct_ids.hpp"
 #include "recsys/models/features.hpp"
 #include "recsys/models/graph.hpp"
 #include "recsys/models/hyper_parameters.hpp"
@@ -103,9 +104,7 @@ public:
     static constexpr std::string_view source = "Tao et al., IEEE TMM 2022";
     static constexpr double weight_decay = 1e-4;
 
-    static InParts in_parts(HyperParameters const&) {
-        return {.obstacle = "the other rows of a batch are the negatives of each of its rows"};
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     SLMRec(Dataset const& data, HyperParameters const& values, int)
         : values_(values), n_users_(data.n_users), visual_(data.visual), textual_(data.textual),
@@ -140,12 +139,13 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
+        // The other items of the whole batch are the negatives of each row, also in a part of it.
         auto const users = batch.users;
-        assign_item_nodes(item_nodes_, batch.positives, n_users_);
+        assign_item_nodes(item_nodes_, batch.all().positives, n_users_);
         std::span<std::int32_t const> const items = item_nodes_;
         batch_nodes_.assign(graph_.adjacency().rows, {users, items});
         diagonal_.resize(users.size());
-        std::iota(diagonal_.begin(), diagonal_.end(), 0);
+        std::iota(diagonal_.begin(), diagonal_.end(), static_cast<std::int32_t>(batch.first()));
 
         smooth(on, batch_nodes_);
         auto const u =
@@ -155,7 +155,7 @@ public:
         auto const main = cross_entropy(normalise_rows(u), normalise_rows(j), values_.temp);
 
         // What `concatenated` left: I, V and T of the batch's items.
-        auto const a = apply(on, g_i_iv, pieces_.front());
+        auto const a = apply(on, g_i_iv, rows_of(batch, pieces_.front()));
         std::optional<Matrix> v, t;
         if (!visual_.empty()) v = cross_entropy(a, apply(on, g_v_iv, pieces_[1]), values_.ssl_temp);
         if (!textual_.empty())

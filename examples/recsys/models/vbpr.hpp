@@ -69,9 +69,7 @@ public:
     static constexpr std::string_view model_name = "vbpr";
     static constexpr std::string_view source = "He and McAuley, AAAI 2016";
 
-    static InParts in_parts(HyperParameters const& values) {
-        return InParts::with_norms(values.reg_weight);
-    }
+    static InParts in_parts(HyperParameters const&) { return {}; }
 
     VBPR(Dataset const& data, HyperParameters const& values, int)
         : values_(values), features_(all_side_by_side<T>(data, model_name)) {}
@@ -85,12 +83,14 @@ public:
     }
 
     Matrix loss(OnTape<B> const& on, Triples const& batch, LossTerms<B>& terms) {
-        items_.assign(features_.view().rows, {batch.positives, batch.negatives});
-        auto const p_u = gather(on["user_embedding"], batch.users);
+        // The norms are those of the whole batch, also where this is a part of it.
+        auto const& all = values_.reg_weight == 0 ? batch : batch.all();
+        items_.assign(features_.view().rows, {all.positives, all.negatives});
+        auto const p_u = gather(on["user_embedding"], all.users);
         auto const e = compose(on, gather(on["item_embedding"], items_.ids()),
                                gather(on.constant(features_), items_.ids()));
         auto const e_p = gather(e, items_.places(0)), e_n = gather(e, items_.places(1));
-        auto const bpr = bpr_loss(p_u, e_p, e_n);
+        auto const bpr = bpr_loss(rows_of(batch, p_u), rows_of(batch, e_p), rows_of(batch, e_n));
         auto const norms = embedding_loss({p_u, e_p, e_n});
         terms = {{"mf_loss", bpr}, {"reg_loss", norms}};
         return bpr + static_cast<T>(values_.reg_weight) * norms;

@@ -21,14 +21,32 @@ namespace polder {
 
 namespace detail {
 
+// A closure that has a name is kept by reference, so that its state (a generator of random numbers) is not copied.
 template <class Closure>
-auto kept_closure(Closure&& closure) {
-    if constexpr (std::is_lvalue_reference_v<Closure>) {
-        return std::ref(closure);
-    } else {
-        return std::decay_t<Closure>(std::move(closure));
+using KeptClosure = std::conditional_t<std::is_lvalue_reference_v<Closure>,
+                                       std::reference_wrapper<std::remove_reference_t<Closure>>,
+                                       std::remove_cvref_t<Closure>>;
+
+// A closure for each batch, as one.
+template <class First, class Second>
+struct OfEachBatch {
+    using InnerClosure = std::unwrap_reference_t<First>;
+    using OtherInnerClosure = std::unwrap_reference_t<Second>;
+    First first;
+    Second second;
+
+    template <class P>
+    auto operator()(P const& at, P& gradient, Pass pass) {
+        auto const call = [&](auto& closure) {
+            if constexpr (std::invocable<decltype(closure), P const&, P&, Pass>) {
+                return closure(at, gradient, pass);
+            } else {
+                return closure(at, gradient);
+            }
+        };
+        return pass.batch == Batch::first ? call(first) : call(second);
     }
-}
+};
 
 }  // namespace detail
 
@@ -61,26 +79,15 @@ struct Concurrent {
 /// A closure that has a name is kept by reference, so that its state (a generator of random numbers) is not copied.
 template <class Closure>
 auto concurrent(Closure&& closure) {
-    auto kept = detail::kept_closure(std::forward<Closure>(closure));
-    return Concurrent<decltype(kept)>{std::move(kept)};
+    return Concurrent<detail::KeptClosure<Closure>>{std::forward<Closure>(closure)};
 }
 
 /// The same, with a closure for each batch: scalar(P const& at, P& gradient), or scalar(P const& at, P& gradient, Pass). `first`
 /// is called for B1, `second` for B2.
 template <class First, class Second>
 auto concurrent(First&& first, Second&& second) {
-    return concurrent([first = detail::kept_closure(std::forward<First>(first)),
-                       second = detail::kept_closure(std::forward<Second>(second))]<class P>(
-                          P const& at, P& gradient, Pass pass) mutable {
-        auto const call = [&]<class F>(F& f) {
-            if constexpr (std::invocable<F&, P const&, P&, Pass>) {
-                return f(at, gradient, pass);
-            } else {
-                return f(at, gradient);
-            }
-        };
-        return pass.batch == Batch::first ? call(first) : call(second);
-    });
+    return concurrent(detail::OfEachBatch<detail::KeptClosure<First>, detail::KeptClosure<Second>>{
+        std::forward<First>(first), std::forward<Second>(second)});
 }
 
 namespace detail {

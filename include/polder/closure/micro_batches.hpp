@@ -1,9 +1,11 @@
 /// A batch in parts, for models whose activations do not fit into memory at once.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -17,14 +19,6 @@
 
 namespace polder {
 
-namespace detail {
-
-template <class F>
-concept closure_of_passes = std::invocable < std::decay_t<F>
-&, Pass > ;
-
-}  // namespace detail
-
 /// How the losses and gradients of micro-batches are put together.
 enum class Reduction {
     mean,  ///< for a loss that is a mean over samples, and micro-batches of the same size
@@ -35,7 +29,7 @@ enum class Reduction {
 template <class Closure>
 class MicroBatches {
 public:
-    using InnerClosure = Closure;
+    using InnerClosure = std::unwrap_reference_t<Closure>;
     /// Throws std::invalid_argument if count < 1.
     MicroBatches(int count, Closure closure, Reduction reduction)
         : count_(count), closure_(std::move(closure)), reduction_(reduction) {
@@ -43,7 +37,9 @@ public:
         if (count < 1)
             detail::wrong_argument({"micro_batches: count is ", found, ", expected at least 1"});
     }
-    bool at_once() const requires detail::concurrent_closure<Closure> { return closure_.at_once(); }
+    bool at_once() const requires detail::concurrent_closure<InnerClosure> {
+        return static_cast<InnerClosure const&>(closure_).at_once();
+    }
 
     template <class P>
     double operator()(P const& at, P& gradient, Pass pass) {
@@ -66,24 +62,29 @@ public:
         for (int part = 0; part < count_; ++part) {
             pass.micro_batch = begin + part;
             loss += static_cast<double>(closure_(at, gradient, pass));
-            std::size_t size = 0, k = 0;
+            std::size_t size = 0;
             for_each_block(gradient, [&](auto const*, std::size_t n) { size += n; });
             if (part == 0) sums.assign(size, 0.0);
             if (size != sums.size())
                 detail::wrong_call("micro_batches: the closure has resized the gradient");
-            // A block without a gradient is null.
+            auto sum = sums.begin();  // a block without a gradient is null
             for_each_block(gradient, [&](auto const* data, std::size_t n) {
-                for (std::size_t i = 0; i < n && data != nullptr; ++i)
-                    sums[k + i] += static_cast<double>(data[i]);
-                k += n;
+                if (data != nullptr) std::transform(data, data + n, sum, sum, std::plus<double>());
+                sum += static_cast<std::ptrdiff_t>(n);
             });
         }
         double const share = reduction_ == Reduction::mean ? 1.0 / count_ : 1.0;
-        std::size_t k = 0;
+        auto sum = sums.begin();
         for_each_block(gradient, [&]<class T>(T* data, std::size_t n) {
-            for (std::size_t i = 0; i < n && data != nullptr; ++i)
-                data[i] = static_cast<T>(share * sums[k + i]);
-            k += n;
+            auto const end = sum + static_cast<std::ptrdiff_t>(n);
+            if (data != nullptr) {
+                std::transform(sum, end, data, [&](double s) { return static_cast<T>(share * s); });
+            } else if (std::any_of(sum, end, [](double s) { return s != 0; })) {
+                detail::wrong_call(
+                    "micro_batches: a block had a gradient in one part and has none in the last; "
+                    "let the closure write zeros there");
+            }
+            sum = end;
         });
         return share * loss;
     }
@@ -107,22 +108,22 @@ private:
 ///     });
 ///     optimizer.step(x, closure);
 ///
-/// Throws std::invalid_argument if count < 1.
+/// A closure that has a name is kept by reference. Throws std::invalid_argument if count < 1.
 template <class Closure>
-MicroBatches<std::decay_t<Closure>> micro_batches(int count, Closure&& closure,
-                                                  Reduction reduction = Reduction::mean) {
+MicroBatches<detail::KeptClosure<Closure>> micro_batches(int count, Closure&& closure,
+                                                         Reduction reduction = Reduction::mean) {
     return {count, std::forward<Closure>(closure), reduction};
 }
 
 /// The same for Optimizer::step_in_place, whose closure, scalar(Pass), writes the gradient of the micro-batch to the model's
-/// `gradient`.
-template <class C, detail::closure_of_passes Closure>
-auto micro_batches(int count, C& gradient, Closure&& closure,
-                   Reduction reduction = Reduction::mean) {
-    auto in_place = [closure = std::forward<Closure>(closure)](C const&, C&, Pass pass) mutable {
-        return closure(pass);
-    };
-    return [parts = MicroBatches(count, std::move(in_place), reduction), &gradient](
+/// `gradient`. A block without a gradient in some of the parts has a sum of the others, if the last part is one of these.
+template <class C, class Closure>
+requires std::invocable < std::remove_reference_t<Closure>
+&, Pass > auto micro_batches(int count, C& gradient, Closure&& closure,
+                             Reduction reduction = Reduction::mean) {
+    auto in_place = [closure = detail::KeptClosure<Closure>(std::forward<Closure>(closure))](
+                        C const&, C&, Pass pass) mutable { return closure(pass); };
+    return [parts = micro_batches(count, std::move(in_place), reduction), &gradient](
                Pass pass) mutable { return parts(std::as_const(gradient), gradient, pass); };
 }
 

@@ -90,6 +90,9 @@ constexpr bool copies_gradient() {
     using Function = std::remove_cvref_t<F>;
     if constexpr (view<C>) {
         return false;  // a copy of a view writes to the same memory
+    } else if constexpr (requires { typename Function::OtherInnerClosure; }) {
+        return copies_gradient<C, typename Function::InnerClosure>() ||
+               copies_gradient<C, typename Function::OtherInnerClosure>();
     } else if constexpr (requires { typename Function::InnerClosure; }) {
         return copies_gradient<C, typename Function::InnerClosure>();
     } else if constexpr (requires { second_parameter(&Function::operator()); }) {

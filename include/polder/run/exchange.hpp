@@ -26,16 +26,6 @@
 
 namespace polder::detail {
 
-// The bytes of a number, or of several.
-template <class V>
-std::span<std::byte> bytes_of(V& value) {
-    if constexpr (requires { value.data(); }) {
-        return std::as_writable_bytes(std::span(value));
-    } else {
-        return std::as_writable_bytes(std::span(&value, 1));
-    }
-}
-
 template <class Engine>
 inline constexpr bool takes_ranks = requires(Engine& engine) {
     engine.ranks_array(0);
@@ -57,8 +47,8 @@ POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> 
         for (auto const part : parts) ranks.broadcast(part);
         return;
     }
-    int const other = ranks.meet({.what = values, .rank = ranks.rank}).other;
-    if (other == Meeting::nobody) return;
+    int const other = first_other(ranks.meet({.what = values}));
+    if (other == ranks.size) return;
     wrong_argument({"the parameters or the state of the optimizer on rank ", std::to_string(other),
                     " differ from those on rank 0 at the first step; let all ranks begin with the "
                     "same, or set MpiOptions::broadcast"});
@@ -75,7 +65,12 @@ void start_together(Ranks& ranks, Engine& engine, Visit const& visit) {
                               sizes[block]);
             parts.push_back(std::as_writable_bytes(x));
         }
-        visit([&](std::string_view, auto&& value) { parts.push_back(bytes_of(value)); });
+        visit([&](std::string_view, auto&& value) {
+            if constexpr (requires { value.data(); })
+                parts.push_back(std::as_writable_bytes(value));
+            else
+                parts.push_back(std::as_writable_bytes(std::span(&value, 1)));
+        });
         start_from(ranks, parts);
     } else {
         wrong_argument({"ranks take parameters in the host's memory alone"});
@@ -85,8 +80,7 @@ void start_together(Ranks& ranks, Engine& engine, Visit const& visit) {
 // The ranks that a run meets: at every evaluation, or at descents alone.
 template <class Form>
 Ranks* ranks_of(Ranks* ranks) noexcept {
-    if (std::is_same_v<Form, NoClosure> || ranks == nullptr) return nullptr;
-    return Form::is_step || ranks->every_pass ? ranks : nullptr;
+    return ranks != nullptr && (Form::is_step || ranks->every_pass) ? ranks : nullptr;
 }
 
 // Sums and means over the ranks, of arrays of the engine. Without ranks it does nothing.
@@ -120,8 +114,8 @@ public:
             if (!std::isfinite(loss)) engine_.fail(loss_fault(asked.what));
             engine_.check(asked.gradient, gradient_fault(asked.what));
             double const factor = asked.what == Evaluation::sample ? 1 : ranks_->share;
-            if (meet(static_cast<int>(asked.what), {&loss, 1}, factor))
-                add_up({{asked.gradient, {}, {}}}, factor);
+            if (meet(static_cast<int>(asked.what), 1, std::array{&loss}, factor))
+                add_up(asked.gradient, factor);
         }
         return loss;
     }
@@ -129,35 +123,46 @@ public:
     // Before a descent: the means of u, of what bypasses the base optimizer, of what the step has written for the next one, and of
     // the losses. All arrays go in one message.
     template <std::size_t n, std::size_t m, class Extra>
-    void share(Blend<n, m, Extra>& b, Ending const& ending, std::array<double*, 4> const& losses) {
-        std::array<double, 4> of{};
-        for (std::size_t k = 0; k < of.size(); ++k) of[k] = *losses[k];
-        auto const arrays = static_cast<int>(ending.arrays.end() - ending.arrays.begin());
-        if (!meet(evaluations + arrays, of, ranks_->share)) return;
-        for (std::size_t k = 0; k < of.size(); ++k) *losses[k] = of[k];
-        std::vector<Shared> all;
-        combine(b.u.of, b.u.by, 0, all);
-        combine(b.bypass.of, b.bypass.by, 1, all);
-        if (ending.descents == 0 && !ranks_->keep_own) {
+    void share(Blend<n, m, Extra>& b, Ending const& ending, std::span<double* const> losses) {
+        std::vector<Shared> all{{engine_.ranks_array(0), b.u.of, b.u.by}};
+        if constexpr (m > 0) all.push_back({engine_.ranks_array(1), b.bypass.of, b.bypass.by});
+        bool const kept_too = ending.descents == 0 && !ranks_->keep_own;
+        if (kept_too)
             for (auto const& array : ending.arrays) all.push_back({array.next, {}, {}});
+        auto const arrays = static_cast<int>(ending.arrays.end() - ending.arrays.begin());
+        if (!meet(evaluations + arrays, all.size(), losses, ranks_->share)) return;
+        if (kept_too)
             for (auto const& mask : ending.masks)
                 ranks_->broadcast(std::as_writable_bytes(engine_.values(mask.next)));
-        }
         add_up(all, ranks_->share);
-        for (int k = 0; k < (m > 0 ? 2 : 1); ++k)
-            engine_.check(engine_.ranks_array(k), Fault::update_norm);
+        become(b.u, engine_.ranks_array(0));
+        if constexpr (m > 0) become(b.bypass, engine_.ranks_array(1));
     }
-    // After it: the mean of what the method keeps.
+    // After it: the mean of what the method keeps. The message has room, since share() has sent as large ones.
     template <class F, class... A>
     void share_kept(Keep<F, A...> const& extra) {
         if (!of_descents() || ranks_->keep_own || !engine_.alive()) return;
+        auto const add_up_written = [&](auto const& a) {
+            if constexpr (requires { a.array; }) add_up(a.array, ranks_->share);
+        };
         std::apply([&](auto const&... a) { (add_up_written(a), ...); }, extra.arguments);
     }
 
 private:
-    // Whether no rank has a fault. All have to be at the same place, with the same blocks that are not frozen.
-    bool meet(int what, std::span<double> losses, double factor) {
+    // An array that becomes its sum over the ranks times a factor. Or that of sum over k of by[k] of[k], for an array without
+    // memory: it lies in the message.
+    struct Shared {
+        ArrayId array;
+        std::span<Gradient const> of;
+        std::span<Coefficient const> by;
+    };
+
+    // Whether no rank has a fault. All have to be at the same place, with the same blocks that are not frozen. Memory for a
+    // message of so many arrays is taken before: where there is none on one rank, the others can still be told.
+    bool meet(int what, std::size_t arrays, std::span<double* const> losses, double factor) {
         auto const& layout = engine_.layout();
+        auto& message = ranks_->message;
+        message.resize(std::max(message.size(), arrays * layout.live_size() * sizeof(T)));
         std::uint64_t number = engine_.data->steps * 64 + static_cast<std::uint64_t>(what);
         for (std::size_t block = 0; block < layout.blocks(); ++block)
             number = number * 0x9e3779b97f4a7c15u +
@@ -167,34 +172,15 @@ private:
         return fault == Fault::none;
     }
 
-    // An array that becomes its mean, or sum, over the ranks. Or that of sum over k of by[k] of[k], for an array without memory:
-    // it lies in the message.
-    struct Shared {
-        ArrayId array;
-        std::vector<ArrayId> of;
-        std::vector<Coefficient> by;
-    };
-    void combine(std::span<Gradient> of, std::span<Coefficient> by, int k,
-                 std::vector<Shared>& all) {
-        if (of.empty()) return;
-        ArrayId const out = engine_.ranks_array(k);
-        all.push_back({out, {of.begin(), of.end()}, {by.begin(), by.end()}});
-        for (auto& gradient : of) gradient = Gradient(out);
-        for (auto& coefficient : by) coefficient = 0.0;
-        by.front() = 1.0;
+    void add_up(ArrayId array, double factor) {
+        Shared const one{array, {}, {}};
+        add_up({&one, 1}, factor);
     }
-    template <class A>
-    void add_up_written(A const& a) {
-        if constexpr (requires { a.array; }) add_up({{a.array, {}, {}}}, ranks_->share);
-    }
-
     // The sums over the ranks times `factor`, all in one message, without frozen blocks.
-    void add_up(std::vector<Shared> const& all, double factor) {
+    void add_up(std::span<Shared const> all, double factor) {
         auto const& layout = engine_.layout();
-        auto& memory = ranks_->message;
-        std::size_t const count = all.size() * layout.live_size();
-        if (memory.size() < count * sizeof(T)) memory.resize(count * sizeof(T));
-        std::span const message(reinterpret_cast<T*>(memory.data()), count);
+        std::span const message(reinterpret_cast<T*>(ranks_->message.data()),
+                                all.size() * layout.live_size());
         // f(shared, block, its size, where it lies in the message)
         auto const for_each_block = [&](auto const& f) {
             T* at = message.data();
@@ -224,6 +210,14 @@ private:
             else
                 engine_.table(each.array)[block] = at;
         });
+    }
+    // A combination becomes what add_up() has made of it.
+    template <std::size_t n>
+    void become(Combination<n>& c, ArrayId sum) {
+        for (auto& gradient : c.of) gradient = Gradient(sum);
+        c.by.fill(0.0);
+        c.by.front() = 1.0;
+        engine_.check(sum, Fault::update_norm);
     }
     T* values(ArrayId a, std::size_t block) { return static_cast<T*>(engine_.table(a)[block]); }
 

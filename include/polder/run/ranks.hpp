@@ -5,7 +5,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -26,24 +25,15 @@ namespace detail {
 // What ranks tell each other before they go on.
 struct Meeting {
     static constexpr int threw = 255;  // a severity above all faults
-    static constexpr int nobody = std::numeric_limits<int>::max();
 
-    std::uint64_t what = 0;          // has to be the same on all ranks
-    std::array<double, 4> losses{};  // their sums
-    int rank = 0;                    // the lowest of those that have met
-    int other = nobody;              // the lowest whose `what` is not that of `rank`
-    int severity = 0;                // the highest: a fault, or threw
-    int faulty = nobody;             // the lowest that has it
+    std::uint64_t what = 0;  // has to be the same on all ranks
+    std::array<double, 4> losses{};
+    int severity = 0;  // a fault, or threw
 };
-inline Meeting together(Meeting const& a, Meeting const& b) {
-    if (b.rank < a.rank) return together(b, a);
-    auto all = a.severity < b.severity ? b : a;
-    if (a.severity == b.severity) all.faulty = std::min(a.faulty, b.faulty);
-    all.what = a.what;
-    all.rank = a.rank;
-    all.other = std::min(a.other, a.what == b.what ? b.other : b.rank);
-    for (std::size_t k = 0; k < all.losses.size(); ++k) all.losses[k] = a.losses[k] + b.losses[k];
-    return all;
+// The first rank that says another number than rank 0; their count if there is none.
+inline int first_other(std::span<Meeting const> all) {
+    auto const is_other = [&](Meeting const& m) { return m.what != all[0].what; };
+    return static_cast<int>(std::find_if(all.begin(), all.end(), is_other) - all.begin());
 }
 
 // Every rank makes the same calls in the same order, also where something is wrong on one of them.
@@ -54,36 +44,37 @@ public:
     Ranks& operator=(Ranks const&) = delete;
     virtual ~Ranks() = default;
 
-    virtual Meeting meet(Meeting own) = 0;  // that of all ranks together
+    virtual std::span<Meeting const> meet(Meeting const& own) = 0;  // what each rank says
     // Each value becomes its sum over the ranks.
     virtual void sum(std::span<float> values) = 0;
     virtual void sum(std::span<double> values) = 0;
     virtual void broadcast(std::span<std::byte> values) = 0;  // of rank 0
 
-    // The fault of any rank; if there is none, the losses (at most 4) become their sums over the ranks times `factor`. Throws
-    // where another rank has thrown, or says another number.
-    POLDER_COLD Fault agree(std::uint64_t what, Fault own, std::span<double> losses,
+    // The worst fault of any rank; if there is none, the losses (at most 4) become their sums over the ranks times `factor`.
+    // Throws where another rank has thrown, or says another number.
+    POLDER_COLD Fault agree(std::uint64_t what, Fault own, std::span<double* const> losses,
                             double factor) {
-        Meeting mine{.what = what, .rank = rank, .severity = static_cast<int>(own), .faulty = rank};
-        std::copy(losses.begin(), losses.end(), mine.losses.begin());
+        Meeting mine{.what = what, .severity = static_cast<int>(own)};
+        for (std::size_t k = 0; k < losses.size(); ++k) mine.losses[k] = *losses[k];
         auto const all = meet(mine);
-        bool const threw = all.severity == Meeting::threw;
-        faulty = all.faulty;
-        heard = threw || all.other != Meeting::nobody;
+        bool const threw = find_faulty(all) == Meeting::threw;
+        int const other = first_other(all);
+        heard = threw || other < size;
         if (heard) {
             POLDER_THROW RankError(
-                "polder: rank " + std::to_string(threw ? all.faulty : all.other) +
+                "polder: rank " + std::to_string(threw ? faulty : other) +
                 (threw ? " has thrown an exception"
                        : " differs from rank 0 in its options, steps, blocks or evaluations"));
         }
-        fault = static_cast<Fault>(all.severity);
-        if (fault == Fault::none)
-            for (std::size_t k = 0; k < losses.size(); ++k) losses[k] = all.losses[k] * factor;
+        for (std::size_t k = 0; k < losses.size() && fault == Fault::none; ++k) {
+            *losses[k] = 0;
+            for (Meeting const& each : all) *losses[k] += each.losses[k] * factor;
+        }
         return fault;
     }
     // Tells the others that an exception ends the step on this rank.
     void failed() {
-        faulty = meet({.rank = rank, .severity = Meeting::threw, .faulty = rank}).faulty;
+        find_faulty(meet({.severity = Meeting::threw}));
         heard = true;
     }
     // At the begin of each step.
@@ -104,6 +95,18 @@ public:
     int faulty = 0;                  // also of an exception
     bool heard = false;              // all ranks know of the exception under way
     std::vector<std::byte> message;  // memory for arrays that are sent together
+
+private:
+    // The highest severity, and the first rank that has it.
+    int find_faulty(std::span<Meeting const> all) {
+        auto const less = [](Meeting const& a, Meeting const& b) {
+            return a.severity < b.severity;
+        };
+        auto const worst = std::max_element(all.begin(), all.end(), less);
+        faulty = static_cast<int>(worst - all.begin());
+        fault = static_cast<Fault>(worst->severity);
+        return worst->severity;
+    }
 };
 
 // Tells the other ranks where a step ends by an exception.

@@ -106,7 +106,7 @@ done
 
 # Refusals: said once, by the rank that knows.
 on 2
-expect 2 "2 ranks: ngcf cannot train on several ranks: its regulariser has norms of all rows of a batch together" train $tiny --model ngcf
+expect 2 "2 ranks: vbpr+a cannot train on several ranks: how the features of an item are moved follows from all rows of a batch" train $tiny --model vbpr+a
 [ "$(grep -c "cannot train" err)" -eq 1 ] || fail "ranks say the same twice"
 expect 2 "mpirun has started 2 processes: compare runs in one; only train is split over several" compare $tiny
 expect 2 "" train $tiny --model freedom --device cuda
@@ -119,4 +119,7 @@ has err "rank 1: was given other arguments or other data than rank 0"
 each "" "--data nowhere" && fail "a rank without data trains"
 has err "rank 1: "
 has err "nowhere"
+each "" "--nosuch 1" && fail "a rank with an unknown option trains"
+has err "rank 1: "
+has err "nosuch"
 the_end
