@@ -1,5 +1,5 @@
 // expect: polder: after of a policy is called as after(run, state, before, y, g), and const; y is a PointId, g a Gradient const&
-// lines: 60
+// lines: 130
 #include <vector>
 
 #include <polder/polder.hpp>

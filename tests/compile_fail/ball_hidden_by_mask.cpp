@@ -1,5 +1,5 @@
 // expect: polder: a ball inside another policy has no place, and inside Masked and Stochastic no start, filter or after
-// lines: 60
+// lines: 130
 #include <vector>
 
 #include <polder/polder.hpp>

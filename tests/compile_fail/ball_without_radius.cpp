@@ -1,5 +1,5 @@
 // expect: polder: a ball has its radius as a member double rho
-// lines: 60
+// lines: 130
 #include <vector>
 
 #include <polder/polder.hpp>

@@ -1,5 +1,5 @@
 // expect: polder: a method has validate() and init(plan), const, which returns what it keeps
-// lines: 60
+// lines: 130
 #include <vector>
 
 #include <polder/polder.hpp>

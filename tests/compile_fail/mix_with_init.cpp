@@ -1,5 +1,5 @@
 // expect: polder: a mix keeps nothing from step to step, so its init would not be called; write a method
-// lines: 60
+// lines: 130
 #include <vector>
 
 #include <polder/polder.hpp>

@@ -1,5 +1,5 @@
 // expect: polder: rest of a method is called as rest(run, state, base), and const
-// lines: 60
+// lines: 130
 #include <vector>
 
 #include <polder/polder.hpp>

@@ -1,5 +1,5 @@
 // expect: polder: the rule of a base optimizer takes its state as std::array<V, n>&, so that it can write it
-// lines: 60
+// lines: 130
 #include <array>
 #include <string_view>
 #include <vector>

@@ -1,5 +1,5 @@
 // expect: polder: state_names of a base optimizer is a static constexpr std::array of std::string_view
-// lines: 60
+// lines: 130
 #include <array>
 #include <string_view>
 #include <vector>
