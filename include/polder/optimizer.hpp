@@ -63,7 +63,8 @@ namespace polder {
 template <class Method, class BaseOpt>
 class POLDER_OPENMP_MARK Optimizer : public Settings {
     static constexpr bool fits = detail::fits<Method, BaseOpt>();
-    static_assert(sizeof(std::bool_constant<fits>) > 0);  // asked here, and not only in a step
+    static_assert(sizeof(detail::BaseFits<BaseOpt>) > 0);
+    static_assert(sizeof(detail::MethodFits<Method, BaseOpt>) > 0);
     static constexpr bool samples = detail::samples_asked<Method>;
     template <class Engine>
     static constexpr bool starts = detail::starts<Method, Run<Engine, detail::NoClosure>>;

@@ -125,7 +125,9 @@ template <class Method, class Base>
 constexpr MethodFault fault_of_method() {
     using Inside = typename InsidePlus<Method>::type;
     using State = typename StateOfMethod<Method>::type;
-    if constexpr (!is_a_method<Method>) {
+    if constexpr (fault_of_base<Base>() != BaseFault::none) {
+        return MethodFault::none;
+    } else if constexpr (!is_a_method<Method>) {
         return MethodFault::init;
     } else if constexpr (requires { Inside::family; }) {  // has its members where its policies do
         return MethodFault::none;
@@ -164,13 +166,14 @@ struct MethodFits {
 template <class Method>
 inline constexpr bool policies_fit = true;
 
-// Refuses, each with a sentence, what does not fit. A step is not compiled then, so that the sentence comes alone.
+// Whether all fits. BaseFits and MethodFits refuse what does not, each with a sentence. A step is not compiled then, so that
+// the sentence comes alone.
 template <class Method, class Base>
 constexpr bool fits() {
-    if constexpr (!BaseFits<Base>::value) {
+    if constexpr (fault_of_base<Base>() != BaseFault::none) {
         return false;
     } else {
-        return policies_fit<Method> && MethodFits<Method, Base>::value;
+        return policies_fit<Method> && fault_of_method<Method, Base>() == MethodFault::none;
     }
 }
 
