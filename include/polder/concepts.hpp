@@ -14,6 +14,7 @@
 #include <polder/distance/inner_products.hpp>
 #include <polder/distance/none.hpp>
 #include <polder/engine/reduction.hpp>
+#include <polder/member_name.hpp>
 #include <polder/perturb/none.hpp>
 #include <polder/run/descent.hpp>
 
@@ -43,6 +44,16 @@ concept norm_ball = policy<P> && requires(P const& p) {
 template <class P>
 concept perturbation = std::same_as<P, NoPerturbation> || quadratic_ball<P> || norm_ball<P>;
 
+namespace detail {
+
+// Groups and schedules change the radius by its name.
+template <class P>
+concept has_radius = std::same_as<P, NoPerturbation> || requires(P& p) {
+    p.rho *= 1.0;
+};
+
+}  // namespace detail
+
 /// A measure whose d is a function of inner products: distance(products).
 template <class M>
 concept measure_of_products = policy<M> && requires(M const& m, InnerProducts const& p) {
@@ -67,28 +78,18 @@ concept reference_direction = policy<R> && requires(R const& r) {
 
 namespace detail {
 
-// Whether a policy has a member of that name. (The member is a template, and C++ has no direct way to ask for one: if the
-// policy has the member, the name is ambiguous in a class that inherits it twice.)
-template <class P>
-struct Names {
-    struct Direction {
-        int direction;
-    };
-    struct Blend {
-        int blend;
-    };
-    struct WithDirection : P, Direction {};
-    struct WithBlend : P, Blend {};
-    static constexpr bool direction = !requires { &WithDirection::direction; };
-    static constexpr bool blend = !requires { &WithBlend::blend; };
-};
+// Whether P has a template of that name. Of a final class nobody can tell, so the call decides.
+template <class P, class Name>
+inline constexpr bool may_have = std::is_final_v<P> || has_name<P, Name>();
 
 template <class D>
-inline constexpr bool is_distance_to = Names<D>::direction;
+inline constexpr bool is_distance_to = may_have<D, name::Direction>;
+// A term that is not called as term(g, e) would be left out.
 template <class R, class M>
 inline constexpr bool is_distance_to<DistanceTo<R, M>> = reference_direction<R> &&
-                                                         (measure_of_products<M> ||
-                                                          measure_of_terms<M>);
+                                                         (has_name<M, name::Term>()
+                                                              ? measure_of_terms<M>
+                                                              : measure_of_products<M>);
 
 }  // namespace detail
 
@@ -98,29 +99,38 @@ concept distance = policy<D> && detail::is_distance_to<D>;
 
 /// A policy that makes u of the gradients: blend(run, s), or blend(run, s, g) if it says reads_clean.
 template <class M>
-concept mixing = policy<M> && detail::Names<M>::blend;
+concept mixing = policy<M> && detail::may_have<M, detail::name::Blend>;
 
 namespace detail {
 
+// An array of texts, one for each array of state.
+template <class B>
+concept names_state = requires {
+    std::tuple_size<std::remove_cvref_t<decltype(B::state_names)>>::value;
+    { *B::state_names.begin() } -> std::convertible_to<std::string_view>;
+};
 struct RuleForm {
     template <class Form>
     POLDER_HOST_DEVICE auto operator()(Form const& form) const {
         static_assert(requires {
-            std::tuple_size<std::remove_cvref_t<decltype(Form::state_names)>>::value;
+            requires names_state<Form>;
             form.template rule<double>(1.0);
         });
         return 0;
     }
+};
+template <class B>
+concept has_forms = requires(B const& b) {
+    b.with_form(RuleForm{});
 };
 
 }  // namespace detail
 
 /// A rule of one coordinate, or a step of its own: see run/descent.hpp.
 template <class B>
-concept base_optimizer = policy<B> &&(
-    detail::step_of_its_own<B> || requires(B const& b) { b.with_form(detail::RuleForm{}); } ||
-    requires(B const& b) {
-        B::state_names;
+concept base_optimizer = policy<B> &&
+    (detail::step_of_its_own<B> || detail::has_forms<B> || requires(B const& b) {
+        requires detail::names_state<B>;
         b.template rule<float>(1.0);
         b.template rule<double>(1.0);
     });

@@ -7,16 +7,22 @@
 
 #include <polder/concepts.hpp>
 #include <polder/distance/none.hpp>
+#include <polder/member_name.hpp>
 #include <polder/mix/none.hpp>
 #include <polder/mix/plus.hpp>
+#include <polder/perturb/hooks.hpp>
 #include <polder/perturb/move.hpp>
 #include <polder/perturb/none.hpp>
 #include <polder/policy_name.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/fits.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/run.hpp>
 
 namespace polder {
+
+template <class Perturb, class Distance, class Mix>
+struct Family;
 
 namespace detail {
 
@@ -39,6 +45,11 @@ template <class Mix>
 Gradient spent_by(Gradient& g) {
     return reads_clean<Mix> ? Gradient{} : std::move(g);
 }
+// Whether a mix, or that inside Plus, asks to keep something: a mix has no state.
+template <class Mix>
+inline constexpr bool keeps = has_name<Mix, name::Init>();
+template <class Of>
+inline constexpr bool keeps<Plus<Of>> = keeps<Of>;
 template <class R, class Mix>
 auto blend(R& run, Mix const& mix, Gradient s, [[maybe_unused]] Gradient g) {
     if constexpr (reads_clean<Mix>) {
@@ -74,6 +85,19 @@ inline constexpr bool is_plus_of_plus = false;
 template <class M>
 inline constexpr bool is_plus_of_plus<Plus<M>> = is_plus<M>;
 
+// Whether policies fit together.
+template <class P, class D, class M>
+constexpr bool compose() {
+    if constexpr (!perturbation<P> || !distance<D> || !mixing<M>) {
+        return false;
+    } else {
+        return has_radius<P> && layers_fit<P>() && hides_nothing<P>() &&
+               wrong_hook_within<P>() == Hook::none &&
+               (!has_name<D, name::Init>() || calls_init<D>)&&!keeps<M> &&
+               perturbation_fits<P, D, M> && ascents_fit<P, D> && !is_plus_of_plus<M>;
+    }
+}
+
 // Refuses policies that do not fit together, each with one sentence.
 template <class Perturb, class Distance, class Mix>
 struct PoliciesFit {
@@ -89,6 +113,16 @@ struct PoliciesFit {
         mixing<Mix>,
         "polder: Mix needs validate() and blend(run, s), or blend(run, s, g) and reads_clean; see "
         "docs/writing_a_method.md");
+    static_assert(has_radius<Perturb>, "polder: a ball has its radius as a member double rho");
+    static_assert(
+        sizeof(HooksFit<std::conditional_t<perturbation<Perturb>, Perturb, NoPerturbation>>) > 0);
+    static_assert(!has_name<Distance, name::Init>() || calls_init<Distance>,
+                  "polder: init of a policy is called as init(plan), and const");
+    static_assert(!keeps<Mix>, "polder: a mix keeps nothing from step to step, so its init would "
+                               "not be called; write a method");
+    static_assert(hides_nothing<Perturb>() || !layers_fit<Perturb>(),
+                  "polder: a ball inside another policy has no place, and inside Masked and "
+                  "Stochastic no start, filter or after, since they would not be called");
     static_assert(layers_fit<Perturb>(), "polder: Masked and Stochastic go around a ball, and "
                                          "Centralised, SeveralAscents and Relative "
                                          "around a ball or one of these two");
@@ -98,8 +132,11 @@ struct PoliciesFit {
                   "polder: a Distance needs a perturbation");
     static_assert(ascents_fit<Perturb, Distance>, "polder: SeveralAscents takes NoDistance");
     static_assert(!is_plus_of_plus<Mix>, "polder: a mix takes one second batch, and not two");
-    static constexpr bool value = true;
+    static constexpr bool asked = true;
 };
+template <class Perturb, class Distance, class Mix>
+inline constexpr bool
+    policies_fit<Family<Perturb, Distance, Mix>> = compose<Perturb, Distance, Mix>();
 
 }  // namespace detail
 
@@ -113,7 +150,7 @@ struct PoliciesFit {
 ///     x  <- BaseOpt(x, u)
 template <class Perturb, class Distance, class Mix>
 struct Family {
-    static_assert(detail::PoliciesFit<Perturb, Distance, Mix>::value);
+    static_assert(detail::PoliciesFit<Perturb, Distance, Mix>::asked);
 
     Perturb perturb{};
     Distance distance{};
@@ -180,7 +217,7 @@ struct Family {
 /// Without a perturbation s = g.
 template <class Distance, class Mix>
 struct Family<NoPerturbation, Distance, Mix> {
-    static_assert(detail::PoliciesFit<NoPerturbation, Distance, Mix>::value);
+    static_assert(detail::PoliciesFit<NoPerturbation, Distance, Mix>::asked);
 
     NoPerturbation perturb{};
     Distance distance{};
@@ -207,6 +244,10 @@ struct Family<NoPerturbation, Distance, Mix> {
     }
     template <class R, class Base>
     void step(R& run, State const&, Base const& base) const {
+        static_assert(
+            requires { mix.blend(run, run.gradient(B1, run.x())); },
+            "polder: a mix has blend(run, s), or blend(run, s, g) and says static constexpr bool "
+            "reads_clean = true");
         base.descend(run, mix.blend(run, run.gradient(B1, run.x())));
     }
 };

@@ -31,6 +31,7 @@
 #include <polder/run/blend.hpp>
 #include <polder/run/descent.hpp>
 #include <polder/run/exchange.hpp>
+#include <polder/run/fits.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/ranks.hpp>
 #include <polder/run/run.hpp>
@@ -61,11 +62,9 @@ namespace polder {
 /// step at a time. A copy has a state of its own. One that has been moved from can be assigned to, and refuses to step.
 template <class Method, class BaseOpt>
 class POLDER_OPENMP_MARK Optimizer : public Settings {
-    static_assert(
-        base_optimizer<BaseOpt>,
-        "polder: BaseOpt needs validate(), state_names and rule<T>(k), or a step of its own; see "
-        "docs/writing_a_method.md");
-
+    static constexpr bool fits = detail::fits<Method, BaseOpt>();
+    static_assert(sizeof(detail::BaseFits<BaseOpt>) > 0);
+    static_assert(sizeof(detail::MethodFits<Method, BaseOpt>) > 0);
     static constexpr bool samples = detail::samples_asked<Method>;
     template <class Engine>
     static constexpr bool starts = detail::starts<Method, Run<Engine, detail::NoClosure>>;
@@ -112,7 +111,8 @@ public:
     template <class C, class Closure>
     auto step(C&& x, Closure&& closure) -> ReportOf<std::remove_reference_t<C>> {
         using Container = std::remove_reference_t<C>;
-        if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>()) {
+        if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>() &&
+                      fits) {
             using Form = detail::OutOfPlace<EngineFor<Container>, Container,
                                             std::remove_reference_t<Closure>, batches, samples>;
             return advance<Form>(x, closure, bound_.twins);
@@ -390,11 +390,6 @@ private:
         Descends<BaseOpt> const base{base_, *bound_.base_state};
         auto const& state = *bound_.state;
         if (run.active()) {
-            static_assert(
-                requires { method_.step(run, state, base); },
-                "polder: a method has step(run, state, base), which ends with base.descend(run, "
-                "u); "
-                "see docs/writing_a_method.md");
             method_.step(run, state, base);
         } else if constexpr (requires { method_.rest(run, state, base); }) {
             method_.rest(run, state, base);

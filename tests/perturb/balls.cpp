@@ -238,3 +238,31 @@ TEST_CASE("no guard on the norm and a zero gradient give no not-a-number", "[met
     });
     CHECK(x == std::vector<double>{1, 2});
 }
+
+namespace {
+
+// Half of the move, without an array that its weights or its filter read.
+struct HalfTheMove : EuclideanBall {
+    template <class V>
+    V filter(V eps) const {
+        return eps * V(0.5);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("the filter of a ball that reads nothing is called", "[methods]") {
+    std::vector<double> x{1, -2, 0.5}, eps(3);
+    Sharpness optimizer{HalfTheMove{{.rho = 0.1}}, NoDistance{}, NoMix{}, SGD{}};
+    auto const report = optimizer.perturbation(
+        x,
+        [](std::vector<double> const& at, std::vector<double>& gradient) {
+            gradient = at;
+            return 1.0;
+        },
+        eps);
+    double square = 0;
+    for (double const e : eps) square += e * e;
+    CHECK(std::abs(std::sqrt(square) - 0.05) < 1e-9);
+    CHECK(std::abs(report.perturbation_norm - 0.05) < 1e-9);
+}

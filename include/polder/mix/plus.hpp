@@ -9,6 +9,7 @@
 #include <polder/policy_name.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/run.hpp>
+#include <polder/run/usage.hpp>
 
 namespace polder {
 
@@ -58,6 +59,8 @@ struct Plus {
     auto init(Plan& plan) const requires requires { first.init(plan); }
     {
         static_assert(!detail::is_plus<Of>, "polder: a method takes one second batch, and not two");
+        static_assert(detail::is_plus<Of> || detail::batches_asked<Of> == 1,
+                      "polder: Plus goes around a method of one batch");
         plan.one_gradient_more();
         return first.init(plan);
     }
@@ -77,9 +80,15 @@ struct Plus {
     }
     { return first.mask(state); }
     template <class R, class State>
-    Placed place(R& run, State const& state) const requires detail::places<Of> {
-        return first.place(run, state);
+    Placed place(R& run, State const& state) const requires requires {
+        first.place(run, state);
     }
+    { return first.place(run, state); }
+    template <class R, class State, class Base>
+    Placed place(R& run, State const& state, Base const& base) const requires requires {
+        first.place(run, state, base);
+    }
+    { return first.place(run, state, base); }
     template <class R, class State, class Base>
     void step(R& run, State const& state, Base const& base) const {
         first.step(run, state, WithSecond<Base>{*this, base});
@@ -100,9 +109,22 @@ private:
     struct WithSecond {
         Plus const& plus;
         Base const& base;
-        template <class R, class B>
-        void descend(R& run, B u) const {
-            base.descend(run, plus.with_second(run, std::move(u)));
+        template <class R, class B, class... Rate>
+        void descend(R& run, B u, Rate... rate) const {
+            base.descend(run, plus.with_second(run, std::move(u)), rate...);
+        }
+        ArrayId first_moment() const { return base.first_moment(); }
+        // A gradient at x has no part in a descent from another point.
+        template <class R, class... A>
+        void descend_elsewhere(R&, A const&...) const {
+            static_assert(sizeof(R) == 0, "polder: Plus goes around a method whose step is one "
+                                          "descent from x, and not several or a trial");
+        }
+        template <class R, class... A>
+        void descend_again(R&, A const&...) const {}
+        template <class R, class... A>
+        void trial(R& run, A const&... a) const {
+            descend_elsewhere(run, a...);
         }
     };
 };

@@ -131,6 +131,7 @@ struct FisherBall {
     Estimate estimate{};
 
     static constexpr bool per_block = std::is_same_v<Norm, MetricNormPerBlock>;
+    using Asked = Estimate;  // for detail::HooksFit
     static std::string name() {
         return "FisherBall<" + policy_name<Estimate>() + ", " + policy_name<Norm>() + ">";
     }

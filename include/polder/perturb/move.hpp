@@ -30,6 +30,7 @@
 #include <polder/closure/report.hpp>
 #include <polder/config.hpp>
 #include <polder/engine/reduction.hpp>
+#include <polder/member_name.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/run.hpp>
@@ -146,20 +147,14 @@ constexpr bool weights_fit() {
         return true;
     }
 }
+// The arrays that a policy reads, one for each value of its weights and its filter. HooksFit has checked that.
 template <class R, class P, class State, class Before>
 auto reads_of(R& run, P const& perturb, State const& state, Before const& before, ArrayId x,
               Gradient const& g) {
-    auto const checked = []<class Reads>(Reads reads) {
-        static_assert(
-            weights_fit<P, typename R::T, std::tuple_size_v<Reads>>(),
-            "polder: the weights of a ball, a(...) and b(...), take as many values as its "
-            "reads(run, state, before, x, g) lists arrays");
-        return reads;
-    };
     if constexpr (requires { perturb.reads(run, state, before, x, g); }) {
-        return checked(perturb.reads(run, state, before, x, g));
+        return perturb.reads(run, state, before, x, g);
     } else {
-        return checked(std::tuple<>{});
+        return std::tuple<>{};
     }
 }
 
@@ -300,7 +295,7 @@ struct Move {
         template <class V, std::size_t k>
         POLDER_INLINE V filtered(V eps, [[maybe_unused]] std::array<V, k> const& reads) const {
             if constexpr (k == 0) {
-                return eps;
+                return filtered_by(perturb, eps);
             } else {
                 return spread([&](auto... r)
                                   POLDER_INLINE_LAMBDA { return filtered_by(perturb, eps, r...); },
@@ -341,7 +336,8 @@ void move(R& run, ArrayId x, PointId y, P const& perturb, Direction<n, Keep<F, A
     std::apply(
         [&](auto const&... more) {
             constexpr bool length_is_known = is_quadratic<P> && !is_weighted<P> &&
-                                             !is_per_block<P> && std::tuple_size_v<Reads> == 0;
+                                             !is_per_block<P> && std::tuple_size_v<Reads> == 0 &&
+                                             !has_name<P, name::Filter>();
             if (length_is_known && run.one_radius() && !radius.value.exists()) {
                 run.displace(y, x, pass, along.v.of, reads, more...);
             } else {

@@ -18,6 +18,7 @@
 #include <polder/engine/step_data.hpp>
 #include <polder/run/any_engine.hpp>
 #include <polder/run/descent.hpp>
+#include <polder/run/fits.hpp>
 #include <polder/run/handles.hpp>
 
 namespace polder::detail {
@@ -25,7 +26,7 @@ namespace polder::detail {
 template <class Method, class BaseOpt>
 struct Binding {
     std::shared_ptr<Plan const> plan;
-    std::optional<decltype(std::declval<Method const&>().init(std::declval<Plan&>()))> state;
+    std::optional<typename StateOfMethod<Method>::type> state;
     std::optional<typename BaseState<BaseOpt>::type> base_state;
     std::vector<std::uint64_t> counters;
     GradientPool free_gradients;

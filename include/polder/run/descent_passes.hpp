@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
 #include <string_view>
@@ -54,6 +55,11 @@ struct Update {
     }
 };
 
+template <class BaseOpt>
+concept has_learning_rate = requires(BaseOpt& base) {
+    { base.learning_rate } -> std::convertible_to<double>;
+};
+
 // A base optimizer with `factor` times its learning rate, which may be negative then.
 template <class Base>
 POLDER_HOST_DEVICE Base scaled(Base base, double factor) {
@@ -77,6 +83,9 @@ struct Bypass {
     };
     template <class T, class Base>
     POLDER_HOST_DEVICE At<T> at(Site<T> const& here, Base const& own) const {
+        static_assert(has_learning_rate<Base>,
+                      "polder: what bypasses the base optimizer, as in DecoupledSharpness, is "
+                      "multiplied with its learning_rate, and it has none");
         return {u.at(here), saturated<T>(own.learning_rate * weight)};
     }
 };
@@ -95,6 +104,11 @@ struct Bypass<0> {
         return {};
     }
 };
+
+// Whether a rule takes its state so that it may be a copy: what it writes would be lost.
+template <class Rule, class T, std::size_t n>
+inline constexpr bool takes_a_copy =
+    n > 0 && std::is_invocable_v<Rule const&, T, T, std::array<T, n>>;
 
 // The pass of a base optimizer that is a rule.
 template <class Form, std::size_t n, std::size_t m, class Extra, Stage stage>
@@ -173,6 +187,9 @@ struct RuleDescent {
                       "polder: the rule of a base optimizer is called as rule(x, u, state), state "
                       "being a std::array of as "
                       "many values as state_names lists");
+        static_assert(!takes_a_copy<decltype(rule), T, states>,
+                      "polder: the rule of a base optimizer takes its state as std::array<V, n>&, "
+                      "so that it can write it");
         auto const of_u = u.at(here);
         auto const of_bypass = bypass.at(here, own);
         auto const of_extra = extra.at(here);

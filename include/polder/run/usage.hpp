@@ -1,8 +1,6 @@
 /// What an optimizer has to know of a method before it runs it.
 #pragma once
 
-#include <concepts>
-
 #include <polder/closure/report.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/run/handles.hpp>
@@ -37,11 +35,6 @@ inline constexpr bool has_mask = requires(Method const& method, Plan& plan) {
 template <class Method>
 inline constexpr bool samples_asked = requires {
     requires Method::samples;
-};
-
-template <class BaseOpt>
-concept has_learning_rate = requires(BaseOpt& base) {
-    { base.learning_rate } -> std::convertible_to<double>;
 };
 
 template <class Method, class R>

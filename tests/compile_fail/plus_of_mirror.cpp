@@ -1,0 +1,17 @@
+// expect: polder: Plus goes around a method whose step is one descent from x, and not several or a trial
+#include <polder/polder.hpp>
+
+#ifdef POLDER_MISTAKE
+using Method = polder::Plus<polder::Mirror<>>;
+#else
+using Method = polder::Plus<polder::MomentumAscent>;
+#endif
+
+int main() {
+    std::vector<double> x(3);
+    polder::Optimizer optimizer{Method{}, polder::Adam{}};
+    optimizer.step(x, [](std::vector<double> const&, std::vector<double>& gradient, polder::Pass) {
+        gradient.assign(3, 1);
+        return 1.0;
+    });
+}
