@@ -72,13 +72,14 @@ inline constexpr bool calls_after = requires(P const& p, SpecimenRun& run, State
 };
 
 // The first member of P that would not be called.
-template <class P, class Reads, std::size_t... i>
+// (nvcc 13 expands no alias of a pack that depends on nothing else: hence T.)
+template <class P, class Reads, class T = double, std::size_t... i>
 constexpr Hook wrong_function(std::index_sequence<i...>) {
     if constexpr (names_weights<P>() && !is_weighted<P>) {
         return Hook::weights;
-    } else if constexpr (!weights_fit<P, double, sizeof...(i)>()) {
+    } else if constexpr (!weights_fit<P, T, sizeof...(i)>()) {
         return Hook::arrays;
-    } else if constexpr (has_name<P, name::Filter>() && !calls_filter<P, OneOf<double, i>...>) {
+    } else if constexpr (has_name<P, name::Filter>() && !calls_filter<P, OneOf<T, i>...>) {
         return Hook::filter;
     } else if constexpr (has_name<P, name::CountTerm>() && !is_counting<P>) {
         return Hook::count_term;
