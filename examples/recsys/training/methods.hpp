@@ -1,5 +1,5 @@
-/// The methods of the library's registry, in four parts that are compiled by themselves for each System: a line for each
-/// of them in methods_*.cpp, in methods_on_thrust.cpp and in cuda/.
+/// The methods of the library's registry, for parameters that lie on a System. A file for each System compiles them, by
+/// POLDER_METHODS.
 #pragma once
 
 #include <utility>
@@ -14,27 +14,7 @@
 namespace polder::recsys::detail {
 
 template <class System>
-using Lines = std::vector<registry::MethodLine<ArenaOf<float, System>>>;
-
-template <class System>
-Lines<System> lines_of_balls();
-template <class System>
-Lines<System> lines_of_metrics();
-template <class System>
-Lines<System> lines_of_directions();
-template <class System>
-Lines<System> lines_of_mixes();
-
-template <class System>
-Lines<System> all_lines() {
-    Lines<System> all;
-    for (auto* part : {&lines_of_balls<System>, &lines_of_metrics<System>,
-                       &lines_of_directions<System>, &lines_of_mixes<System>}) {
-        auto lines = part();
-        all.insert(all.end(), lines.begin(), lines.end());
-    }
-    return all;
-}
+std::vector<registry::MethodLine<ArenaOf<float, System>>> all_lines();
 
 template <class System>
 AnyOptimizerOn<System> make_optimizer_on(OptimizerOptions const& chosen,
@@ -50,12 +30,12 @@ AnyOptimizerOn<System> make_optimizer_on(OptimizerOptions const& chosen,
 
 }  // namespace polder::recsys::detail
 
-/// Compiles a part: POLDER_METHODS(balls, for_each_ball, HostMemory)
-#define POLDER_METHODS(part, for_each, System)                                                     \
+/// Compiles all of them. In one file: most of what they are made of, such as the last pass of each base optimizer, they share.
+#define POLDER_METHODS(System)                                                                     \
     namespace polder::recsys::detail {                                                             \
     template <>                                                                                    \
-    Lines<System> lines_of_##part<System>() {                                                      \
+    std::vector<registry::MethodLine<ArenaOf<float, System>>> all_lines<System>() {                \
         return registry::method_lines<ArenaOf<float, System>>(                                     \
-            [](auto const& f) { registry::for_each(f); });                                         \
+            [](auto const& f) { registry::for_each_method(f); });                                  \
     }                                                                                              \
     }

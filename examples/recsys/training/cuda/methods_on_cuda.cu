@@ -4,4 +4,4 @@
 
 #include "recsys/training/methods.hpp"
 
-POLDER_METHODS(mixes, for_each_mix, Cuda)
+POLDER_METHODS(Cuda)

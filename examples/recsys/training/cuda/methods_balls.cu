@@ -1,7 +1,0 @@
-#include <polder/device/cuda_system.hpp>
-
-#include <polder/device/engine.hpp>
-
-#include "recsys/training/methods.hpp"
-
-POLDER_METHODS(balls, for_each_ball, Cuda)

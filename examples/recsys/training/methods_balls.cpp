@@ -1,3 +1,0 @@
-#include "recsys/training/methods.hpp"
-
-POLDER_METHODS(balls, for_each_ball, HostMemory)

@@ -1,3 +1,0 @@
-#include "recsys/training/methods.hpp"
-
-POLDER_METHODS(metrics, for_each_metric, HostMemory)

@@ -1,3 +1,0 @@
-#include "recsys/training/methods.hpp"
-
-POLDER_METHODS(mixes, for_each_mix, HostMemory)

@@ -1,0 +1,3 @@
+#include "recsys/training/methods.hpp"
+
+POLDER_METHODS(HostMemory)

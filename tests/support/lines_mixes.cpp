@@ -1,6 +1,0 @@
-#include "support/lines.hpp"
-
-polder::test::Lines polder::test::lines_of_mixes() {
-    return registry::method_lines<AnyContainer<double>>(
-        [](auto const& f) { registry::for_each_mix(f); });
-}
