@@ -117,8 +117,13 @@ private:
 /// double precision, on the host, those of the other tests.
 template <class C>
 std::vector<polder::registry::MethodLine<C>> lines_of_registry() {
-    return polder::registry::method_lines<C>(
-        [](auto const& f) { polder::registry::for_each_method(f); });
+    return polder::registry::method_lines<C>([](auto const& f) {
+#if defined(POLDER_GOLDEN_SOME_METHODS)
+        polder::registry::for_each_ball(f);
+#else
+        polder::registry::for_each_method(f);
+#endif
+    });
 }
 
 /// The methods of the registry, and the one with a mask of the file.
