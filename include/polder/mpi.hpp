@@ -11,9 +11,10 @@
 ///
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
-/// NonFinite::skip). The message names the rank. So it is where a step is refused on one rank alone (a
+/// NonFinite::skip). The message names the rank. The same happens if a step is refused on one rank alone (a
 /// hyper-parameter out of range, parameters of another shape, no memory). MpiOptions have to be the same on all ranks, or the
-/// first step is refused. MPI_Init is enough; a program that calls MPI from several threads itself needs MPI_Init_thread.
+/// first step is refused. polder calls MPI from the thread that calls step(), and has other threads: by the standard that is
+/// MPI_Init_thread with MPI_THREAD_FUNNELED. Open MPI takes MPI_Init as well.
 ///
 /// Checkpoints (polder/state): rank 0 saves, all ranks load the file. Any number of ranks may go on from it. Or rank 0 alone
 /// loads it, and the others get all by MpiOptions::broadcast.

@@ -3,6 +3,7 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -107,6 +109,63 @@ TEST_CASE("gradients that need nothing of each other are computed at once", "[cl
     check_at_once("SAMPa", SAMPa{SGD{.learning_rate = 0.1}}, true);
     check_at_once("SAM", SAM{Adam{.learning_rate = 0.1}}, false);
     check_at_once("Mirror Gradient", MirrorGradient{SGD{.learning_rate = 0.1}}, false);
+}
+
+namespace {
+
+// s of batch A at x + eps and h of batch B at x, u = (s + h) / 2.
+template <Batch A, Batch B>
+struct Pair {
+    Family<EuclideanBall, NoDistance, NoMix> sam{};
+
+    static constexpr int batches = 2;
+    void validate() const {}
+    auto init(Plan& plan) const {
+        auto state = sam.init(plan);
+        plan.gradients(2);
+        return state;
+    }
+    template <class Run, class State, class Base>
+    void step(Run& run, State const& state, Base const& base) const {
+        auto [g, y] = sam.place(run, state);
+        auto s = run.gradient(BatchTag<A>{}, y, std::move(g));
+        auto h = run.gradient(BatchTag<B>{}, run.x());
+        base.descend(run, 0.5 * std::move(s) + 0.5 * std::move(h));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("calls at once are of two batches, the first one in the thread of the step",
+          "[closure][threads]") {
+    const SGD sgd{.learning_rate = 0.1};
+    check_at_once("B1 and B2", Optimizer{Pair<Batch::first, Batch::second>{}, sgd}, true);
+    check_at_once("B1 twice", Optimizer{Pair<Batch::first, Batch::first>{}, sgd}, false);
+
+    auto const here = std::this_thread::get_id();
+    std::atomic<int> elsewhere = 0;
+    auto const watched = [&](Vector const& at, Vector& gradient, Pass pass) {
+        if (std::this_thread::get_id() == here) {
+            CHECK(pass.batch == Batch::first);
+        } else if (pass.batch == Batch::second) {
+            ++elsewhere;
+        }
+        return whole(at, gradient, pass);
+    };
+    train(BSAMPlus{sgd}, concurrent(watched));
+    CHECK(elsewhere == 6);
+
+    Vector x(20, 1.0);
+    bool is_placed = false;
+    auto const failing = [&](Vector const& at, Vector& gradient, Pass pass) -> double {
+        if (!is_placed) {
+            is_placed = true;
+            return whole(at, gradient, pass);
+        }
+        throw std::runtime_error(pass.batch == Batch::first ? "of the first" : "of the second");
+    };
+    Optimizer optimizer{Pair<Batch::second, Batch::first>{}, sgd};
+    CHECK_THROWS_WITH(optimizer.step(x, concurrent(failing)), "of the first");
 }
 
 TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {

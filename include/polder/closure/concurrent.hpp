@@ -66,7 +66,8 @@ struct Concurrent {
 };
 
 /// Says that a closure, scalar(P const& at, P& gradient, Pass), may be called from two threads at the same time. A step then
-/// computes two gradients at once, one in a thread of its own, wherever neither needs the other. Everything that both calls
+/// computes gradients of two batches at once, wherever neither needs the other: that of the first batch in the thread that calls
+/// the step, the other one in a thread of its own. Everything that both calls
 /// write (the activations of a model, a generator of random numbers) has to be there twice: pass.batch tells the calls apart.
 /// Results are the same bits as one after the other. If a call throws, the step throws after both have ended, and has changed
 /// nothing; if both throw, the first batch's exception. A closure that does not say so is never called twice at
@@ -98,7 +99,7 @@ concept concurrent_closure = requires(Closure& closure) {
     closure.at_once();
 };
 
-// Runs first() in a thread of its own and second() in this one. Throws what first() throws, else what second() throws, after
+// Runs first() in this thread and second() in one of its own. Throws what first() throws, else what second() throws, after
 // both have ended.
 POLDER_APART inline void both_at_once(FunctionRef<void()> first, FunctionRef<void()> second) {
     std::exception_ptr of_first, of_second;
@@ -106,8 +107,8 @@ POLDER_APART inline void both_at_once(FunctionRef<void()> first, FunctionRef<voi
         POLDER_TRY { f(); }
         POLDER_CATCH_ALL { thrown = std::current_exception(); }
     };
-    std::thread other([&] { guarded(first, of_first); });
-    guarded(second, of_second);
+    std::thread other([&] { guarded(second, of_second); });
+    guarded(first, of_first);
     other.join();
     if (of_first) std::rethrow_exception(of_first);
     if (of_second) std::rethrow_exception(of_second);

@@ -31,8 +31,11 @@ public:
     template <class Store>
     void ask(Asked const& b, Store const& store) {
         if constexpr (Form::concurrent) {
-            // Where they have one memory, the first comes first.
-            if (waiting_ && waiting_->gradient.id == b.gradient.id) settle(store);
+            // Where they have one memory, the first comes first; and where they are of one batch, since a closure tells two
+            // calls apart by their batches.
+            if (waiting_ &&
+                (waiting_->gradient.id == b.gradient.id || waiting_->pass.batch == b.pass.batch))
+                settle(store);
             if (waiting_) return both(b, store);
             if (form_.at_once()) return static_cast<void>(waiting_ = b);
         }
@@ -54,8 +57,13 @@ private:
         form_.before(a.at);
         form_.before(b.at);
         std::optional<decltype(form_.call(a.at, a.gradient, a.pass))> of_a, of_b;
-        both_at_once([&] { of_a = form_.call(a.at, a.gradient, a.pass); },
-                     [&] { of_b = form_.call(b.at, b.gradient, b.pass); });
+        auto const call_a = [&] { of_a = form_.call(a.at, a.gradient, a.pass); };
+        auto const call_b = [&] { of_b = form_.call(b.at, b.gradient, b.pass); };
+        if (a.pass.batch < b.pass.batch) {
+            both_at_once(call_a, call_b);
+        } else {
+            both_at_once(call_b, call_a);
+        }
         form_.after(a.at, a.gradient);
         form_.after(b.at, b.gradient);
         if (store(a, *of_a)) store(b, *of_b);
