@@ -206,6 +206,10 @@ constexpr bool check_arguments() {
 template <class C, class First, class Second, int batches>
 constexpr void check_two_closures() {
     static_assert(batches == 2, "polder: this method uses one batch; give one closure");
+    static_assert(
+        std::invocable<First&, C const&, C&> && std::invocable<Second&, C const&, C&>,
+        "polder: step(x, first, second) calls each closure as scalar(at, gradient); closures "
+        "that take a polder::Pass go into polder::concurrent(first, second)");
     check_gradients<C, First, Second>();
 }
 
