@@ -108,7 +108,7 @@ struct Bypass<0> {
 // Whether a rule takes its state so that it may be a copy: what it writes would be lost.
 template <class Rule, class T, std::size_t n>
 inline constexpr bool takes_a_copy =
-    n > 0 && std::is_invocable_v<Rule const&, T, T, std::array<T, n>>;
+    n != 0 && std::is_invocable_v<Rule const&, T, T, std::array<T, n>>;
 
 // The pass of a base optimizer that is a rule.
 template <class Form, std::size_t n, std::size_t m, class Extra, Stage stage>
