@@ -65,13 +65,12 @@ struct Concurrent {
     }
 };
 
-/// Says that a closure, scalar(P const& at, P& gradient, Pass), may be called from two threads at the same time. A step then
-/// computes gradients of two batches at once, wherever neither needs the other: that of the first batch in the thread that calls
-/// the step, the other one in a thread of its own. Everything that both calls
-/// write (the activations of a model, a generator of random numbers) has to be there twice: pass.batch tells the calls apart.
-/// Results are the same bits as one after the other. If a call throws, the step throws after both have ended, and has changed
-/// nothing; if both throw, the first batch's exception. A closure that does not say so is never called twice at
-/// once.
+/// Says that a closure, scalar(P const& at, P& gradient, Pass), may be called from two threads at the same time. If a step needs
+/// gradients of two batches, and neither needs the other, it then computes them at once: that of the first batch in the thread
+/// that calls the step, the other one in a thread of its own. Everything that both calls write (the activations of a model, a
+/// generator of random numbers) has to be there twice: pass.batch tells the calls apart. Results are the same bits as one after
+/// the other. If a call throws, the step throws after both have ended, and has changed nothing. If both throw, the step throws the
+/// exception of the first batch. A closure that does not say so is never called twice at once.
 ///
 ///     optimizer.step(x, polder::concurrent([&](auto const& at, auto& gradient, polder::Pass pass) {
 ///         return model[pass.batch == polder::Batch::first ? 0 : 1].loss(at, gradient);
