@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # The runs behind the tables of docs/results.md, in the order in which they tell most.
 #
-#     docs/results/campaign.sh PROGRAM DATA RUNS ROWS
+#     docs/results/campaign.sh PROGRAM DATA RUNS ROWS [STUDY]
 #
 # PROGRAM  build/release/bin/polder-recsys
 # DATA     a folder with tiktok/ and baby/, the data sets of MMRec
 # RUNS     a folder for the runs
 # ROWS     a folder for the rows, docs/results: one CSV for each study. A run that has a row is not repeated, so the same
 #          command goes on where it was interrupted, also on another machine.
+# STUDY    only the studies whose name begins so, for example bpr: several of these commands, each with its own studies, may
+#          run at once.
 #
 # Hyper-parameters are chosen with seed 999 by Recall@20 in validation; the best of them, and the rivals, are trained with
 # the seeds 999 to 1003.
 set -eu
 mkdir -p "$3" "$4"
-program=$(realpath "$1") data=$(realpath "$2") runs=$(realpath "$3") rows=$(realpath "$4")
+program=$(realpath "$1") data=$(realpath "$2") runs=$(realpath "$3") rows=$(realpath "$4") only=${5:-}
 
 # one STUDY DATASET MODEL OPTIMIZER SEED [ARGUMENT...]: one run, unless its row is there. $base is its base optimizer.
 base=adam
@@ -21,6 +23,7 @@ one() {
     local study=$1 dataset=$2 model=$3 optimizer=$4 seed=$5
     shift 5
     local table=$rows/$study.csv folder=$runs/$study
+    if [[ $study != "$only"* ]]; then return; fi
     if [ -e "$table" ] && grep -qF ",$model,$optimizer,$base,$seed," "$table"; then return; fi
     "$program" compare --data "$data/$dataset" --models "$model" --optimizers "$optimizer" \
         --seed "$seed" --seeds 1 --base "$base" --eval-step 5 --stopping-step 5 --threads 1 \
@@ -69,11 +72,11 @@ with_radius() {
     done
 }
 
-# search STUDY DATASET MODEL [ARGUMENT...]: one run of each setting, with the seed by which settings are chosen.
+# search STUDY DATASET MODEL [ARGUMENT...]: one run of each of sixty settings, with the seed by which settings are chosen.
 search() {
     local radius
-    for radius in 1 0.5 1.5 0.1 3 0.05; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
-    several "$1" "$2" "$3" 'mg bsam:distance=manhattan:rho=0.1 bsam:distance=manhattan:rho=1
+    for radius in 1 0.5 0.1 3; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
+    several "$1" "$2" "$3" 'mg sam:rho=0.05 bsam:distance=manhattan:rho=0.1 bsam:distance=manhattan:rho=1
         sam_relative:rho=0.05 sam_relative:rho=0.1 sam_relative:rho=0.2 sam:rho=1:warm_up=1000
         bsam:distance=cosine:rho=1:warm_up=1000' 999 "${@:4}"
     # Plain rivals: another learning rate.
@@ -82,6 +85,7 @@ search() {
 
 # chosen STUDY COUNT PATTERN: the settings that are best in validation, of methods that match the pattern.
 chosen() {
+    if [[ $1 != "$only"* ]]; then return; fi
     awk -F, -v pattern="$3" 'NR == 1 { for (k = 1; k <= NF; ++k) if ($k == "valid_recall@20") column = k; next }
         $5 == 999 && $4 == "adam" && $3 ~ pattern { print $column, $3 }' "$rows/$1.csv" |
         sort -rg | head -n "$2" | awk '{ print $2 }'
@@ -115,6 +119,7 @@ appended() {
 # them. The model is not kept.
 disturbed() {
     local study=$1 dataset=$2 model=$3 method seed folder=$runs/$1-disturbed file table=$rows/$1-robustness.csv
+    if [[ $study != "$only"* ]]; then return; fi
     for seed in $seeds; do
         for method in $4; do
             file=$method-$seed.safetensors

@@ -4,7 +4,6 @@
 #include <memory>
 #include <span>
 
-#include <polder/closure/evaluation.hpp>
 #include <polder/run/ranks.hpp>
 
 namespace polder::recsys {
@@ -14,10 +13,7 @@ using Ranks = std::shared_ptr<polder::detail::Ranks>;
 
 /// Each value becomes its sum over the ranks. All of them call it together. Throws polder::RankError where one has failed.
 inline void sum(Ranks const& ranks, std::span<double> values) {
-    if (!ranks) return;
-    ranks->begin();
-    ranks->agree(0, polder::detail::Fault::none, {}, 1);
-    ranks->sum(values);
+    if (ranks) ranks->sum(values);
 }
 
 /// Whether something holds on any of the ranks. As above.

@@ -35,7 +35,7 @@
 #include <polder/closure/micro_batches.hpp>
 #include <polder/error.hpp>
 #include <polder/message.hpp>
-#include <polder/run/ranks.hpp>
+#include <polder/run/exchange.hpp>
 
 namespace polder {
 
@@ -68,7 +68,7 @@ struct MpiOptions {
 
 namespace detail {
 
-class MpiRanks final : public Ranks {
+class MpiRanks final : public Exchange {
 public:
     POLDER_COLD MpiRanks(MPI_Comm communicator, MpiOptions const& options) {
         int ready = 0;
@@ -80,10 +80,10 @@ public:
         MPI_Comm_rank(all_, &rank);
         MPI_Comm_size(all_, &size);
         said_.resize(static_cast<std::size_t>(size));
-        if (options.reduction == Reduction::mean) share = 1.0 / size;
+        if (options.reduction == Reduction::mean) share_ = 1.0 / size;
         every_pass = options.averaged == Averaged::every_pass;
         keep_own = options.kept == Kept::own;
-        broadcasts = options.broadcast;
+        broadcasts_ = options.broadcast;
     }
     ~MpiRanks() override {
         int ended = 0;
@@ -96,8 +96,8 @@ public:
         bytes += sizeof own;
         return said_;
     }
-    void sum(std::span<float> values) override { add_up(values, MPI_FLOAT); }
-    void sum(std::span<double> values) override { add_up(values, MPI_DOUBLE); }
+    void add_up(std::span<float> values) override { add_up(values, MPI_FLOAT); }
+    void add_up(std::span<double> values) override { add_up(values, MPI_DOUBLE); }
     void broadcast(std::span<std::byte> values) override {
         in_parts(values,
                  [&](std::byte* part, int count) { MPI_Bcast(part, count, MPI_BYTE, 0, all_); });

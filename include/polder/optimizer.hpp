@@ -30,7 +30,6 @@
 #include <polder/run/binding.hpp>
 #include <polder/run/blend.hpp>
 #include <polder/run/descent.hpp>
-#include <polder/run/exchange.hpp>
 #include <polder/run/fits.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/ranks.hpp>
@@ -305,12 +304,15 @@ private:
     // passes(engine, run). The form is made of the engine, x and `of_form`. What goes wrong on one rank the others learn.
     template <class Form, class Passes, class C, class... OfForm>
     auto together(Passes const& passes, C& x, OfForm&... of_form) {
-        auto* const met = detail::ranks_of<Form>(ranks_.get());
+        // At every evaluation, or at descents alone.
+        auto* const met = ranks_ && (Form::is_step || ranks_->every_pass) ? ranks_.get() : nullptr;
         detail::RanksGuard guard(joined_ ? met : ranks_.get());
         auto& engine = prepare(x);
         if (ranks_ != nullptr && !joined_) {
-            detail::start_together(*ranks_, engine, [&](auto const& f) { visit_state(f); });
-            joined_ = true;
+            if constexpr (detail::takes_ranks<EngineFor<C>>)
+                join(engine, bound_.engine, *bound_.plan, bound_.counters);
+            else
+                detail::wrong_argument({"ranks take parameters in the host's memory alone"});
             guard.ranks = met;
             settle(engine);  // with the counts of now
         }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -118,6 +119,16 @@ public:
     std::uint64_t skipped_steps() const noexcept { return data_.skipped; }
 
 protected:
+    // The ranks begin together. counters: those of the method.
+    POLDER_COLD void join(detail::CpuStore& memory, detail::AnyEngine& engine, Plan const& plan,
+                          std::vector<std::uint64_t>& counters) {
+        std::span<std::uint64_t> const counts[] = {
+            {&data_.steps, 1},     {&data_.skipped, 1}, {&data_.method_steps, 1},
+            {&epochs_, 1},         {&batch_, 1},        counters,
+            base_steps_of_blocks()};
+        ranks_->start(memory, engine, plan, counts);
+        joined_ = true;
+    }
     // The numbers of each cohort for the next step, and which blocks are frozen.
     template <class Engine>
     void settle(Engine& engine) {

@@ -71,12 +71,16 @@ private:
         if (!finite || !r.repeats) return;
         ClosureDifferences<Probe> differences(probe_, options_);
         move(first, differences);
+        if (!r.repeats) return;
         if (has_pass_) {
             r.passes_agree = !differ(
                 first, probe_.evaluate(x_, x_, 0, {.batch = Batch::first, .perturbed = true}));
         }
-        if (options_.coordinates > 0 && r.reads == Reads::at && r.loss_moves)
+        if (options_.coordinates > 0 && r.reads == Reads::at && r.loss_moves) {
             differences.compare(first, epsilon_, largest_, r);
+            differs_by(differences.spread());
+            if (!r.repeats) r.forget_differences();
+        }
     }
 
     void repeat(Answer const& first) {
@@ -100,6 +104,7 @@ private:
         auto const fill =
             static_cast<T>(-std::min(3 + 0x1p20 * largest_, 0.25 * std::numeric_limits<T>::max()));
         auto const filled = probe_.evaluate(x_, x_, fill);
+        differs_by(Probe::distance(first.loss, filled.loss));
         auto const keeps = [&](std::size_t i) {
             return first.gradient[i] == 0 && filled.gradient[i] == fill;
         };
@@ -108,6 +113,14 @@ private:
             return std::isfinite(first.gradient[i]) && !keeps(i) &&
                    !(Probe::distance(first.gradient[i], filled.gradient[i]) <= -0.01 * fill);
         });
+    }
+
+    // The losses of two calls at the same point.
+    void differs_by(double spread) {
+        auto& r = report_;
+        if (!(spread > 1e3 * epsilon_ * std::abs(r.loss))) return;
+        r.repeats = false;
+        r.loss_spread = std::max(r.loss_spread, spread);
     }
 
     void look_for_zeros(Answer const& first) {
@@ -132,7 +145,8 @@ private:
         r.loss_moves = Probe::distance(first.loss, there.loss) > allowed(first.loss);
         bool const gradient_moves =
             Probe::distance(first.gradient, there.gradient) > allowed(largest_);
-        bool const reads_x = !r.in_place && differ(first, probe_.evaluate(x_, moved));
+        bool const reads_x = !r.in_place && answers_otherwise(first, moved);
+        if (!r.repeats) return;
         r.reads = r.loss_moves || gradient_moves ? (reads_x ? Reads::both : Reads::at)
                                                  : (reads_x ? Reads::x : Reads::nothing);
 
@@ -149,6 +163,15 @@ private:
         r.gradient_is_stale = r.loss_moves && !gradient_moves &&
                               std::abs(rise - linear) > std::sqrt(epsilon_) * std::abs(rise) +
                                                             16 * epsilon_ * std::abs(first.loss);
+    }
+
+    // Whether it does when x alone is moved, and each time in the same way.
+    bool answers_otherwise(Answer const& first, Values const& moved) {
+        auto const other = probe_.evaluate(x_, moved);
+        if (!differ(first, other)) return false;
+        for (int k = 0; k < 3 && report_.repeats; ++k)
+            differs_by(Probe::distance(other.loss, probe_.evaluate(x_, moved).loss));
+        return true;
     }
 
     // What two equal answers may differ by: nothing, where two calls at x have not.
@@ -215,7 +238,9 @@ constexpr void check_checked_container() {
 ///     disagrees, once more with 16 h. epsilon is that of the less precise of parameters and losses.
 /// Later questions are left out where the answers to earlier ones make them void.
 ///
-/// Costs 6 + 2 (coordinates + 1) calls of the closure (up to twice as many where it disagrees) and some copies of x.
+/// Where a difference disagrees, or bends by much, the losses at its two points are asked for again: a closure that draws
+/// random numbers seldom is found there. Costs 6 + 2 (coordinates + 1) calls of the closure (up to four times as many where
+/// it disagrees) and some copies of x.
 /// x is bit for bit what it was, also where the closure throws, which comes through. Throws std::invalid_argument
 /// where a copy of x still refers to the memory of x.
 template <class C, class Closure>

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include <polder/closure/check_options.hpp>
@@ -91,6 +92,9 @@ public:
             [](auto const& d) { return d.parameter; });
     }
 
+    // The largest difference of two losses at one point.
+    double spread() const { return spread_; }
+
 private:
     std::set<std::size_t> chosen(Answer const& first) const {
         std::set<std::size_t> indices;
@@ -147,8 +151,15 @@ private:
         double const rounding =
             8 * epsilon_ *
             (std::max({std::abs(up), std::abs(down), std::abs(first.loss)}) / width + largest_);
-        d.tolerance =
-            tolerance_ * std::max(std::abs(d.gradient), std::abs(d.difference)) + bend + rounding;
+        double const straight =
+            tolerance_ * std::max(std::abs(d.gradient), std::abs(d.difference)) + rounding;
+        d.tolerance = straight + bend;
+        // A kink, a wrong gradient, or a closure that draws random numbers.
+        if (bend > 10 * straight || !d.agrees()) {
+            for (auto const& [point, loss] : {std::pair(&above, up), std::pair(&below, down)})
+                spread_ =
+                    std::max(spread_, Probe::distance(loss, probe_.evaluate(*point, x_).loss));
+        }
         if (!std::isfinite(d.tolerance)) d.tolerance = std::numeric_limits<double>::infinity();
         return d;
     }
@@ -177,6 +188,7 @@ private:
     double epsilon_ = 0;            // as in compare()
     double largest_ = 0;
     double tolerance_ = 0;  // the relative one
+    double spread_ = 0;
 };
 
 }  // namespace polder::detail

@@ -112,6 +112,12 @@ struct ClosureReport {
                !zero_gradient && agrees();
     }
 
+    void forget_differences() noexcept {
+        compared = false;
+        differences.clear();
+        factor = weight_decay = none;
+    }
+
     /// A line in words for each finding, with its cure, and for each note.
     std::string to_string() const;
 };

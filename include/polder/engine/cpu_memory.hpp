@@ -53,6 +53,9 @@ public:
     /// Arrays k = 0 and 1 for what several ranks have averaged (run/ranks.hpp).
     ArrayId ranks_array(int k) const { return {callers_array().id + 1 + k}; }
 
+    /// Bytes of a value.
+    std::size_t width() const noexcept { return arrays_.width(); }
+
     void run_on(int threads, void*) noexcept { threads_ = threads; }
 
     /// The table of where an array begins in each block. The caller fills it, and then calls table_is_filled().
@@ -80,6 +83,9 @@ public:
         if (layout_.any_frozen()) fill_pieces<true>(arrays_, to.id, 0);
     }
     void set(MaskId m, std::uint8_t value) { fill_pieces<false>(masks_, m.id, value); }
+    std::span<std::uint8_t> values(MaskId m) {
+        return {static_cast<std::uint8_t*>(masks_.values(m.id)), masks_.size()};
+    }
 
     // For engine/choose.hpp.
     POLDER_APART void for_each_chunk(FunctionRef<void(std::size_t)> f) {
@@ -151,9 +157,7 @@ public:
     std::span<T> values(ArrayId a) {
         return {static_cast<T*>(arrays_.values(a.id)), arrays_.size()};
     }
-    std::span<std::uint8_t> values(MaskId m) {
-        return {static_cast<std::uint8_t*>(masks_.values(m.id)), masks_.size()};
-    }
+    using CpuStore::values;
 
     // For engine/choose.hpp.
     template <class A>

@@ -1,228 +1,246 @@
-/// What a run does with the ranks that make its step together.
+/// What the processes that train one model tell each other, whatever carries their messages.
 #pragma once
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include <polder/closure/evaluation.hpp>
-#include <polder/closure/forms.hpp>
 #include <polder/config.hpp>
-#include <polder/engine/step_data.hpp>
+#include <polder/engine/cpu_memory.hpp>
 #include <polder/message.hpp>
-#include <polder/run/blend.hpp>
-#include <polder/run/evaluations.hpp>
+#include <polder/run/any_engine.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/ranks.hpp>
+#include <polder/run/site.hpp>
 
-namespace polder::detail {
+namespace polder {
 
-template <class Engine>
-inline constexpr bool takes_ranks = requires(Engine& engine) {
-    engine.ranks_array(0);
+/// Another rank could not make the step. The message says which.
+struct RankError : std::runtime_error {
+    using std::runtime_error::runtime_error;
 };
 
-// Sends the start of rank 0 to all ranks, or throws where theirs differs.
-POLDER_COLD inline void start_from(Ranks& ranks, std::span<std::span<std::byte> const> parts) {
-    // Checksums, first of the options.
-    std::size_t sizes = (ranks.every_pass ? 1 : 0) + (ranks.keep_own ? 2 : 0) +
-                        (ranks.broadcasts ? 4 : 0) + (ranks.share == 1 ? 8 : 0);
-    std::size_t values = 0;
-    for (auto const part : parts) {
-        sizes = sizes * 31 + part.size();
-        auto const* const text = reinterpret_cast<char const*>(part.data());
-        values = values * 31 + std::hash<std::string_view>()({text, part.size()});
-    }
-    ranks.agree(sizes, Fault::none, {}, 1);
-    if (ranks.broadcasts) {
-        for (auto const part : parts) ranks.broadcast(part);
-        return;
-    }
-    int const other = first_other(ranks.meet({.what = values}));
-    if (other == ranks.size) return;
-    wrong_argument({"the parameters or the state of the optimizer on rank ", std::to_string(other),
-                    " differ from those on rank 0 at the first step; let all ranks begin with the "
-                    "same, or set MpiOptions::broadcast"});
-}
+namespace detail {
 
-// Before the first step: the ranks start from the same parameters and state. visit(f) calls f(name, values) for the state.
-template <class Engine, class Visit>
-void start_together(Ranks& ranks, Engine& engine, Visit const& visit) {
-    if constexpr (takes_ranks<Engine>) {
-        std::vector<std::span<std::byte>> parts;
-        auto const& sizes = engine.layout().block_sizes();
-        for (std::size_t block = 0; block < sizes.size(); ++block) {
-            std::span const x(static_cast<typename Engine::Scalar*>(engine.table({0})[block]),
-                              sizes[block]);
-            parts.push_back(std::as_writable_bytes(x));
-        }
-        visit([&](std::string_view, auto&& value) {
-            if constexpr (requires { value.data(); })
-                parts.push_back(std::as_writable_bytes(value));
-            else
-                parts.push_back(std::as_writable_bytes(std::span(&value, 1)));
-        });
-        start_from(ranks, parts);
-    } else {
-        wrong_argument({"ranks take parameters in the host's memory alone"});
-    }
-}
+// What ranks tell each other before they go on.
+struct Meeting {
+    static constexpr int threw = 255;  // a severity above all faults
 
-// The ranks that a run meets: at every evaluation, or at descents alone.
-template <class Form>
-Ranks* ranks_of(Ranks* ranks) noexcept {
-    return ranks != nullptr && (Form::is_step || ranks->every_pass) ? ranks : nullptr;
-}
+    std::uint64_t what = 0;  // has to be the same on all ranks
+    std::array<double, 4> losses{};
+    int severity = 0;  // a fault, or threw
+};
 
-// Sums and means over the ranks, of arrays of the engine. Without ranks it does nothing.
-template <class Engine>
-class Exchange {
+class Exchange : public Ranks {
 public:
-    using T = typename Engine::Scalar;
-
-    Exchange(Engine& engine, Ranks* ranks) : engine_(engine), ranks_(ranks) {}
-
-    // Whether every gradient is averaged.
-    bool of_evaluations() const noexcept { return ranks_ != nullptr && ranks_->every_pass; }
-    // Whether u alone is, and no rank has a fault.
-    bool of_descents() const noexcept {
-        return ranks_ != nullptr && !ranks_->every_pass && ranks_->fault == Fault::none;
-    }
-
-    // Whether sample k is this rank's, and which one of its own. Samples are dealt to the ranks in turn: it is sample k / size
-    // of rank k mod size.
-    bool takes_sample(int& k) const noexcept {
-        if (!of_evaluations()) return true;
-        bool const is_own = k % ranks_->size == ranks_->rank;
-        k /= ranks_->size;
-        return is_own;
-    }
-
-    // The loss of all ranks, whose gradients become one.
-    double averaged([[maybe_unused]] Asked const& asked, double loss) {
-        if constexpr (takes_ranks<Engine>) {
-            if (!of_evaluations()) return loss;
-            if (!std::isfinite(loss)) engine_.fail(loss_fault(asked.what));
-            engine_.check(asked.gradient, gradient_fault(asked.what));
-            double const factor = asked.what == Evaluation::sample ? 1 : ranks_->share;
-            if (meet(static_cast<int>(asked.what), 1, std::array{&loss}, factor))
-                add_up(asked.gradient, factor);
+    void start(CpuStore& memory, AnyEngine& engine, Plan const& plan,
+               std::span<std::span<std::uint64_t> const> counts) override {
+        std::vector<std::span<std::byte>> parts;
+        auto const& sizes = memory.layout().block_sizes();
+        for (std::size_t block = 0; block < sizes.size(); ++block) {
+            auto* const begin = static_cast<std::byte*>(memory.table({0})[block]);
+            parts.emplace_back(begin, sizes[block] * memory.width());
         }
-        return loss;
+        for (auto const& array : engine.state(plan))
+            std::visit([&](auto of) { parts.push_back(std::as_writable_bytes(of)); }, array.values);
+        for (auto const& count : counts) parts.push_back(std::as_writable_bytes(count));
+
+        // Checksums, first of the options.
+        std::size_t sizes_sum = (every_pass ? 1 : 0) + (keep_own ? 2 : 0) + (broadcasts_ ? 4 : 0) +
+                                (share_ == 1 ? 8 : 0);
+        std::size_t values = 0;
+        for (auto const part : parts) {
+            sizes_sum = sizes_sum * 31 + part.size();
+            auto const* const text = reinterpret_cast<char const*>(part.data());
+            values = values * 31 + std::hash<std::string_view>()({text, part.size()});
+        }
+        agree(sizes_sum, Fault::none, {}, 1);
+        if (broadcasts_) {
+            for (auto const part : parts) broadcast(part);
+            return;
+        }
+        int const other = first_other(meet({.what = values}));
+        if (other == size) return;
+        wrong_argument({"the parameters or the state of the optimizer on rank ",
+                        std::to_string(other),
+                        " differ from those on rank 0 at the first step; let all ranks begin with "
+                        "the same, or set MpiOptions::broadcast"});
+    }
+    void begin() noexcept override {
+        fault = Fault::none;
+        heard = false;
+    }
+    void failed() override {
+        find_faulty(meet({.severity = Meeting::threw}));
+        heard = true;
     }
 
-    // Before a descent: the means of u, of what bypasses the base optimizer, of what the step has written for the next one, and of
-    // the losses. All arrays go in one message.
-    template <std::size_t n, std::size_t m, class Extra>
-    void share(Blend<n, m, Extra>& b, Ending const& ending, std::span<double* const> losses) {
-        std::vector<Shared> all{{engine_.ranks_array(0), b.u.of, b.u.by}};
-        if constexpr (m > 0) all.push_back({engine_.ranks_array(1), b.bypass.of, b.bypass.by});
-        bool const kept_too = ending.descents == 0 && !ranks_->keep_own;
+    void sum(std::span<double> values) override {
+        begin();
+        agree(0, Fault::none, {}, 1);
+        add_up(values);
+    }
+    Fault average(CpuStore& memory, Standing standing, Evaluation what, ArrayId gradient,
+                  double& loss) override {
+        parts_.assign({{gradient, {}}});
+        double const factor = what == Evaluation::sample ? 1 : share_;
+        agree(memory, standing, static_cast<int>(what), std::array{&loss}, factor);
+        average(memory, nullptr, factor);
+        return fault;
+    }
+    Fault average(CpuStore& memory, Standing standing, std::span<Summands const> sums,
+                  FunctionRef<double(Coefficient, std::size_t)> number, Ending const& ending,
+                  std::span<double* const> losses) override {
+        parts_.clear();
+        for (auto const& sum : sums)
+            parts_.push_back({memory.ranks_array(static_cast<int>(parts_.size())), sum});
+        bool const kept_too = ending.descents == 0 && !keep_own;
         if (kept_too)
-            for (auto const& array : ending.arrays) all.push_back({array.next, {}, {}});
+            for (auto const& array : ending.arrays) parts_.push_back({array.next, {}});
         auto const arrays = static_cast<int>(ending.arrays.end() - ending.arrays.begin());
-        if (!meet(evaluations + arrays, all.size(), losses, ranks_->share)) return;
-        if (kept_too)
+        agree(memory, standing, evaluations + arrays, losses, share_);
+        if (kept_too && fault == Fault::none)
             for (auto const& mask : ending.masks)
-                ranks_->broadcast(std::as_writable_bytes(engine_.values(mask.next)));
-        add_up(all, ranks_->share);
-        become(b.u, engine_.ranks_array(0));
-        if constexpr (m > 0) become(b.bypass, engine_.ranks_array(1));
+                broadcast(std::as_writable_bytes(memory.values(mask.next)));
+        average(memory, &number, share_);
+        return fault;
     }
-    // After it: the mean of what the method keeps. The message has room, since share() has sent as large ones.
-    template <class F, class... A>
-    void share_kept(Keep<F, A...> const& extra) {
-        if (!of_descents() || ranks_->keep_own || !engine_.alive()) return;
-        auto const add_up_written = [&](auto const& a) {
-            if constexpr (requires { a.array; }) add_up(a.array, ranks_->share);
-        };
-        std::apply([&](auto const&... a) { (add_up_written(a), ...); }, extra.arguments);
+    void average_kept(CpuStore& memory, ArrayId kept) override {
+        parts_.assign({{kept, {}}});  // There is room for it: the descent has sent as much.
+        average(memory, nullptr, share_);
     }
+    std::string where() const override {
+        return fault == Fault::none ? "" : " on rank " + std::to_string(faulty);
+    }
+
+protected:
+    virtual std::span<Meeting const> meet(Meeting const& own) = 0;  // what each rank says
+    // Each value becomes its sum over the ranks.
+    virtual void add_up(std::span<float> values) = 0;
+    virtual void add_up(std::span<double> values) = 0;
+    virtual void broadcast(std::span<std::byte> values) = 0;  // of rank 0
+
+    double share_ = 1;         // of a rank in a mean over all of them
+    bool broadcasts_ = false;  // all start from what rank 0 has, and do not compare it
 
 private:
-    // An array that becomes its sum over the ranks times a factor. Or that of sum over k of by[k] of[k], for an array without
-    // memory: it lies in the message.
-    struct Shared {
+    using Number = FunctionRef<double(Coefficient, std::size_t)>;
+    // An array that becomes its mean; or that of a sum, for an array without memory: it lies in the message.
+    struct Part {
         ArrayId array;
-        std::span<Gradient const> of;
-        std::span<Coefficient const> by;
+        Summands sum;
     };
 
-    // Whether no rank has a fault. All have to be at the same place, with the same blocks that are not frozen. Memory for a
-    // message of so many arrays is taken before: where there is none on one rank, the others can still be told.
-    bool meet(int what, std::size_t arrays, std::span<double* const> losses, double factor) {
-        auto const& layout = engine_.layout();
-        auto& message = ranks_->message;
-        message.resize(std::max(message.size(), arrays * layout.live_size() * sizeof(T)));
-        std::uint64_t number = engine_.data->steps * 64 + static_cast<std::uint64_t>(what);
+    // The first rank that says another number than rank 0; their count if there is none.
+    static int first_other(std::span<Meeting const> all) {
+        auto const is_other = [&](Meeting const& m) { return m.what != all[0].what; };
+        return static_cast<int>(std::find_if(all.begin(), all.end(), is_other) - all.begin());
+    }
+    // Finds the worst fault of any rank. If there is none, the losses (at most 4) become their sums over the ranks times
+    // `factor`. Throws where another rank has thrown, or says another number.
+    void agree(std::uint64_t what, Fault own, std::span<double* const> losses, double factor) {
+        Meeting mine{.what = what, .severity = static_cast<int>(own)};
+        for (std::size_t k = 0; k < losses.size(); ++k) mine.losses[k] = *losses[k];
+        auto const all = meet(mine);
+        bool const threw = find_faulty(all) == Meeting::threw;
+        int const other = first_other(all);
+        heard = threw || other < size;
+        if (heard) {
+            POLDER_THROW RankError(
+                "polder: rank " + std::to_string(threw ? faulty : other) +
+                (threw ? " has thrown an exception"
+                       : " differs from rank 0 in its options, steps, blocks or evaluations"));
+        }
+        for (std::size_t k = 0; k < losses.size() && fault == Fault::none; ++k) {
+            *losses[k] = 0;
+            for (Meeting const& each : all) *losses[k] += each.losses[k] * factor;
+        }
+    }
+    // The same in a step. All have to be at the same place, with the same blocks that are not frozen. Memory for the message is
+    // taken before: where there is none on one rank, the others can still be told.
+    void agree(CpuStore& memory, Standing standing, int what, std::span<double* const> losses,
+               double factor) {
+        auto const& layout = memory.layout();
+        std::size_t const bytes = parts_.size() * layout.live_size() * memory.width();
+        message_.resize(std::max(message_.size(), bytes));
+        std::uint64_t number = standing.steps * 64 + static_cast<std::uint64_t>(what);
         for (std::size_t block = 0; block < layout.blocks(); ++block)
             number = number * 0x9e3779b97f4a7c15u +
                      (layout.frozen(block) ? 0 : layout.block_sizes()[block] + 1);
-        auto const fault = ranks_->agree(number, engine_.fault(), losses, factor);
-        engine_.fail(fault);
-        return fault == Fault::none;
+        agree(number, standing.fault, losses, factor);
+    }
+    // The highest severity, and the first rank that has it.
+    int find_faulty(std::span<Meeting const> all) {
+        auto const less = [](Meeting const& a, Meeting const& b) {
+            return a.severity < b.severity;
+        };
+        auto const worst = std::max_element(all.begin(), all.end(), less);
+        faulty = static_cast<int>(worst - all.begin());
+        fault = static_cast<Fault>(worst->severity);
+        return worst->severity;
     }
 
-    void add_up(ArrayId array, double factor) {
-        Shared const one{array, {}, {}};
-        add_up({&one, 1}, factor);
+    void average(CpuStore& memory, Number const* number, double factor) {
+        if (fault != Fault::none) return;
+        if (memory.width() == sizeof(float))
+            average_as<float>(memory, number, factor);
+        else
+            average_as<double>(memory, number, factor);
     }
-    // The sums over the ranks times `factor`, all in one message, without frozen blocks.
-    void add_up(std::span<Shared const> all, double factor) {
-        auto const& layout = engine_.layout();
-        std::span const message(reinterpret_cast<T*>(ranks_->message.data()),
-                                all.size() * layout.live_size());
-        // f(shared, block, its size, where it lies in the message)
+    // Of all parts, in one message, without frozen blocks.
+    template <class T>
+    void average_as(CpuStore& memory, Number const* number, double factor) {
+        auto const& layout = memory.layout();
+        std::span const message(reinterpret_cast<T*>(message_.data()),
+                                parts_.size() * layout.live_size());
+        auto const values = [&](ArrayId a, std::size_t block) {
+            return static_cast<T*>(memory.table(a)[block]);
+        };
+        // f(part, block, its size, where it lies in the message)
         auto const for_each_block = [&](auto const& f) {
             T* at = message.data();
-            for (Shared const& each : all) {
+            for (Part const& part : parts_) {
                 for (std::size_t block = 0; block < layout.blocks(); ++block) {
                     if (layout.frozen(block)) continue;
-                    f(each, block, layout.block_sizes()[block], at);
+                    f(part, block, layout.block_sizes()[block], at);
                     at += layout.block_sizes()[block];
                 }
             }
         };
-        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
-            if (each.of.empty()) std::copy_n(values(each.array, block), size, at);
-            for (std::size_t k = each.of.size(); k-- > 0;) {  // as in the pass without ranks
-                T const c = saturated<T>(engine_.number(each.by[k], block));
-                T const* const a = values(each.of[k], block);
-                bool const is_first = k + 1 == each.of.size();
+        for_each_block([&](Part const& part, std::size_t block, std::size_t size, T* at) {
+            auto const& [of, by] = part.sum;
+            if (of.empty()) std::copy_n(values(part.array, block), size, at);
+            for (std::size_t k = of.size(); k-- > 0;) {  // as in the pass without ranks
+                T const c = saturated<T>((*number)(by[k], block));
+                T const* const a = values(of[k], block);
+                bool const is_first = k + 1 == of.size();
                 for (std::size_t i = 0; i < size; ++i)
                     at[i] = is_first ? c * a[i] : c * a[i] + at[i];
             }
         });
         for (T& value : message) value *= static_cast<T>(factor);  // the sum may overflow
-        ranks_->sum(message);
-        for_each_block([&](Shared const& each, std::size_t block, std::size_t size, T* at) {
-            if (each.of.empty())
-                std::copy_n(at, size, values(each.array, block));
+        add_up(message);
+        for_each_block([&](Part const& part, std::size_t block, std::size_t size, T* at) {
+            if (part.sum.of.empty())
+                std::copy_n(at, size, values(part.array, block));
             else
-                engine_.table(each.array)[block] = at;
+                memory.table(part.array)[block] = at;
         });
     }
-    // A combination becomes what add_up() has made of it.
-    template <std::size_t n>
-    void become(Combination<n>& c, ArrayId sum) {
-        for (auto& gradient : c.of) gradient = Gradient(sum);
-        c.by.fill(0.0);
-        c.by.front() = 1.0;
-        engine_.check(sum, Fault::update_norm);
-    }
-    T* values(ArrayId a, std::size_t block) { return static_cast<T*>(engine_.table(a)[block]); }
 
-    Engine& engine_;
-    Ranks* ranks_;
+    std::vector<Part> parts_;         // of the message
+    std::vector<std::byte> message_;  // its memory
 };
 
-}  // namespace polder::detail
+}  // namespace detail
+
+}  // namespace polder

@@ -1,42 +1,36 @@
-/// What a run asks of the other processes that train the same model. polder/mpi.hpp has it by MPI.
+/// What a run asks of the other processes that train the same model. polder/mpi.hpp answers by MPI; programs without it compile
+/// none of the answers.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <string>
-#include <vector>
 
 #include <polder/closure/evaluation.hpp>
-#include <polder/config.hpp>
+#include <polder/engine/cpu_memory.hpp>
+#include <polder/engine/function_ref.hpp>
+#include <polder/engine/step_data.hpp>
+#include <polder/run/handles.hpp>
 
-namespace polder {
+namespace polder::detail {
 
-/// Another rank could not make the step. The message says which.
-struct RankError : std::runtime_error {
-    using std::runtime_error::runtime_error;
+class AnyEngine;  // run/any_engine.hpp
+
+// How far a rank is when it meets the others.
+struct Standing {
+    std::uint64_t steps = 0;
+    Fault fault = Fault::none;
 };
 
-namespace detail {
-
-// What ranks tell each other before they go on.
-struct Meeting {
-    static constexpr int threw = 255;  // a severity above all faults
-
-    std::uint64_t what = 0;  // has to be the same on all ranks
-    std::array<double, 4> losses{};
-    int severity = 0;  // a fault, or threw
+// sum of by[k] of[k].
+struct Summands {
+    std::span<Gradient const> of;
+    std::span<Coefficient const> by;
 };
-// The first rank that says another number than rank 0; their count if there is none.
-inline int first_other(std::span<Meeting const> all) {
-    auto const is_other = [&](Meeting const& m) { return m.what != all[0].what; };
-    return static_cast<int>(std::find_if(all.begin(), all.end(), is_other) - all.begin());
-}
 
-// Every rank makes the same calls in the same order, also where something is wrong on one of them.
+// Every rank makes the same calls in the same order, also where something is wrong on one of them. What they return is the
+// fault of the step on any rank; after a fault nothing has been averaged.
 class Ranks {
 public:
     Ranks() = default;
@@ -44,69 +38,44 @@ public:
     Ranks& operator=(Ranks const&) = delete;
     virtual ~Ranks() = default;
 
-    virtual std::span<Meeting const> meet(Meeting const& own) = 0;  // what each rank says
-    // Each value becomes its sum over the ranks.
-    virtual void sum(std::span<float> values) = 0;
-    virtual void sum(std::span<double> values) = 0;
-    virtual void broadcast(std::span<std::byte> values) = 0;  // of rank 0
-
-    // The worst fault of any rank; if there is none, the losses (at most 4) become their sums over the ranks times `factor`.
-    // Throws where another rank has thrown, or says another number.
-    POLDER_COLD Fault agree(std::uint64_t what, Fault own, std::span<double* const> losses,
-                            double factor) {
-        Meeting mine{.what = what, .severity = static_cast<int>(own)};
-        for (std::size_t k = 0; k < losses.size(); ++k) mine.losses[k] = *losses[k];
-        auto const all = meet(mine);
-        bool const threw = find_faulty(all) == Meeting::threw;
-        int const other = first_other(all);
-        heard = threw || other < size;
-        if (heard) {
-            POLDER_THROW RankError(
-                "polder: rank " + std::to_string(threw ? faulty : other) +
-                (threw ? " has thrown an exception"
-                       : " differs from rank 0 in its options, steps, blocks or evaluations"));
-        }
-        for (std::size_t k = 0; k < losses.size() && fault == Fault::none; ++k) {
-            *losses[k] = 0;
-            for (Meeting const& each : all) *losses[k] += each.losses[k] * factor;
-        }
-        return fault;
-    }
-    // Tells the others that an exception ends the step on this rank.
-    void failed() {
-        find_faulty(meet({.severity = Meeting::threw}));
-        heard = true;
-    }
+    // Before the first step: all have the same parameters, state and counts, or get those of rank 0.
+    virtual void start(CpuStore& memory, AnyEngine& engine, Plan const& plan,
+                       std::span<std::span<std::uint64_t> const> counts) = 0;
     // At the begin of each step.
-    void begin() {
-        fault = Fault::none;
-        heard = false;
-    }
-    std::string where() const {
-        return fault == Fault::none ? "" : " on rank " + std::to_string(faulty);
+    virtual void begin() noexcept = 0;
+    // Tells the others that an exception ends the step on this rank.
+    virtual void failed() = 0;
+
+    // Each value becomes its sum over the ranks. Outside of steps.
+    virtual void sum(std::span<double> values) = 0;
+    // The loss and the gradient of an evaluation become those of all ranks.
+    virtual Fault average(CpuStore& memory, Standing standing, Evaluation what, ArrayId gradient,
+                          double& loss) = 0;
+    // Before a descent: memory.ranks_array(k) becomes the mean of sums[k]; and what the step has written for the next one, and
+    // the losses, become their means. number(c, block): a coefficient. All arrays go in one message.
+    virtual Fault average(CpuStore& memory, Standing standing, std::span<Summands const> sums,
+                          FunctionRef<double(Coefficient, std::size_t)> number,
+                          Ending const& ending, std::span<double* const> losses) = 0;
+    // After it: an array that the method keeps becomes its mean.
+    virtual void average_kept(CpuStore& memory, ArrayId kept) = 0;
+    // " on rank 1", of the fault of the step.
+    virtual std::string where() const = 0;
+
+    // Whether u alone is averaged, and no rank has a fault.
+    bool of_descents() const noexcept { return !every_pass && fault == Fault::none; }
+    // Whether sample k is this rank's, and which one of its own. Samples are dealt to the ranks in turn.
+    bool takes_sample(int& k) const noexcept {
+        bool const is_own = k % size == rank;
+        k /= size;
+        return is_own;
     }
 
     int rank = 0, size = 1;
-    double share = 1;                // of a rank in a mean over all of them
-    bool every_pass = true;          // false: u alone is averaged
-    bool keep_own = false;           // what a method keeps is not averaged
-    bool broadcasts = false;         // all start from what rank 0 has, and do not compare it
-    Fault fault = Fault::none;       // of this step, on the rank `faulty`
-    int faulty = 0;                  // also of an exception
-    bool heard = false;              // all ranks know of the exception under way
-    std::vector<std::byte> message;  // memory for arrays that are sent together
-
-private:
-    // The highest severity, and the first rank that has it.
-    int find_faulty(std::span<Meeting const> all) {
-        auto const less = [](Meeting const& a, Meeting const& b) {
-            return a.severity < b.severity;
-        };
-        auto const worst = std::max_element(all.begin(), all.end(), less);
-        faulty = static_cast<int>(worst - all.begin());
-        fault = static_cast<Fault>(worst->severity);
-        return worst->severity;
-    }
+    bool every_pass = true;     // false: u alone is averaged
+    bool keep_own = false;      // what a method keeps is not averaged
+    Fault fault = Fault::none;  // of this step, on the rank `faulty`
+    int faulty = 0;             // also of an exception
+    bool heard = false;         // all ranks know of the exception under way
 };
 
 // Tells the other ranks where a step ends by an exception.
@@ -122,6 +91,9 @@ struct RanksGuard {
     Ranks* ranks;
 };
 
-}  // namespace detail
+template <class Engine>
+inline constexpr bool takes_ranks = requires(Engine& engine) {
+    engine.ranks_array(0);
+};
 
-}  // namespace polder
+}  // namespace polder::detail
