@@ -72,13 +72,19 @@ with_radius() {
     done
 }
 
+# relative SHARE: methods whose radius is a share of the norm of the parameters.
+relative() {
+    printf '%s ' "sam_relative:rho=$1" "fsam:relative=all:rho=$1" "bsam:distance=cosine:relative=all:rho=$1"
+}
+
 # search STUDY DATASET MODEL [ARGUMENT...]: one run of each of sixty settings, with the seed by which settings are chosen.
 search() {
     local radius
-    for radius in 1 0.5 0.1 3; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
-    several "$1" "$2" "$3" 'mg sam:rho=0.05 bsam:distance=manhattan:rho=0.1 bsam:distance=manhattan:rho=1
-        sam_relative:rho=0.05 sam_relative:rho=0.1 sam_relative:rho=0.2 sam:rho=1:warm_up=1000
-        bsam:distance=cosine:rho=1:warm_up=1000' 999 "${@:4}"
+    several "$1" "$2" "$3" "$(relative 0.1) $(relative 0.05) $(relative 0.15) sam_relative:rho=0.2
+        sam_relative_blocks:rho=0.05 sam_relative_blocks:rho=0.1 sam_relative_blocks:rho=0.2" 999 "${@:4}"
+    for radius in 1 0.5 0.1; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
+    several "$1" "$2" "$3" 'mg sam:rho=0.05 sam:rho=3 bsam:distance=projection:rho=3 bsam:distance=manhattan:rho=0.1
+        bsam:distance=manhattan:rho=1 sam:rho=1:warm_up=1000 bsam:distance=cosine:rho=1:warm_up=1000' 999 "${@:4}"
     # Plain rivals: another learning rate.
     several "$1" "$2" "$3" 'none:learning_rate=0.0005 none:learning_rate=0.002 none:learning_rate=0.005' 999 "${@:4}"
 }

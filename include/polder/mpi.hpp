@@ -33,6 +33,7 @@
 #include <mpi.h>
 
 #include <polder/closure/micro_batches.hpp>
+#include <polder/config.hpp>
 #include <polder/error.hpp>
 #include <polder/message.hpp>
 #include <polder/run/exchange.hpp>
@@ -68,7 +69,7 @@ struct MpiOptions {
 
 namespace detail {
 
-class MpiRanks final : public Exchange {
+class POLDER_OPENMP_MARK MpiRanks final : public Exchange {
 public:
     POLDER_COLD MpiRanks(MPI_Comm communicator, MpiOptions const& options) {
         int ready = 0;
@@ -130,7 +131,7 @@ private:
 }  // namespace detail
 
 /// The ranks of a communicator, for Settings::set_ranks. A copy stands for the same ranks.
-class Mpi {
+class POLDER_OPENMP_MARK Mpi {
 public:
     /// All ranks of the communicator construct it together. Throws std::logic_error before MPI_Init, and std::invalid_argument
     /// for MPI_COMM_NULL.

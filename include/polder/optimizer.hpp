@@ -65,8 +65,10 @@ class POLDER_OPENMP_MARK Optimizer : public Settings {
     static_assert(sizeof(detail::BaseFits<BaseOpt>) > 0);
     static_assert(sizeof(detail::MethodFits<Method, BaseOpt>) > 0);
     static constexpr bool samples = detail::samples_asked<Method>;
+    template <bool is_step>
+    using Asks = detail::Asks<detail::batches_asked<Method>, samples, is_step>;
     template <class Engine>
-    static constexpr bool starts = detail::starts<Method, Run<Engine, detail::NoClosure>>;
+    static constexpr bool starts = detail::starts<Method, Run<Engine, Asks<false>>>;
     template <class C>
     using EngineFor = typename EngineOf<memory_space_t<C>, scalar_t<C>>::type;
 
@@ -113,8 +115,8 @@ public:
         if constexpr (detail::check_arguments<Container, C&&, Closure, (batches > 1), samples>() &&
                       fits) {
             using Form = detail::OutOfPlace<EngineFor<Container>, Container,
-                                            std::remove_reference_t<Closure>, batches, samples>;
-            return advance<Form>(x, closure, bound_.twins);
+                                            std::remove_reference_t<Closure>>;
+            return together<Form, true>(Step{*this}, x, closure, bound_.twins);
         } else {
             return {};
         }
@@ -143,8 +145,8 @@ public:
         using Call = std::remove_reference_t<Closure>;
         detail::check_container<C, C&>();
         detail::check_closure_in_place<Call, (batches > 1), samples>();
-        using Form = detail::InPlace<EngineFor<C>, C, Call, batches, samples>;
-        return advance<Form>(x, gradient, closure, bound_.free_gradients);
+        using Form = detail::InPlace<EngineFor<C>, C, Call>;
+        return together<Form, true>(Step{*this}, x, gradient, closure, bound_.free_gradients);
     }
 
     /// Writes the perturbation eps that the next step of the method would have at x to `eps` (same shape), and changes
@@ -154,8 +156,7 @@ public:
         static_assert(has_perturbation, "polder: this method has no perturbation");
         if constexpr (detail::check_arguments<C, C&, Closure, (batches > 1), samples>() &&
                       has_perturbation) {
-            using Form = detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>,
-                                            batches, samples, false>;
+            using Form = detail::OutOfPlace<EngineFor<C>, C, std::remove_reference_t<Closure>>;
             auto const passes = [&](auto& engine, auto& run) {
                 // First, so that other ranks learn of what is wrong with it.
                 detail::collect(engine, eps, engine.callers_array(), "eps",
@@ -164,7 +165,7 @@ public:
                 run.map(detail::CopyPass{}, Written{engine.callers_array()}, y);
                 if (engine.alive()) engine.clear_frozen(engine.callers_array());
             };
-            return together<Form>(passes, x, closure, bound_.twins);
+            return together<Form, false>(passes, x, closure, bound_.twins);
         } else {
             return {};
         }
@@ -302,10 +303,10 @@ private:
     }
 
     // passes(engine, run). The form is made of the engine, x and `of_form`. What goes wrong on one rank the others learn.
-    template <class Form, class Passes, class C, class... OfForm>
+    template <class Form, bool is_step, class Passes, class C, class... OfForm>
     auto together(Passes const& passes, C& x, OfForm&... of_form) {
         // At every evaluation, or at descents alone.
-        auto* const met = ranks_ && (Form::is_step || ranks_->every_pass) ? ranks_.get() : nullptr;
+        auto* const met = ranks_ && (is_step || ranks_->every_pass) ? ranks_.get() : nullptr;
         detail::RanksGuard guard(joined_ ? met : ranks_.get());
         auto& engine = prepare(x);
         if (ranks_ != nullptr && !joined_) {
@@ -317,7 +318,7 @@ private:
             settle(engine);  // with the counts of now
         }
         Form form(engine, x, of_form...);
-        return with_run(engine, form, guard, [&](auto& run) { passes(engine, run); });
+        return with_run<Asks<is_step>>(engine, form, guard, passes);
     }
     // Runs the method's passes for the first values of its state. They run over all blocks, also over frozen ones.
     template <class Engine>
@@ -330,16 +331,17 @@ private:
             engine.data = &data;
             engine.run_on(threads(), stream_);
             engine.refresh();
-            detail::NoClosure form;
+            detail::NoClosure<typename Engine::Loss> form;
             detail::RanksGuard alone(nullptr);
-            with_run(engine, form, alone, [&](auto& run) { method_.start(run, *bound_.state); });
+            auto const passes = [&](auto&, auto& run) { method_.start(run, *bound_.state); };
+            with_run<Asks<false>>(engine, form, alone, passes);
         }
     }
 
-    // passes(run) between the begin and the end of a step. Form::is_step: false where x and the state do not change.
-    template <class Engine, class Form, class Passes>
-    auto with_run(Engine& engine, Form& form, detail::RanksGuard& guard, Passes const& passes) ->
-        typename Engine::StepReport {
+    // passes(engine, run) between the begin and the end of a step. Asked::is_step: false where x and the state do not change.
+    template <class Asked, class Engine, class Passes>
+    auto with_run(Engine& engine, detail::Form<typename Engine::Loss>& form,
+                  detail::RanksGuard& guard, Passes const& passes) -> typename Engine::StepReport {
         auto* const ranks = guard.ranks;
         detail::Circumstances const step{clipping_,    epoch(),
                                          batch_,       data_.method_steps,
@@ -350,12 +352,12 @@ private:
             report.learning_rate = base_.learning_rate * rate_factor_;
         bound_.free_all_gradients();
         engine.begin(non_finite_);
-        Run run(engine, form, bound_.free_gradients, bound_.counters, step, report);
-        passes(run);
+        Run<Engine, Asked> run(engine, form, bound_.free_gradients, bound_.counters, step, report);
+        passes(engine, run);
         guard.ranks = nullptr;
 
         detail::Ending const& ending = run.ending();
-        if (Form::is_step && !run.ended() && engine.alive())
+        if (Asked::is_step && !run.ended() && engine.alive())
             detail::wrong_call("a step of a method ends with a descent");
         detail::Fault fault = engine.end(ending, run.ended());
         if (ranks != nullptr && ranks->fault != detail::Fault::none) fault = ranks->fault;
@@ -364,7 +366,7 @@ private:
                 detail::not_finite(data_.steps + 1, fault, ranks == nullptr ? "" : ranks->where());
             ++data_.skipped;
             report.skipped = true;
-        } else if (Form::is_step && !engine.recording()) {
+        } else if (Asked::is_step && !engine.recording()) {
             last_descents_ = ending.descents;
             run.store_counters();
             count_step(ending.descents, ending.active);
@@ -374,10 +376,14 @@ private:
         return engine.report(report, ending);
     }
 
-    template <class Form, class C, class... OfForm>
-    auto advance(C& x, OfForm&... of_form) {
-        return together<Form>([&](auto&, auto& run) { take_step(run); }, x, of_form...);
-    }
+    // The passes of a step. It has a name, so that they are compiled once for all closures and containers.
+    struct Step {
+        Optimizer& of;
+        template <class Engine, class R>
+        void operator()(Engine&, R& run) const {
+            of.take_step(run);
+        }
+    };
     template <class R>
     Placed place(R& run) {
         Descends<BaseOpt> const base{base_, *bound_.base_state};

@@ -10,7 +10,7 @@ void BaseElsewhere::step(R& run, State const& state, Descent const& descent) con
 }
 
 using Engine = EngineOf<HostMemory, double>::type;
-using TheRun = Run<Engine, detail::OutOfPlace<Engine, Parameters, Closure, 2, true>>;
+using TheRun = Run<Engine, detail::Asks<2, true>>;
 template <std::size_t n, std::size_t m>
 using Last = DescentOf<Stage::last, n, m, Keep<NoExtra>>;
 

@@ -1,7 +1,11 @@
 /// The two ways in which a step calls a closure: with containers, or in place, for a model that owns its parameters.
+///
+/// A run knows neither the closure nor its containers: it asks a form for evaluations. So the step of a method is compiled once
+/// for all of them.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <initializer_list>
@@ -15,6 +19,7 @@
 #include <polder/blocks/overlap.hpp>
 #include <polder/blocks/twin.hpp>
 #include <polder/closure/concurrent.hpp>
+#include <polder/closure/evaluation.hpp>
 #include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
 #include <polder/error.hpp>
@@ -39,6 +44,36 @@ concept pass_closure = std::invocable<F&, P const&, P&, Pass>;
     wrong_argument(
         {what, ": ", std::to_string(found), " blocks, expected ", std::to_string(expected)});
 }
+
+// A gradient that a method has asked for.
+struct Asked {
+    PointId at;
+    ArrayId gradient;
+    Pass pass;
+    Evaluation what;
+};
+
+// Calls a closure. Loss: double, or DeviceLoss.
+template <class Loss>
+class Form {
+public:
+    Form() = default;
+    Form(Form const&) = delete;
+    Form& operator=(Form const&) = delete;
+
+    // Writes the gradient, and returns the loss.
+    virtual Loss evaluate(Asked const& asked) = 0;
+    // A point is about to be written.
+    virtual void about_to_write(PointId) {}
+    // Whether the closure may be called twice at once, and both evaluations of different batches.
+    virtual bool at_once() const { return false; }
+    virtual std::array<Loss, 2> both(Asked const& a, Asked const& b) {
+        return {evaluate(a), evaluate(b)};
+    }
+
+protected:
+    ~Form() = default;
+};
 
 // Makes the next collect() of an array see all its blocks as moved.
 template <class Engine>
@@ -126,15 +161,11 @@ private:
 };
 
 // The closure is called on x, or on a twin that holds a point, and writes gradients to other twins. So x is not changed.
-// is_step_: false where only the way to x + eps is asked for, and eps alone is written.
-template <class Engine, class C, class Closure, int batches_, bool samples_, bool is_step_ = true>
-class OutOfPlace {
-public:
-    static constexpr bool is_step = is_step_;
-    static constexpr int batches = batches_;
-    static constexpr bool samples = samples_;
-    static constexpr bool concurrent = concurrent_closure<Closure>;
+template <class Engine, class C, class Closure>
+class OutOfPlace final : public Form<typename Engine::Loss> {
+    using Loss = typename Engine::Loss;
 
+public:
     OutOfPlace(Engine& engine, C& x, Closure& closure, Twins& twins)
         : engine_(engine), x_(x), closure_(closure), points_(engine.plan().points()),
           twins_(twins) {
@@ -144,40 +175,61 @@ public:
         }
     }
 
-    bool at_once() const { return closure_.at_once(); }
+    Loss evaluate(Asked const& asked) override {
+        before(asked.at);
+        auto const loss = call(asked);
+        after(asked);
+        return loss;
+    }
+    bool at_once() const override {
+        if constexpr (concurrent_closure<Closure>) {
+            return closure_.at_once();
+        } else {
+            return false;
+        }
+    }
+    std::array<Loss, 2> both(Asked const& a, Asked const& b) override {
+        std::array<Loss, 2> losses{};
+        if constexpr (concurrent_closure<Closure>) {
+            before(a.at);
+            before(b.at);
+            auto const call_a = [&] { losses[0] = call(a); };
+            auto const call_b = [&] { losses[1] = call(b); };
+            if (a.pass.batch < b.pass.batch) {
+                both_at_once(call_a, call_b);
+            } else {
+                both_at_once(call_b, call_a);
+            }
+            after(a);
+            after(b);
+        }
+        return losses;
+    }
+
+private:
     // An evaluation in three parts, of which call() alone may run at the same time as another.
     void before(PointId at) {
         if (at.array.id != 0) engine_.copy_frozen({0}, at.array);
     }
-    auto call(PointId at, ArrayId gradient, Pass pass) {
-        C const& where = point_of(at);
-        C& into = gradient_of(gradient);
+    Loss call(Asked const& asked) {
+        C const& where = point_of(asked.at);
+        C& into = gradient_of(asked.gradient);
         if constexpr (pass_closure<Closure, C>) {
-            return closure_(where, into, pass);
+            return static_cast<Loss>(closure_(where, into, asked.pass));
         } else {
-            return closure_(where, into);
+            return static_cast<Loss>(closure_(where, into));
         }
     }
-    void after(PointId at, ArrayId gradient) {
-        C& into = gradient_of(gradient);
-        if (at.array.id == 0) {
-            collect(engine_, into, gradient, "the gradient", {Called("the parameters", x_)});
+    void after(Asked const& asked) {
+        C& into = gradient_of(asked.gradient);
+        if (asked.at.array.id == 0) {
+            collect(engine_, into, asked.gradient, "the gradient", {Called("the parameters", x_)});
         } else {
-            collect(
-                engine_, into, gradient, "the gradient",
-                {Called("the parameters", x_), Called("the perturbed parameters", point_of(at))});
+            collect(engine_, into, asked.gradient, "the gradient",
+                    {Called("the parameters", x_),
+                     Called("the perturbed parameters", point_of(asked.at))});
         }
     }
-    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
-        before(at);
-        auto const loss = call(at, gradient, pass);
-        after(at, gradient);
-        return loss;
-    }
-    // Nothing to do: a point has memory of its own.
-    void about_to_write(PointId) {}
-
-private:
     C& gradient_of(ArrayId gradient) {
         return twins_.template get<C>(
             points_.size() + static_cast<std::size_t>(gradient.id - engine_.plan().arrays()));
@@ -199,36 +251,26 @@ private:
 // The model owns x and its gradient, and computes at what x holds. So a point is written into the model, while the values of x
 // lie in the point's memory. x is put back at the end, also when the closure throws. Arrays change places by exchanging
 // their tables, so handles stay the same for methods.
-template <class Engine, class C, class Closure, int batches_, bool samples_>
-class InPlace {
-public:
-    static constexpr bool is_step = true;
-    static constexpr int batches = batches_;
-    static constexpr bool samples = samples_;
-    static constexpr bool concurrent = false;
+template <class Engine, class C, class Closure>
+class InPlace final : public Form<typename Engine::Loss> {
+    using Loss = typename Engine::Loss;
 
+public:
     InPlace(Engine& engine, C& x, C& gradient, Closure& closure, GradientPool const& free)
         : engine_(engine), x_(x), gradient_(gradient), closure_(closure), free_(free) {
         for (auto const& point : engine_.plan().points()) engine_.own(point.array);
     }
-    InPlace(InPlace const&) = delete;
-    InPlace& operator=(InPlace const&) = delete;
     ~InPlace() {
         POLDER_TRY { put_back(); }
         POLDER_CATCH_ALL {  // the device is faulty; the exception of the closure says so
         }
     }
 
-    auto evaluate(PointId at, ArrayId gradient, Pass pass) {
+    Loss evaluate(Asked const& asked) override {
+        ArrayId const gradient = asked.gradient;
         save_latest(gradient);
-        show(at.array);
-        auto const loss = [&] {
-            if constexpr (std::invocable<Closure&, Pass>) {
-                return closure_(pass);
-            } else {
-                return closure_();
-            }
-        }();
+        show(asked.at.array);
+        auto const loss = call(asked.pass);
         collect(engine_, x_, shown_, "the parameters");
         // Where the gradient lies stays in the caller's array, also when a method moves the values to memory of their own.
         ArrayId const lies = engine_.callers_array();
@@ -239,8 +281,8 @@ public:
         engine_.table_is_filled(gradient);
         return loss;
     }
-    // y is about to be written. It goes into the model, and the values of x go to the memory of y.
-    void about_to_write(PointId y) {
+    // The point goes into the model, and the values of x go to the memory of the point.
+    void about_to_write(PointId y) override {
         if (shown_.id == y.array.id) return;
         if (shown_.id == 0) {
             engine_.copy({0}, y.array);
@@ -258,6 +300,13 @@ public:
     }
 
 private:
+    Loss call([[maybe_unused]] Pass pass) {
+        if constexpr (std::invocable<Closure&, Pass>) {
+            return static_cast<Loss>(closure_(pass));
+        } else {
+            return static_cast<Loss>(closure_());
+        }
+    }
     // Blocks without a gradient (TorchTensors) are frozen for this step.
     void leave_alone(ArrayId gradient) {
         auto& layout = engine_.layout();
@@ -305,13 +354,9 @@ private:
 };
 
 // For passes that call no closure.
-struct NoClosure {
-    static constexpr bool is_step = false;
-    static constexpr int batches = 1;
-    static constexpr bool samples = false;
-    static constexpr bool concurrent = false;
-    double evaluate(PointId, ArrayId, Pass) { return 0; }
-    void about_to_write(PointId) {}
+template <class Loss>
+struct NoClosure final : Form<Loss> {
+    Loss evaluate(Asked const&) override { return {}; }
 };
 
 struct CopyPass {

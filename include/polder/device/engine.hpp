@@ -109,6 +109,7 @@ class DeviceEngine : public DeviceMemoryOf<T, System> {
 
 public:
     using Scalar = T;
+    using Loss = DeviceLoss;
     using StepReport = DeviceReport;
 
     DeviceEngine() = default;

@@ -50,6 +50,7 @@ public:
     using Memory::for_each_chunk;
     using Memory::located;
     using Scalar = T;
+    using Loss = double;                          ///< what evaluations of the closure return
     using StepReport = Report;                    ///< what a step returns
     static constexpr std::size_t max_terms = 16;  ///< of one reduction
 

@@ -40,7 +40,7 @@ struct Meeting {
     int severity = 0;  // a fault, or threw
 };
 
-class Exchange : public Ranks {
+class POLDER_OPENMP_MARK Exchange : public Ranks {
 public:
     void start(CpuStore& memory, AnyEngine& engine, Plan const& plan,
                std::span<std::span<std::uint64_t> const> counts) override {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include <polder/closure/evaluation.hpp>
+#include <polder/config.hpp>
 #include <polder/engine/cpu_memory.hpp>
 #include <polder/engine/function_ref.hpp>
 #include <polder/engine/step_data.hpp>
@@ -31,7 +32,7 @@ struct Summands {
 
 // Every rank makes the same calls in the same order, also where something is wrong on one of them. What they return is the
 // fault of the step on any rank; after a fault nothing has been averaged.
-class Ranks {
+class POLDER_OPENMP_MARK Ranks {
 public:
     Ranks() = default;
     Ranks(Ranks const&) = delete;

@@ -79,6 +79,15 @@ constexpr std::size_t values_found() {
     return std::tuple_size_v<Found>;
 }
 
+// What a method asks for: so many batches, and single samples. is_step_: false where only the way to x + eps is asked for, and
+// eps alone is written.
+template <int batches_, bool samples_, bool is_step_ = true>
+struct Asks {
+    static constexpr int batches = batches_;
+    static constexpr bool samples = samples_;
+    static constexpr bool is_step = is_step_;
+};
+
 // What a run has to know of its step.
 struct Circumstances {
     Clipping clipping;
@@ -98,17 +107,19 @@ struct Circumstances {
 /// A method cannot break a step. Only the descent (run/descent.hpp) writes x, after the last evaluation. What a method
 /// writes earlier goes to the `next` of a succession, which becomes `now` when the step has succeeded. After a fault (a loss
 /// or a gradient that is not finite) passes do nothing and the closure is not called.
-template <class Engine, class Form>
+template <class Engine, class Asks>
 class Run {
+    using Loss = typename Engine::Loss;
+
 public:
     using T = typename Engine::Scalar;
 
-    Run(Engine& engine, Form& form, GradientPool& free_gradients,
+    Run(Engine& engine, detail::Form<Loss>& form, GradientPool& free_gradients,
         std::vector<std::uint64_t>& counters, detail::Circumstances const& circumstances,
         Report& report)
         : engine_(engine), form_(form), evaluations_(form), free_(free_gradients),
           counters_(counters), step_(circumstances), report_(report) {
-        ending_.counts = Form::is_step;
+        ending_.counts = Asks::is_step;
         ending_.active = step_.active;
     }
     Run(Run const&) = delete;
@@ -131,7 +142,7 @@ public:
     template <Batch batch>
     Gradient gradient(BatchTag<batch>, PointId at, Gradient spent = {}, bool redraws = false) {
         static_assert(
-            static_cast<int>(batch) < Form::batches,
+            static_cast<int>(batch) < Asks::batches,
             "polder: a method that asks for several batches says how many: static constexpr int "
             "batches = 2");
         constexpr Evaluation of[] = {Evaluation::perturbed, Evaluation::second, Evaluation::third};
@@ -141,7 +152,7 @@ public:
     /// The gradient of the loss of sample k of the first batch, at x.
     Gradient sample(int k, Gradient spent = {}) {
         static_assert(
-            Form::samples,
+            Asks::samples,
             "polder: a method that asks for single samples says so: static constexpr bool samples "
             "= true");
         return evaluate(std::move(spent), x(), {Batch::first, false, k}, Evaluation::sample);
@@ -210,7 +221,7 @@ public:
         form_.about_to_write(y);
     }
     /// Whether only eps is asked for (Optimizer::perturbation). Then displace() writes eps, and not x + eps.
-    static constexpr bool eps_alone() noexcept { return !Form::is_step; }
+    static constexpr bool eps_alone() noexcept { return !Asks::is_step; }
     /// Whether ||eps|| is the same function of the radius in all groups.
     bool one_radius() const noexcept { return step_.one_radius; }
 
@@ -367,11 +378,10 @@ private:
     // Before a pass, which may read the gradients that have been asked for.
     void settle() { evaluations_.settle(storing()); }
     auto storing() {
-        return [this](detail::Asked const& asked, auto const& loss) {
+        return [this](detail::Asked const& asked, Loss const& loss) {
             return this->store(asked, loss);
         };
     }
-    template <class Loss>
     bool store(detail::Asked const& asked, Loss const& loss) {
         ++report_.evaluations;
         if constexpr (std::is_same_v<Loss, DeviceLoss>) {
@@ -381,7 +391,7 @@ private:
                 engine_.store_loss(loss, asked.what);
             }
         } else {
-            store_loss(averaged(asked, static_cast<double>(loss)), asked.what);
+            store_loss(averaged(asked, loss), asked.what);
         }
         unchecked(asked.gradient) = detail::gradient_fault(asked.what);
         return engine_.alive();
@@ -466,8 +476,8 @@ private:
     }
 
     Engine& engine_;
-    Form& form_;
-    detail::Evaluations<Form> evaluations_;
+    detail::Form<Loss>& form_;
+    detail::Evaluations<Loss> evaluations_;
     GradientPool& free_;
     std::vector<std::uint64_t>& counters_;
     detail::Circumstances const& step_;
