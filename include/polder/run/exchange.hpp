@@ -54,16 +54,20 @@ public:
             std::visit([&](auto of) { parts.push_back(std::as_writable_bytes(of)); }, array.values);
         for (auto const& count : counts) parts.push_back(std::as_writable_bytes(count));
 
-        // Checksums, first of the options.
-        std::size_t sizes_sum = (every_pass ? 1 : 0) + (keep_own ? 2 : 0) + (broadcasts_ ? 4 : 0) +
-                                (share_ == 1 ? 8 : 0);
+        // Checksums, first of the options and of what the method asks for. Without the latter ranks with other methods would
+        // find out in the middle of a step, when some of them have ended theirs.
+        std::size_t kind = (every_pass ? 1 : 0) + (keep_own ? 2 : 0) + (broadcasts_ ? 4 : 0) +
+                           (share_ == 1 ? 8 : 0);
+        for (std::size_t const asked : {plan.points().size(), plan.scratch_arrays().size(),
+                                        static_cast<std::size_t>(plan.gradients())})
+            kind = kind * 31 + asked;
         std::size_t values = 0;
         for (auto const part : parts) {
-            sizes_sum = sizes_sum * 31 + part.size();
+            kind = kind * 31 + part.size();
             auto const* const text = reinterpret_cast<char const*>(part.data());
             values = values * 31 + std::hash<std::string_view>()({text, part.size()});
         }
-        agree(sizes_sum, Fault::none, {}, 1);
+        agree(kind, Fault::none, {}, 1);
         if (broadcasts_) {
             for (auto const part : parts) broadcast(part);
             return;
@@ -155,10 +159,10 @@ private:
         int const other = first_other(all);
         heard = threw || other < size;
         if (heard) {
-            POLDER_THROW RankError(
-                "polder: rank " + std::to_string(threw ? faulty : other) +
-                (threw ? " has thrown an exception"
-                       : " differs from rank 0 in its options, steps, blocks or evaluations"));
+            POLDER_THROW RankError("polder: rank " + std::to_string(threw ? faulty : other) +
+                                   (threw ? " has thrown an exception"
+                                          : " differs from rank 0 in its method, options, steps, "
+                                            "blocks or evaluations"));
         }
         for (std::size_t k = 0; k < losses.size() && fault == Fault::none; ++k) {
             *losses[k] = 0;
