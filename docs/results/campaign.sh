@@ -81,7 +81,7 @@ relative() {
 search() {
     local radius
     several "$1" "$2" "$3" "$(relative 0.1) $(relative 0.05) $(relative 0.15) sam_relative:rho=0.2
-        sam_relative_blocks:rho=0.05 sam_relative_blocks:rho=0.1 sam_relative_blocks:rho=0.2" 999 "${@:4}"
+        sam_relative:rho=0.12 bsam:distance=cosine:relative=all:rho=0.12 sam_relative_blocks:rho=0.1" 999 "${@:4}"
     for radius in 1 0.5 0.1; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
     several "$1" "$2" "$3" 'mg sam:rho=0.05 sam:rho=3 bsam:distance=projection:rho=3 bsam:distance=manhattan:rho=0.1
         bsam:distance=manhattan:rho=1 sam:rho=1:warm_up=1000 bsam:distance=cosine:rho=1:warm_up=1000' 999 "${@:4}"

@@ -24,6 +24,7 @@
 #endif
 
 #include <polder/any_optimizer.hpp>
+#include <polder/run/exchange.hpp>
 
 #include "support/methods.hpp"
 #include "support/valley.hpp"
@@ -399,13 +400,13 @@ void closure_throws() {
     }
 }
 
-struct OneRank final : detail::Ranks {
+struct OneRank final : detail::Exchange {
     std::span<detail::Meeting const> meet(detail::Meeting const& own) override {
         said = own;
         return {&said, 1};
     }
-    void sum(std::span<float>) override {}
-    void sum(std::span<double>) override {}
+    void add_up(std::span<float>) override {}
+    void add_up(std::span<double>) override {}
     void broadcast(std::span<std::byte>) override {}
     detail::Meeting said;
 };
