@@ -7,13 +7,15 @@
 ///
 /// Each rank has the parameters and the state of the optimizer; after each step they are the same bits on all ranks, provided
 /// that all of them are the same program on the same kind of processor. No method knows of it. Steps of all ranks go together:
-/// step() returns when all have made the step. All ranks need the same settings and hyper-parameters.
+/// step() returns when all have made the step. All ranks need the same settings and hyper-parameters. At the first step
+/// the types of method and base optimizer, the learning rate, the radius of a ball, interval, clipping, NonFinite and MpiOptions
+/// are compared, and the ranks throw where one differs; later changes are not. begin_epoch() is called on all ranks or on none.
+/// A closure may step another optimizer of the same ranks, if it does so on all of them.
 ///
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
 /// NonFinite::skip). The message names the rank. The same happens if a step is refused on one rank alone (a
-/// hyper-parameter out of range, parameters of another shape, no memory). MpiOptions have to be the same on all ranks, or the
-/// first step is refused. polder calls MPI from the thread that calls step(), and has other threads: by the standard that is
+/// hyper-parameter out of range, parameters of another shape, no memory). polder calls MPI from the thread that calls step(), and has other threads: by the standard that is
 /// MPI_Init_thread with MPI_THREAD_FUNNELED. Open MPI takes MPI_Init as well.
 ///
 /// Checkpoints (polder/state): rank 0 saves, all ranks load the file. Any number of ranks may go on from it. Or rank 0 alone
@@ -78,6 +80,7 @@ public:
         if (communicator == MPI_COMM_NULL) wrong_argument({"the communicator is MPI_COMM_NULL"});
         // So that no message of the user's is taken for one of these.
         MPI_Comm_dup(communicator, &all_);
+        MPI_Comm_set_errhandler(all_, MPI_ERRORS_ARE_FATAL);
         MPI_Comm_rank(all_, &rank);
         MPI_Comm_size(all_, &size);
         said_.resize(static_cast<std::size_t>(size));

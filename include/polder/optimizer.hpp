@@ -310,10 +310,15 @@ private:
         detail::RanksGuard guard(joined_ ? met : ranks_.get());
         auto& engine = prepare(x);
         if (ranks_ != nullptr && !joined_) {
-            if constexpr (detail::takes_ranks<EngineFor<C>>)
-                join(engine, bound_.engine, *bound_.plan, bound_.counters);
-            else
+            if constexpr (detail::takes_ranks<EngineFor<C>>) {
+                double rate = 0, rho = 0;
+                if constexpr (requires { base_.learning_rate; }) rate = base_.learning_rate;
+                if constexpr (requires { method_.perturb.rho; }) rho = method_.perturb.rho;
+                join(engine, bound_.engine, *bound_.plan, detail::spelling<Optimizer>(), rate, rho,
+                     bound_.counters);
+            } else {
                 detail::wrong_argument({"ranks take parameters in the host's memory alone"});
+            }
             guard.ranks = met;
             settle(engine);  // with the counts of now
         }
@@ -360,11 +365,12 @@ private:
         if (Asked::is_step && !run.ended() && engine.alive())
             detail::wrong_call("a step of a method ends with a descent");
         detail::Fault fault = engine.end(ending, run.ended());
-        if (ranks != nullptr && ranks->fault != detail::Fault::none) fault = ranks->fault;
+        if (ranks != nullptr && ranks->outcome.fault != detail::Fault::none)
+            fault = ranks->outcome.fault;
         if (fault != detail::Fault::none) {
             if (non_finite_ == NonFinite::raise)
                 detail::not_finite(data_.steps + 1, fault, ranks == nullptr ? "" : ranks->where());
-            ++data_.skipped;
+            if (Asked::is_step) ++data_.skipped;
             report.skipped = true;
         } else if (Asked::is_step && !engine.recording()) {
             last_descents_ = ending.descents;

@@ -119,14 +119,24 @@ public:
     std::uint64_t skipped_steps() const noexcept { return data_.skipped; }
 
 protected:
-    // The ranks begin together. counters: those of the method.
+    // The ranks begin together. method: the type of the optimizer; counters: those of the method.
     POLDER_COLD void join(detail::CpuStore& memory, detail::AnyEngine& engine, Plan const& plan,
+                          std::string_view method, double rate, double rho,
                           std::vector<std::uint64_t>& counters) {
+        double const settings[] = {rate * rate_factor_,
+                                   rho * rho_factor_,
+                                   static_cast<double>(interval_.every),
+                                   static_cast<double>(interval_.phase),
+                                   static_cast<double>(interval_.warm_up),
+                                   static_cast<double>(interval_.restart_each_epoch),
+                                   clipping_.norm,
+                                   clipping_.value,
+                                   static_cast<double>(non_finite_)};
         std::span<std::uint64_t> const counts[] = {
             {&data_.steps, 1},     {&data_.skipped, 1}, {&data_.method_steps, 1},
             {&epochs_, 1},         {&batch_, 1},        counters,
             base_steps_of_blocks()};
-        ranks_->start(memory, engine, plan, counts);
+        ranks_->start(memory, engine, plan, method, settings, counts);
         joined_ = true;
     }
     // The numbers of each cohort for the next step, and which blocks are frozen.

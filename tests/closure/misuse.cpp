@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include <polder/polder.hpp>
@@ -37,6 +38,44 @@ TEST_CASE("a gradient that a closure gave another shape is refused", "[closure]"
     CHECK_THROWS_WITH(optimizer.step(x, closure),
                       "polder: the gradient: block 0 has 2 coordinates, expected 3");
     CHECK(x == std::vector<double>{1, 2, 3});
+}
+
+TEST_CASE("after a gradient of another shape the next step has one of the shape of x",
+          "[closure]") {
+    SAM optimizer{SGD{}};
+    std::vector<double> x{1, 2, 3};
+    auto const closure = [](std::vector<double> const& at, std::vector<double>& gradient) {
+        REQUIRE(gradient.size() == at.size());
+        gradient = at;
+        return 1.0;
+    };
+    optimizer.step(x, closure);
+    for (int k = 0; k < 2; ++k) {
+        CHECK_THROWS_AS(optimizer.step(x,
+                                       [&](auto const& at, auto& gradient) {
+                                           double const loss = closure(at, gradient);
+                                           gradient.resize(2);
+                                           return loss;
+                                       }),
+                        std::invalid_argument);
+    }
+    optimizer.step(x, closure);
+    CHECK(optimizer.steps() == 2);
+}
+
+TEST_CASE("perturbation() of a loss that is not finite counts no step", "[closure]") {
+    SAM optimizer{SGD{}};
+    optimizer.set_non_finite(NonFinite::skip);
+    std::vector<double> x{1, 2}, eps(2);
+    auto const report = optimizer.perturbation(
+        x,
+        [](std::vector<double> const& at, std::vector<double>& gradient) {
+            gradient = at;
+            return std::numeric_limits<double>::quiet_NaN();
+        },
+        eps);
+    CHECK(report.skipped);
+    CHECK(optimizer.skipped_steps() == 0);
 }
 
 TEST_CASE("a closure may give the gradient other memory", "[closure]") {

@@ -475,7 +475,7 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
     if (rank_count() == 1) return;
     const bool is_last = rank_of() == rank_count() - 1;
     auto const differ = ContainsSubstring(
-        last_rank() + " differs from rank 0 in its method, options, steps, blocks or evaluations");
+        last_rank() + " differs from rank 0 in its method, settings, steps, blocks or evaluations");
     for (auto const& form : {every_pass, descent}) {
         // Another method, which makes another number of evaluations. It is seen before the first.
         auto optimizer = make(is_last ? "none" : "sam", "sgd");
@@ -509,6 +509,84 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         broadcast.broadcast = true;
         sam.settings().set_ranks(Mpi(MPI_COMM_WORLD, broadcast));
         CHECK_THAT(message_of([&] { sam.step(z, own_share()); }), differ);
+    }
+}
+
+TEST_CASE("ranks with other methods, settings or epochs are told so before anything changes",
+          "[mpi]") {
+    if (rank_count() == 1) return;
+    const bool is_last = rank_of() == rank_count() - 1;
+    auto const differ = ContainsSubstring(last_rank() + " differs from rank 0");
+    for (auto const& form : {every_pass, descent}) {
+        auto const refuses = [&](Any optimizer) {
+            optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+            auto x = start();
+            CHECK_THAT(message_of([&] { optimizer.step(x, own_share()); }), differ);
+            CHECK(x == start());
+        };
+        refuses(make(is_last ? "asam" : "sam"));
+        refuses(make(is_last ? "gnp" : "sam+"));
+        refuses(make(is_last ? "bsam+" : "looksam"));
+        refuses(make("sam", is_last ? "adamw" : "adam"));
+        auto optimizer = make("sam");
+        if (is_last) optimizer.set_learning_rate(0.1);
+        refuses(optimizer);
+        optimizer = make("sam");
+        if (is_last) optimizer.settings().set_non_finite(NonFinite::propagate);
+        refuses(optimizer);
+        optimizer = make("sam");
+        if (is_last) optimizer.settings().set_interval({.every = 2});
+        refuses(optimizer);
+
+        // A mask is chosen in another epoch, and so more is sent.
+        auto masked = make("ssam_d");
+        masked.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
+        auto x = start();
+        masked.step(x, own_share());
+        auto const before = x;
+        if (!is_last) masked.begin_epoch(), masked.begin_epoch();
+        CHECK_THAT(message_of([&] { masked.step(x, own_share(1)); }), differ);
+        CHECK(x == before);
+    }
+}
+
+TEST_CASE("a closure may step another optimizer of the same ranks", "[mpi]") {
+    for (auto const& form : {every_pass, descent}) {
+        Mpi const ranks(MPI_COMM_WORLD, form);
+        auto outer = make("sam"), inner = make("sam"), alone = make("sam");
+        for (auto* optimizer : {&outer, &inner, &alone}) optimizer->settings().set_ranks(ranks);
+        inner.settings().set_non_finite(NonFinite::skip);
+        const bool is_last = rank_of() == rank_count() - 1;
+        auto x = start(), y = start(), expected = start();
+        for (int step = 0; step < 3; ++step) {
+            outer.step(x, [&](auto const& at, auto& gradient, Pass pass) {
+                inner.step(y, [&](auto const& there, auto& slope, Pass of) {
+                    double const loss = own_share(step)(there, slope, of);
+                    return is_last && step == 1 ? std::numeric_limits<double>::quiet_NaN() : loss;
+                });
+                return own_share(step)(at, gradient, pass);
+            });
+            alone.step(expected, own_share(step));
+        }
+        CHECK(x == expected);
+        CHECK(inner.skipped_steps() == 2);
+
+        // What all ranks have heard of the inner step does not stand for the outer one.
+        auto const message = message_of([&] {
+            outer.step(x, [&](auto const& at, auto& gradient, Pass pass) -> double {
+                message_of([&] {
+                    inner.step(y, [&](auto const& there, auto& slope, Pass of) {
+                        if (is_last) throw std::runtime_error("inner");
+                        return own_share(3)(there, slope, of);
+                    });
+                });
+                if (is_last) throw std::runtime_error("outer");
+                return own_share(3)(at, gradient, pass);
+            });
+        });
+        CHECK_THAT(message, is_last ? ContainsSubstring("outer")
+                                    : ContainsSubstring("has thrown an exception"));
+        CHECK(x == expected);
     }
 }
 

@@ -130,6 +130,9 @@ public:
         return static_cast<Twin<C>*>(held_[k].get())->get();
     }
 
+    // The next step makes them anew.
+    void forget() noexcept { tag_ = nullptr; }
+
 private:
     struct End {
         void (*end)(void*) = nullptr;
@@ -222,12 +225,19 @@ private:
     }
     void after(Asked const& asked) {
         C& into = gradient_of(asked.gradient);
-        if (asked.at.array.id == 0) {
-            collect(engine_, into, asked.gradient, "the gradient", {Called("the parameters", x_)});
-        } else {
-            collect(engine_, into, asked.gradient, "the gradient",
-                    {Called("the parameters", x_),
-                     Called("the perturbed parameters", point_of(asked.at))});
+        POLDER_TRY {
+            if (asked.at.array.id == 0) {
+                collect(engine_, into, asked.gradient, "the gradient",
+                        {Called("the parameters", x_)});
+            } else {
+                collect(engine_, into, asked.gradient, "the gradient",
+                        {Called("the parameters", x_),
+                         Called("the perturbed parameters", point_of(asked.at))});
+            }
+        }
+        POLDER_CATCH_ALL {
+            twins_.forget();  // the closure may have resized the gradient
+            POLDER_RETHROW;
         }
     }
     C& gradient_of(ArrayId gradient) {
@@ -245,7 +255,7 @@ private:
     C& x_;
     Closure& closure_;
     std::vector<PointId> const& points_;
-    Twins const& twins_;
+    Twins& twins_;
 };
 
 // The model owns x and its gradient, and computes at what x holds. So a point is written into the model, while the values of x

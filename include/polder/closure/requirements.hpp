@@ -174,8 +174,14 @@ constexpr bool check_arguments() {
         using Call = std::remove_reference_t<Closure>;
         constexpr bool with_pass = pass_closure<Call, C>;
         constexpr bool without = plain_closure<Call, C>;
+        constexpr bool is_around = requires { typename Call::InnerClosure; };
         static_assert(
-            with_pass || without,
+            with_pass || !is_around,
+            "polder: concurrent() and micro_batches() take a closure with a polder::Pass: "
+            "scalar(parameters const&, gradient&, polder::Pass); what micro_batches() returns is "
+            "not const");
+        static_assert(
+            with_pass || without || is_around,
             "polder: the closure is called as scalar(parameters const&, gradient&) or "
             "scalar(parameters const&, gradient&, polder::Pass), the gradient being of the "
             "type of the parameters");

@@ -42,7 +42,8 @@ struct Meeting {
 
 class POLDER_OPENMP_MARK Exchange : public Ranks {
 public:
-    void start(CpuStore& memory, AnyEngine& engine, Plan const& plan,
+    void start(CpuStore& memory, AnyEngine& engine, Plan const& plan, std::string_view method,
+               std::span<double const> settings,
                std::span<std::span<std::uint64_t> const> counts) override {
         std::vector<std::span<std::byte>> parts;
         auto const& sizes = memory.layout().block_sizes();
@@ -54,18 +55,16 @@ public:
             std::visit([&](auto of) { parts.push_back(std::as_writable_bytes(of)); }, array.values);
         for (auto const& count : counts) parts.push_back(std::as_writable_bytes(count));
 
-        // Checksums, first of the options and of what the method asks for. Without the latter ranks with other methods would
-        // find out in the middle of a step, when some of them have ended theirs.
+        // Checksums, first of what even a broadcast does not make the same. Ranks with other methods would find out in the middle
+        // of a step, when some of them have ended theirs.
         std::size_t kind = (every_pass ? 1 : 0) + (keep_own ? 2 : 0) + (broadcasts_ ? 4 : 0) +
                            (share_ == 1 ? 8 : 0);
-        for (std::size_t const asked : {plan.points().size(), plan.scratch_arrays().size(),
-                                        static_cast<std::size_t>(plan.gradients())})
-            kind = kind * 31 + asked;
+        kind = kind * 31 + std::hash<std::string_view>()(method);
+        kind = kind * 31 + checksum(std::as_bytes(settings));
         std::size_t values = 0;
         for (auto const part : parts) {
             kind = kind * 31 + part.size();
-            auto const* const text = reinterpret_cast<char const*>(part.data());
-            values = values * 31 + std::hash<std::string_view>()({text, part.size()});
+            values = values * 31 + checksum(part);
         }
         agree(kind, Fault::none, {}, 1);
         if (broadcasts_) {
@@ -79,17 +78,13 @@ public:
                         " differ from those on rank 0 at the first step; let all ranks begin with "
                         "the same, or set MpiOptions::broadcast"});
     }
-    void begin() noexcept override {
-        fault = Fault::none;
-        heard = false;
-    }
     void failed() override {
         find_faulty(meet({.severity = Meeting::threw}));
-        heard = true;
+        outcome.heard = true;
     }
 
     void sum(std::span<double> values) override {
-        begin();
+        outcome = {};
         agree(0, Fault::none, {}, 1);
         add_up(values);
     }
@@ -99,7 +94,7 @@ public:
         double const factor = what == Evaluation::sample ? 1 : share_;
         agree(memory, standing, static_cast<int>(what), std::array{&loss}, factor);
         average(memory, nullptr, factor);
-        return fault;
+        return outcome.fault;
     }
     Fault average(CpuStore& memory, Standing standing, std::span<Summands const> sums,
                   FunctionRef<double(Coefficient, std::size_t)> number, Ending const& ending,
@@ -111,19 +106,21 @@ public:
         if (kept_too)
             for (auto const& array : ending.arrays) parts_.push_back({array.next, {}});
         auto const arrays = static_cast<int>(ending.arrays.end() - ending.arrays.begin());
-        agree(memory, standing, evaluations + arrays, losses, share_);
-        if (kept_too && fault == Fault::none)
+        auto const masks = static_cast<int>(ending.masks.end() - ending.masks.begin());
+        int const written = arrays + static_cast<int>(Ending::most_arrays + 1) * masks;
+        agree(memory, standing, evaluations + written, losses, share_);
+        if (kept_too && outcome.fault == Fault::none)
             for (auto const& mask : ending.masks)
                 broadcast(std::as_writable_bytes(memory.values(mask.next)));
         average(memory, &number, share_);
-        return fault;
+        return outcome.fault;
     }
     void average_kept(CpuStore& memory, ArrayId kept) override {
         parts_.assign({{kept, {}}});  // There is room for it: the descent has sent as much.
         average(memory, nullptr, share_);
     }
     std::string where() const override {
-        return fault == Fault::none ? "" : " on rank " + std::to_string(faulty);
+        return outcome.fault == Fault::none ? "" : " on rank " + std::to_string(outcome.faulty);
     }
 
 protected:
@@ -144,6 +141,10 @@ private:
         Summands sum;
     };
 
+    static std::size_t checksum(std::span<std::byte const> bytes) {
+        auto const* const text = reinterpret_cast<char const*>(bytes.data());
+        return std::hash<std::string_view>()({text, bytes.size()});
+    }
     // The first rank that says another number than rank 0; their count if there is none.
     static int first_other(std::span<Meeting const> all) {
         auto const is_other = [&](Meeting const& m) { return m.what != all[0].what; };
@@ -157,14 +158,15 @@ private:
         auto const all = meet(mine);
         bool const threw = find_faulty(all) == Meeting::threw;
         int const other = first_other(all);
-        heard = threw || other < size;
-        if (heard) {
-            POLDER_THROW RankError("polder: rank " + std::to_string(threw ? faulty : other) +
-                                   (threw ? " has thrown an exception"
-                                          : " differs from rank 0 in its method, options, steps, "
-                                            "blocks or evaluations"));
+        outcome.heard = threw || other < size;
+        if (outcome.heard) {
+            POLDER_THROW RankError(
+                text_of({"polder: rank ", std::to_string(threw ? outcome.faulty : other),
+                         threw ? " has thrown an exception"
+                               : " differs from rank 0 in its method, settings, steps, blocks or "
+                                 "evaluations"}));
         }
-        for (std::size_t k = 0; k < losses.size() && fault == Fault::none; ++k) {
+        for (std::size_t k = 0; k < losses.size() && outcome.fault == Fault::none; ++k) {
             *losses[k] = 0;
             for (Meeting const& each : all) *losses[k] += each.losses[k] * factor;
         }
@@ -177,9 +179,12 @@ private:
         std::size_t const bytes = parts_.size() * layout.live_size() * memory.width();
         message_.resize(std::max(message_.size(), bytes));
         std::uint64_t number = standing.steps * 64 + static_cast<std::uint64_t>(what);
+        auto const and_also = [&](std::uint64_t more) {
+            number = number * 0x9e3779b97f4a7c15u + more;
+        };
+        and_also(standing.epoch);
         for (std::size_t block = 0; block < layout.blocks(); ++block)
-            number = number * 0x9e3779b97f4a7c15u +
-                     (layout.frozen(block) ? 0 : layout.block_sizes()[block] + 1);
+            and_also(layout.frozen(block) ? 0 : layout.block_sizes()[block] + 1);
         agree(number, standing.fault, losses, factor);
     }
     // The highest severity, and the first rank that has it.
@@ -188,13 +193,13 @@ private:
             return a.severity < b.severity;
         };
         auto const worst = std::max_element(all.begin(), all.end(), less);
-        faulty = static_cast<int>(worst - all.begin());
-        fault = static_cast<Fault>(worst->severity);
+        outcome.faulty = static_cast<int>(worst - all.begin());
+        outcome.fault = static_cast<Fault>(worst->severity);
         return worst->severity;
     }
 
     void average(CpuStore& memory, Number const* number, double factor) {
-        if (fault != Fault::none) return;
+        if (outcome.fault != Fault::none) return;
         if (memory.width() == sizeof(float))
             average_as<float>(memory, number, factor);
         else

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include <polder/closure/evaluation.hpp>
 #include <polder/config.hpp>
@@ -20,8 +22,15 @@ class AnyEngine;  // run/any_engine.hpp
 
 // How far a rank is when it meets the others.
 struct Standing {
-    std::uint64_t steps = 0;
+    std::uint64_t steps = 0, epoch = 0;
     Fault fault = Fault::none;
+};
+
+// What the ranks have told each other in a step.
+struct Outcome {
+    Fault fault = Fault::none;  // on the rank `faulty`
+    int faulty = 0;             // also of an exception
+    bool heard = false;         // all ranks know of the exception under way
 };
 
 // sum of by[k] of[k].
@@ -39,11 +48,11 @@ public:
     Ranks& operator=(Ranks const&) = delete;
     virtual ~Ranks() = default;
 
-    // Before the first step: all have the same parameters, state and counts, or get those of rank 0.
+    // Before the first step: all have the same method (its type as a text) and settings, and the same parameters, state and
+    // counts, or get those of rank 0.
     virtual void start(CpuStore& memory, AnyEngine& engine, Plan const& plan,
+                       std::string_view method, std::span<double const> settings,
                        std::span<std::span<std::uint64_t> const> counts) = 0;
-    // At the begin of each step.
-    virtual void begin() noexcept = 0;
     // Tells the others that an exception ends the step on this rank.
     virtual void failed() = 0;
 
@@ -63,7 +72,7 @@ public:
     virtual std::string where() const = 0;
 
     // Whether u alone is averaged, and no rank has a fault.
-    bool of_descents() const noexcept { return !every_pass && fault == Fault::none; }
+    bool of_descents() const noexcept { return !every_pass && outcome.fault == Fault::none; }
     // Whether sample k is this rank's, and which one of its own. Samples are dealt to the ranks in turn.
     bool takes_sample(int& k) const noexcept {
         bool const is_own = k % size == rank;
@@ -72,24 +81,28 @@ public:
     }
 
     int rank = 0, size = 1;
-    bool every_pass = true;     // false: u alone is averaged
-    bool keep_own = false;      // what a method keeps is not averaged
-    Fault fault = Fault::none;  // of this step, on the rank `faulty`
-    int faulty = 0;             // also of an exception
-    bool heard = false;         // all ranks know of the exception under way
+    bool every_pass = true;  // false: u alone is averaged
+    bool keep_own = false;   // what a method keeps is not averaged
+    Outcome outcome;         // of the step under way
 };
 
-// Tells the other ranks where a step ends by an exception.
+// Lives as long as a step. Tells the other ranks where it ends by an exception. Puts back the outcome of the step around it: a
+// closure may step another optimizer.
 struct RanksGuard {
-    explicit RanksGuard(Ranks* of) : ranks(of) {
-        if (ranks != nullptr) ranks->begin();
+    explicit RanksGuard(Ranks* of) : ranks(of), own_(of) {
+        if (own_ != nullptr) before_ = std::exchange(own_->outcome, {});
     }
     RanksGuard(RanksGuard const&) = delete;
     RanksGuard& operator=(RanksGuard const&) = delete;
     ~RanksGuard() {
-        if (ranks != nullptr && !ranks->heard) ranks->failed();
+        if (ranks != nullptr && !ranks->outcome.heard) ranks->failed();
+        if (own_ != nullptr) own_->outcome = before_;
     }
-    Ranks* ranks;
+    Ranks* ranks;  // that wait for this one; nullptr at the end of the step
+
+private:
+    Ranks* own_;
+    Outcome before_;
 };
 
 template <class Engine>

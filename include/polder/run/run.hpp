@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <polder/closure/clipping.hpp>
 #include <polder/closure/device_report.hpp>
 #include <polder/closure/evaluation.hpp>
 #include <polder/closure/pass.hpp>
@@ -21,12 +20,14 @@
 #include <polder/engine/step_data.hpp>
 #include <polder/message.hpp>
 #include <polder/run/blend.hpp>
+#include <polder/run/circumstances.hpp>
 #include <polder/run/displacement.hpp>
 #include <polder/run/evaluations.hpp>
 #include <polder/run/handles.hpp>
 #include <polder/run/ranks.hpp>
 #include <polder/run/site.hpp>
 #include <polder/run/sums.hpp>
+#include <polder/run/values_found.hpp>
 
 namespace polder {
 
@@ -48,56 +49,6 @@ inline constexpr bool places = requires(Method const& method, Plan& plan, AnyRun
 }
 || requires(Method const& method, Plan& plan, AnyRun& run) {
     method.place(run, method.init(plan), run);
-};
-
-// The type in which the function of a coordinate gets one argument of a pass.
-template <class T, class A>
-struct ValueOf {
-    using type = T;
-};
-template <class T, class A, std::size_t n>
-struct ValueOf<T, std::array<A, n>> {
-    using type = std::array<T, n>;
-};
-template <class T, class... A>
-struct ValueOf<T, std::tuple<A...>> {
-    using type = std::array<T, sizeof...(A)>;
-};
-
-// The number of values that a reduction finds.
-template <class T, class F, class... Args>
-constexpr std::size_t values_found() {
-    using At = decltype(std::declval<F const&>().at(std::declval<Site<T> const&>()));
-    using Terms = std::remove_cvref_t<decltype(std::declval<At const&>()(
-        std::declval<typename ValueOf<T, Args>::type&>()...))>;
-    static_assert(
-        requires { std::tuple_size<Terms>::value; },
-        "polder: the function of a reduction returns polder::Terms<...>");
-    using Found =
-        decltype(finished(std::declval<F const&>(), std::array<double, std::tuple_size_v<Terms>>{},
-                          std::declval<Site<T> const&>()));
-    return std::tuple_size_v<Found>;
-}
-
-// What a method asks for: so many batches, and single samples. is_step_: false where only the way to x + eps is asked for, and
-// eps alone is written.
-template <int batches_, bool samples_, bool is_step_ = true>
-struct Asks {
-    static constexpr int batches = batches_;
-    static constexpr bool samples = samples_;
-    static constexpr bool is_step = is_step_;
-};
-
-// What a run has to know of its step.
-struct Circumstances {
-    Clipping clipping;
-    std::uint64_t epoch = 0;  // counted from 0
-    std::uint64_t batch = 0;  // of the epoch
-    std::uint64_t method_steps = 0;
-    bool one_radius = true;  // all groups have the radius of the ball
-    bool active = true;      // a step of the method, and not of its base optimizer alone
-    double rho_factor = 1;   // of the schedule
-    Ranks* ranks = nullptr;  // that make the step together
 };
 
 }  // namespace detail
@@ -409,7 +360,9 @@ private:
         return loss;
     }
     bool averages_evaluations() const { return step_.ranks != nullptr && step_.ranks->every_pass; }
-    detail::Standing standing() const { return {engine_.data->steps, engine_.fault()}; }
+    detail::Standing standing() const {
+        return {engine_.data->steps, step_.epoch, engine_.fault()};
+    }
     // A combination becomes what the ranks have made of it.
     template <std::size_t n>
     void become(Combination<n>& c, ArrayId mean) {
