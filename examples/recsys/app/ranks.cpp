@@ -65,8 +65,8 @@ bool writes() { return !ranks() || ranks()->rank == 0; }
 bool speaks_of_failure() {
     auto const& all = ranks();
     if (!all) return true;
-    if (!all->heard) all->failed();
-    if (all->faulty != all->rank) return false;
+    if (!all->outcome.heard) all->failed();
+    if (all->outcome.faulty != all->rank) return false;
     if (all->rank > 0) {
         spdlog::set_level(spdlog::level::info);
         spdlog::set_pattern(fmt::format("%n: %^%l%$: rank {}: %v", all->rank));

@@ -31,6 +31,7 @@ struct Outcome {
     Fault fault = Fault::none;  // on the rank `faulty`
     int faulty = 0;             // also of an exception
     bool heard = false;         // all ranks know of the exception under way
+    bool in_step = false;
 };
 
 // sum of by[k] of[k].
@@ -83,20 +84,22 @@ public:
     int rank = 0, size = 1;
     bool every_pass = true;  // false: u alone is averaged
     bool keep_own = false;   // what a method keeps is not averaged
-    Outcome outcome;         // of the step under way
+    Outcome outcome;         // of the step under way, or of the last one
 };
 
 // Lives as long as a step. Tells the other ranks where it ends by an exception. Puts back the outcome of the step around it: a
 // closure may step another optimizer.
 struct RanksGuard {
     explicit RanksGuard(Ranks* of) : ranks(of), own_(of) {
-        if (own_ != nullptr) before_ = std::exchange(own_->outcome, {});
+        if (own_ != nullptr) before_ = std::exchange(own_->outcome, {.in_step = true});
     }
     RanksGuard(RanksGuard const&) = delete;
     RanksGuard& operator=(RanksGuard const&) = delete;
     ~RanksGuard() {
         if (ranks != nullptr && !ranks->outcome.heard) ranks->failed();
-        if (own_ != nullptr) own_->outcome = before_;
+        if (own_ == nullptr) return;
+        own_->outcome.in_step = false;
+        if (before_.in_step) own_->outcome = before_;
     }
     Ranks* ranks;  // that wait for this one; nullptr at the end of the step
 
