@@ -77,7 +77,7 @@ relative() {
     printf '%s ' "sam_relative:rho=$1" "fsam:relative=all:rho=$1" "bsam:distance=cosine:relative=all:rho=$1"
 }
 
-# search STUDY DATASET MODEL [ARGUMENT...]: one run of each of sixty settings, with the seed by which settings are chosen.
+# search STUDY DATASET MODEL [ARGUMENT...]: one run of each of 63 settings, with the seed by which settings are chosen.
 search() {
     local radius
     several "$1" "$2" "$3" "$(relative 0.1) $(relative 0.05) $(relative 0.15) sam_relative:rho=0.2
@@ -85,8 +85,9 @@ search() {
     for radius in 1 0.5 0.1; do several "$1" "$2" "$3" "$(with_radius $radius)" 999 "${@:4}"; done
     several "$1" "$2" "$3" 'mg sam:rho=0.05 sam:rho=3 bsam:distance=projection:rho=3 bsam:distance=manhattan:rho=0.1
         bsam:distance=manhattan:rho=1 sam:rho=1:warm_up=1000 bsam:distance=cosine:rho=1:warm_up=1000' 999 "${@:4}"
-    # Plain rivals: another learning rate.
-    several "$1" "$2" "$3" 'none:learning_rate=0.0005 none:learning_rate=0.002 none:learning_rate=0.005' 999 "${@:4}"
+    # Plain rivals: another learning rate, and weight decay.
+    several "$1" "$2" "$3" 'none:learning_rate=0.0005 none:learning_rate=0.002 none:learning_rate=0.005
+        none:weight_decay=1e-6 none:weight_decay=1e-5 none:weight_decay=1e-4' 999 "${@:4}"
 }
 
 # chosen STUDY COUNT PATTERN: the settings that are best in validation, of methods that match the pattern.
@@ -158,6 +159,8 @@ search lightgcn-tiktok tiktok $lightgcn
 search freedom-tiktok tiktok $freedom --textual audio
 several lightgcn-baby baby $lightgcn 'none sam:rho=0.5 bsam:distance=cosine:rho=0.5' "$seeds"
 repeated bpr-tiktok tiktok bpr
+# Whether a penalty of the parameters does what a relative radius does.
+for weight in 0 1e-3 1e-2 1e-1 1; do several bpr-penalty-tiktok tiktok bpr:reg_weight=$weight none 999; done
 repeated lightgcn-tiktok tiktok $lightgcn
 repeated freedom-tiktok tiktok $freedom --textual audio
 disturbed lightgcn-tiktok tiktok $lightgcn 'none sam:rho=1 bsam:distance=cosine:rho=1 bsam+:distance=cosine:rho=1 mg'
