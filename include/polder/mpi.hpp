@@ -10,7 +10,8 @@
 /// step() returns when all have made the step. All ranks need the same settings and hyper-parameters. At the first step
 /// the types of method and base optimizer, the learning rate, the radius of a ball, interval, clipping, NonFinite and MpiOptions
 /// are compared, and the ranks throw where one differs; later changes are not. begin_epoch() is called on all ranks or on none.
-/// A closure may step another optimizer of the same ranks, if it does so on all of them.
+/// A closure may step another optimizer of the same ranks, if it does so on all of them and lets its exceptions through (with
+/// Averaged::every_pass it may also catch them).
 ///
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
