@@ -116,7 +116,7 @@ public:
                       fits) {
             using Form = detail::OutOfPlace<EngineFor<Container>, Container,
                                             std::remove_reference_t<Closure>>;
-            return together<Form, true>(Step{*this}, x, closure, bound_.twins);
+            return together<Form, true>(step_passes(), x, closure, bound_.twins);
         } else {
             return {};
         }
@@ -146,7 +146,7 @@ public:
         detail::check_container<C, C&>();
         detail::check_closure_in_place<Call, (batches > 1), samples>();
         using Form = detail::InPlace<EngineFor<C>, C, Call>;
-        return together<Form, true>(Step{*this}, x, gradient, closure, bound_.free_gradients);
+        return together<Form, true>(step_passes(), x, gradient, closure, bound_.free_gradients);
     }
 
     /// Writes the perturbation eps that the next step of the method would have at x to `eps` (same shape), and changes
@@ -305,17 +305,13 @@ private:
     // passes(engine, run). The form is made of the engine, x and `of_form`. What goes wrong on one rank the others learn.
     template <class Form, bool is_step, class Passes, class C, class... OfForm>
     auto together(Passes const& passes, C& x, OfForm&... of_form) {
-        // At every evaluation, or at descents alone.
-        auto* const met = ranks_ && (is_step || ranks_->every_pass) ? ranks_.get() : nullptr;
+        auto* const met = detail::ranks_of<is_step>(ranks_.get());
         detail::RanksGuard guard(joined_ ? met : ranks_.get());
         auto& engine = prepare(x);
         if (ranks_ != nullptr && !joined_) {
             if constexpr (detail::takes_ranks<EngineFor<C>>) {
-                double rate = 0, rho = 0;
-                if constexpr (requires { base_.learning_rate; }) rate = base_.learning_rate;
-                if constexpr (requires { method_.perturb.rho; }) rho = method_.perturb.rho;
-                join(engine, bound_.engine, *bound_.plan, detail::spelling<Optimizer>(), rate, rho,
-                     bound_.counters);
+                join(engine, bound_.engine, *bound_.plan, detail::spelling<Optimizer>(),
+                     detail::rate_and_radius(method_, base_), bound_.counters);
             } else {
                 detail::wrong_argument({"ranks take parameters in the host's memory alone"});
             }
@@ -382,14 +378,10 @@ private:
         return engine.report(report, ending);
     }
 
-    // The passes of a step. It has a name, so that they are compiled once for all closures and containers.
-    struct Step {
-        Optimizer& of;
-        template <class Engine, class R>
-        void operator()(Engine&, R& run) const {
-            of.take_step(run);
-        }
-    };
+    // The passes of a step: of one type, so that they are compiled once for all closures and containers.
+    auto step_passes() {
+        return [this](auto&, auto& run) { this->take_step(run); };
+    }
     template <class R>
     Placed place(R& run) {
         Descends<BaseOpt> const base{base_, *bound_.base_state};

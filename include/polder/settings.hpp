@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -121,10 +122,10 @@ public:
 protected:
     // The ranks begin together. method: the type of the optimizer; counters: those of the method.
     POLDER_COLD void join(detail::CpuStore& memory, detail::AnyEngine& engine, Plan const& plan,
-                          std::string_view method, double rate, double rho,
+                          std::string_view method, std::array<double, 2> rate_and_radius,
                           std::vector<std::uint64_t>& counters) {
-        double const settings[] = {rate * rate_factor_,
-                                   rho * rho_factor_,
+        double const settings[] = {rate_and_radius[0] * rate_factor_,
+                                   rate_and_radius[1] * rho_factor_,
                                    static_cast<double>(interval_.every),
                                    static_cast<double>(interval_.phase),
                                    static_cast<double>(interval_.warm_up),

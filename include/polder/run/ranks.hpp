@@ -108,6 +108,12 @@ private:
     Outcome before_;
 };
 
+// The ranks that a run meets: at every evaluation, or at descents alone.
+template <bool is_step>
+Ranks* ranks_of(Ranks* ranks) noexcept {
+    return ranks != nullptr && (is_step || ranks->every_pass) ? ranks : nullptr;
+}
+
 template <class Engine>
 inline constexpr bool takes_ranks = requires(Engine& engine) {
     engine.ranks_array(0);

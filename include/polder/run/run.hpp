@@ -24,7 +24,7 @@
 #include <polder/run/displacement.hpp>
 #include <polder/run/evaluations.hpp>
 #include <polder/run/handles.hpp>
-#include <polder/run/ranks.hpp>
+#include <polder/run/sharing.hpp>
 #include <polder/run/site.hpp>
 #include <polder/run/sums.hpp>
 #include <polder/run/values_found.hpp>
@@ -69,7 +69,8 @@ public:
         std::vector<std::uint64_t>& counters, detail::Circumstances const& circumstances,
         Report& report)
         : engine_(engine), form_(form), evaluations_(form), free_(free_gradients),
-          counters_(counters), step_(circumstances), report_(report) {
+          counters_(counters), step_(circumstances), sharing_(engine, circumstances),
+          report_(report) {
         ending_.counts = Asks::is_step;
         ending_.active = step_.active;
     }
@@ -260,37 +261,19 @@ public:
     template <std::size_t n, std::size_t m, class Extra>
     void share([[maybe_unused]] Blend<n, m, Extra>& b) {
         if constexpr (detail::takes_ranks<Engine>) {
-            if (step_.ranks == nullptr || !step_.ranks->of_descents()) return;
+            if (!sharing_.of_descents()) return;
             settle();
             auto const look = [&](ArrayId a) { check(a); };
             each_array(std::tuple(handle(b.u.of), handle(b.bypass.of)), look);
             std::apply([&](auto const&... more) { (each_array(handle(more), look), ...); },
                        b.extra.arguments);
-            detail::Summands const sums[] = {{b.u.of, b.u.by}, {b.bypass.of, b.bypass.by}};
-            auto const number = [&](Coefficient c, std::size_t block) {
-                return engine_.number(c, block);
-            };
-            auto const fault =
-                step_.ranks->average(engine_, standing(), std::span(sums).first(m > 0 ? 2 : 1),
-                                     number, ending_, losses());
-            engine_.fail(fault);
-            if (fault != detail::Fault::none) return;
-            become(b.u, engine_.ranks_array(0));
-            if constexpr (m > 0) become(b.bypass, engine_.ranks_array(1));
+            sharing_.share(b, ending_, losses());
         }
     }
     /// After it: the mean of what the method keeps.
-    template <class F, class... A>
-    void share_kept([[maybe_unused]] Keep<F, A...> const& extra) {
-        if constexpr (detail::takes_ranks<Engine>) {
-            auto* const ranks = step_.ranks;
-            if (ranks == nullptr || !ranks->of_descents() || ranks->keep_own || !engine_.alive())
-                return;
-            auto const average = [&](auto const& a) {
-                if constexpr (requires { a.array; }) ranks->average_kept(engine_, a.array);
-            };
-            std::apply([&](auto const&... a) { (average(a), ...); }, extra.arguments);
-        }
+    template <class Extra>
+    void share_kept([[maybe_unused]] Extra const& extra) {
+        if constexpr (detail::takes_ranks<Engine>) sharing_.share_kept(extra);
     }
 
     // For the optimizer.
@@ -311,8 +294,7 @@ private:
         if (g_.id == ArrayId(g).id) g_ = {};
         if (!engine_.alive()) return g;
         if constexpr (detail::takes_ranks<Engine>) {
-            if (what == Evaluation::sample && averages_evaluations() &&
-                !step_.ranks->takes_sample(pass.sample)) {
+            if (what == Evaluation::sample && !sharing_.takes_sample(pass.sample)) {
                 settle();
                 engine_.zero(g);
                 store({at, g, pass, what}, 0.0);
@@ -342,34 +324,10 @@ private:
                 engine_.store_loss(loss, asked.what);
             }
         } else {
-            store_loss(averaged(asked, loss), asked.what);
+            store_loss(sharing_.averaged(asked, loss), asked.what);
         }
         unchecked(asked.gradient) = detail::gradient_fault(asked.what);
         return engine_.alive();
-    }
-
-    // The loss of all ranks, whose gradients become one.
-    double averaged([[maybe_unused]] detail::Asked const& asked, double loss) {
-        if constexpr (detail::takes_ranks<Engine>) {
-            if (!averages_evaluations()) return loss;
-            if (!std::isfinite(loss)) engine_.fail(detail::loss_fault(asked.what));
-            engine_.check(asked.gradient, detail::gradient_fault(asked.what));
-            engine_.fail(
-                step_.ranks->average(engine_, standing(), asked.what, asked.gradient, loss));
-        }
-        return loss;
-    }
-    bool averages_evaluations() const { return step_.ranks != nullptr && step_.ranks->every_pass; }
-    detail::Standing standing() const {
-        return {engine_.data->steps, step_.epoch, engine_.fault()};
-    }
-    // A combination becomes what the ranks have made of it.
-    template <std::size_t n>
-    void become(Combination<n>& c, ArrayId mean) {
-        for (auto& gradient : c.of) gradient = Gradient(mean);
-        c.by.fill(0.0);
-        c.by.front() = 1.0;
-        engine_.check(mean, detail::Fault::update_norm);
     }
 
     void store_loss(double loss, Evaluation what) {
@@ -434,6 +392,7 @@ private:
     GradientPool& free_;
     std::vector<std::uint64_t>& counters_;
     detail::Circumstances const& step_;
+    detail::Sharing<Engine> sharing_;
     Report& report_;
     std::size_t used_ = 0;
     detail::Ending ending_;

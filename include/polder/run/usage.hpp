@@ -1,6 +1,8 @@
 /// What an optimizer has to know of a method before it runs it.
 #pragma once
 
+#include <array>
+
 #include <polder/closure/report.hpp>
 #include <polder/engine/cpu.hpp>
 #include <polder/run/handles.hpp>
@@ -36,6 +38,15 @@ template <class Method>
 inline constexpr bool samples_asked = requires {
     requires Method::samples;
 };
+
+// The learning rate and the radius of a ball; 0 where there is none.
+template <class Method, class Base>
+std::array<double, 2> rate_and_radius(Method const& method, Base const& base) {
+    std::array<double, 2> found{};
+    if constexpr (requires { base.learning_rate; }) found[0] = base.learning_rate;
+    if constexpr (requires { method.perturb.rho; }) found[1] = method.perturb.rho;
+    return found;
+}
 
 template <class Method, class R>
 inline constexpr bool starts = requires(Method const& method, Plan& plan, R& run) {
