@@ -192,8 +192,8 @@ public:
         }
     }
     std::array<Loss, 2> both(Asked const& a, Asked const& b) override {
-        std::array<Loss, 2> losses{};
         if constexpr (concurrent_closure<Closure>) {
+            std::array<Loss, 2> losses{};
             before(a.at);
             before(b.at);
             auto const call_a = [&] { losses[0] = call(a); };
@@ -205,8 +205,10 @@ public:
             }
             after(a);
             after(b);
+            return losses;
+        } else {
+            return Form<Loss>::both(a, b);
         }
-        return losses;
     }
 
 private:
