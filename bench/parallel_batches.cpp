@@ -92,8 +92,8 @@ int compare(std::string const& model, std::string const& source, std::size_t bat
         std::make_unique<Contender>("bsam, 1 thread", data, make(1), "bsam", 1),
         std::make_unique<Contender>("bsam+, 2 threads", data, make(2), "bsam+", 2),
         std::make_unique<Contender>("bsam+, 2 threads, --parallel-batches", data,
-                                    std::make_unique<TwoModels<float>>(make(1), make(1)), "bsam+",
-                                    2)};
+                                    std::make_unique<TwoModels<float>>(make(2), make(2), 2),
+                                    "bsam+", 2)};
     for (std::size_t round = 0; round < rounds; ++round) {
         std::fprintf(stderr, "round %zu of %zu:", round + 1, rounds);
         for (auto& each : contenders) {

@@ -17,9 +17,14 @@
 #include <vector>
 
 #include <polder/any_optimizer.hpp>
+#include <polder/engine/parallel.hpp>
 #include <polder/polder.hpp>
 
 #include "support/valley.hpp"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
 
 using namespace polder;
 using Vector = std::vector<double>;
@@ -30,8 +35,9 @@ namespace {
 class Company {
 public:
     explicit Company(bool waits) : waits_(waits) {}
-    void enter() {
+    void enter(bool told) {
         std::unique_lock lock(mutex_);
+        times_told += told ? 1 : 0;
         most = std::max(most, ++inside_);
         changed_.notify_all();
         if (waits_) changed_.wait_for(lock, std::chrono::seconds(5), [&] { return most > 1; });
@@ -41,6 +47,7 @@ public:
         --inside_;
     }
     int most = 0;
+    int times_told = 0;  // calls that know of company
 
 private:
     bool waits_;
@@ -67,6 +74,24 @@ double whole(Vector const& at, Vector& gradient, Pass pass) {
     return loss_of(at, gradient, pass, 0, 12);
 }
 
+// OpenMP has so many threads.
+class WithThreads {
+public:
+    explicit WithThreads([[maybe_unused]] int threads) {
+#if defined(_OPENMP)
+        omp_set_num_threads(threads);
+#endif
+    }
+    ~WithThreads() {
+#if defined(_OPENMP)
+        omp_set_num_threads(before_);
+#endif
+    }
+
+private:
+    [[maybe_unused]] int before_ = default_threads();
+};
+
 template <class Closure>
 std::pair<Vector, Report> train(auto optimizer, Closure&& closure) {
     Vector x(20, 1.0);
@@ -82,7 +107,7 @@ void check_at_once(std::string const& name, auto const& optimizer, bool independ
     auto const counted = [&](Company& who) {
         return [&](Vector const& at, Vector& gradient, Pass pass) {
             const bool may_have_company = pass.perturbed || pass.batch == Batch::second;
-            if (may_have_company) who.enter();
+            if (may_have_company) who.enter(pass.at_once);
             const double loss = whole(at, gradient, pass);
             if (may_have_company) who.leave();
             return loss;
@@ -90,15 +115,20 @@ void check_at_once(std::string const& name, auto const& optimizer, bool independ
     };
     auto const [x, report] = train(optimizer, counted(company));
     CHECK(company.most == 1);
-    Company pairs(independent);
-    auto const [y, at_once] = train(optimizer, concurrent(counted(pairs)));
-    CHECK(pairs.most == (independent ? 2 : 1));
-    CHECK(x == y);
-    CHECK(report.evaluations == at_once.evaluations);
-    auto const losses = [](Report const& r) {
-        return Vector{r.loss, r.perturbed_loss, r.second_loss};
-    };
-    CHECK(test::same_bits(losses(report), losses(at_once)));
+    CHECK(company.times_told == 0);
+    for (int threads : {2, 3}) {  // in a thread of OpenMP, and in another
+        WithThreads const with(threads);
+        Company pairs(independent);
+        auto const [y, at_once] = train(optimizer, concurrent(counted(pairs)));
+        CHECK(pairs.most == (independent ? 2 : 1));
+        CHECK(pairs.times_told == (independent ? 2 * 6 : 0));
+        CHECK(x == y);
+        CHECK(report.evaluations == at_once.evaluations);
+        auto const losses = [](Report const& r) {
+            return Vector{r.loss, r.perturbed_loss, r.second_loss};
+        };
+        CHECK(test::same_bits(losses(report), losses(at_once)));
+    }
 }
 
 }  // namespace
@@ -173,7 +203,7 @@ TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {
     auto const calls = [](Company& who) {
         return [&who](Vector const& at, Vector& gradient, Pass pass) {
             const bool may_have_company = pass.perturbed || pass.batch == Batch::second;
-            if (may_have_company) who.enter();
+            if (may_have_company) who.enter(pass.at_once);
             const double loss = whole(at, gradient, pass);
             if (may_have_company) who.leave();
             return loss;

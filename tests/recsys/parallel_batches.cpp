@@ -43,7 +43,7 @@ ModelOfFloat one_of(std::string_view name, Dataset const& data) {
     return make_model<float>(name, data, {{"embedding_size", "8"}}, 1);
 }
 ModelOfFloat two_of(std::string_view name, Dataset const& data) {
-    return std::make_unique<TwoModels<float>>(one_of(name, data), one_of(name, data));
+    return std::make_unique<TwoModels<float>>(one_of(name, data), one_of(name, data), 2);
 }
 
 // A run that stops after some batches; never, if negative.
@@ -161,7 +161,7 @@ TEST_CASE("two models that are cut train as one that is cut", "[recsys][threads]
         return std::make_unique<MicroBatchedModel<float>>(one_of("freedom", data), 3, false);
     };
     RunOfTwo one(data, cut(), "bsam+");
-    RunOfTwo two(data, std::make_unique<TwoModels<float>>(cut(), cut()), "bsam+");
+    RunOfTwo two(data, std::make_unique<TwoModels<float>>(cut(), cut(), 2), "bsam+");
     REQUIRE(one.trainer.run(one) == Ending::all_epochs);
     REQUIRE(two.trainer.run(two) == Ending::all_epochs);
     CHECK(two.parameters() == one.parameters());
@@ -176,7 +176,7 @@ TEST_CASE("both batches are under way at once, and a failure reaches the caller"
     };
     auto second = model();
     auto& may_fail = *second;
-    RunOfTwo run(data, std::make_unique<TwoModels<float>>(model(), std::move(second)), "bsam+");
+    RunOfTwo run(data, std::make_unique<TwoModels<float>>(model(), std::move(second), 2), "bsam+");
     run.batches = 2;
     REQUIRE(run.trainer.run(run) == Ending::interrupted);
     CHECK(meeting.most == 2);

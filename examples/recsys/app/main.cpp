@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -19,6 +20,10 @@
 #include <spdlog/spdlog.h>
 
 #include <polder/version.hpp>
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
 
 #include "recsys/app/commands.hpp"
 #include "recsys/app/config.hpp"
@@ -163,12 +168,25 @@ int run_program(std::vector<std::string> arguments) {
     }
 }
 
+// Makes numbers below 1e-38 zero in this thread, and in those that it starts. Weight decay leads to many of them in tables whose
+// rows are in few batches, and processors compute with them ten times as slowly.
+void flush_denormals() {
+#if defined(__SSE2__)
+    _mm_setcsr(_mm_getcsr() | 0x8040U);  // flush to zero, denormals are zero
+#elif defined(__aarch64__)
+    std::uint64_t control = 0;
+    asm volatile("mrs %0, fpcr" : "=r"(control));
+    asm volatile("msr fpcr, %0" ::"r"(control | std::uint64_t{1} << 24));
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     auto logger = spdlog::stderr_color_mt("polder-recsys");
     logger->set_pattern("%n: %^%l%$: %v");
     spdlog::set_default_logger(std::move(logger));
+    flush_denormals();
     std::signal(SIGPIPE, SIG_IGN);  // a reader who has gone is an error of that file alone
     try {
         MpiSession const session;

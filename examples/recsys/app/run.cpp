@@ -94,8 +94,7 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
     auto const& training = options.training;
     bool const two_at_once = training.parallel_batches && takes_two_batches(optimizer);
     auto const make = [&] {
-        auto const threads = two_at_once ? std::max(1, training.threads / 2) : training.threads;
-        auto made = make_model<float>(model.name, data, model.settings, threads);
+        auto made = make_model<float>(model.name, data, model.settings, training.threads);
         auto const& ranks = training.ranks;
         if (training.micro_batches == 1 && !ranks) return made;
         bool const is_sum = find_model(model.name).in_parts(model.settings).is_sum;
@@ -109,7 +108,8 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
             std::make_unique<PartModel<float>>(std::move(made), part));
     };
     auto one = make();
-    if (two_at_once) one = std::make_unique<TwoModels<float>>(std::move(one), make());
+    if (two_at_once)
+        one = std::make_unique<TwoModels<float>>(std::move(one), make(), training.threads);
     return std::make_unique<HostLearner>(std::move(one), optimizer, training.ranks);
 }
 

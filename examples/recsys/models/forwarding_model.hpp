@@ -30,6 +30,7 @@ public:
         model_->initialise(parameters, seed);
     }
     std::vector<std::string> frozen() const override { return model_->frozen(); }
+    void set_threads(int threads) override { model_->set_threads(threads); }
     std::vector<NamedGraph<T>> graphs() const override { return model_->graphs(); }
     Csr<T>* carried_graph() override { return model_->carried_graph(); }
 

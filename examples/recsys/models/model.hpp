@@ -105,6 +105,9 @@ public:
     /// Whether `loss` may be called for the first and for the second batch of a step at the same time.
     virtual bool is_concurrent() const { return false; }
 
+    /// From now on the results are computed by `threads` threads, at least 1. On a device it changes nothing.
+    virtual void set_threads([[maybe_unused]] int threads) {}
+
     /// Before the losses of a step.
     virtual void begin_step() {}
 

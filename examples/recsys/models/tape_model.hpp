@@ -85,6 +85,8 @@ public:
         return total.loss();
     }
 
+    void set_threads(int threads) override { tape_.backend().set_threads(threads); }
+
     std::vector<LossTerm> terms() const override { return terms_.read(); }
 
     void watch_features(FeatureAttack<T>* attack) override { attack_ = attack; }

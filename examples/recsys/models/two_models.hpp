@@ -1,6 +1,7 @@
 /// Both batches of a step at once.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -17,13 +18,14 @@ namespace polder::recsys {
 
 /// A model of two that are alike. One computes the losses of the second batch of a step, the other all else, so that both may
 /// be under way at the same time (polder::concurrent). What a model keeps from batch to batch is the first batch's, as where
-/// one model computes one loss after the other. So losses and gradients have the same bits as one model's.
+/// one model computes one loss after the other. So losses and gradients have the same bits as one model's. Of the threads each
+/// takes half while both are under way, and else all.
 template <class T>
 class TwoModels final : public ForwardingModel<T> {
 public:
-    /// Both of the same name and hyper-parameters, for the same data.
-    TwoModels(std::unique_ptr<AnyModel<T>> first, std::unique_ptr<AnyModel<T>> second)
-        : ForwardingModel<T>(std::move(first)), second_(std::move(second)) {}
+    /// Both of the same name and hyper-parameters, for the same data. threads: of both together.
+    TwoModels(std::unique_ptr<AnyModel<T>> first, std::unique_ptr<AnyModel<T>> second, int threads)
+        : ForwardingModel<T>(std::move(first)), second_(std::move(second)), threads_(threads) {}
 
     bool is_concurrent() const override { return true; }
 
@@ -37,6 +39,7 @@ public:
     double loss(ParameterArena<T> const& parameters, Triples const& batch, Pass pass,
                 ParameterArena<T>& gradient) override {
         auto& model = pass.batch == Batch::second ? *second_ : *this->model_;
+        model.set_threads(pass.at_once ? std::max(1, threads_ / 2) : threads_);
         return model.loss(parameters, batch, pass, gradient);
     }
 
@@ -44,6 +47,7 @@ public:
     std::vector<LossTerm> terms() const override { return this->model_->terms(); }
 
     Representations<T> representations(ParameterArena<T> const& parameters) override {
+        this->model_->set_threads(threads_);
         return this->model_->representations(parameters);
     }
 
@@ -55,6 +59,7 @@ private:
     }
 
     std::unique_ptr<AnyModel<T>> second_;
+    int threads_;
     bool has_graph_ = false;  // the second has the graph that the first carries in this epoch
 };
 

@@ -67,6 +67,7 @@ public:
 
     /// Threads are the System's business.
     explicit DeviceBackend([[maybe_unused]] int threads = 1) {}
+    void set_threads(int) {}
 
     /// A new evaluation begins: lists of rows may have other entries.
     void begin_evaluation() { indices_.begin_evaluation(); }

@@ -74,6 +74,9 @@ public:
     explicit EigenBackend(int threads = default_threads(), std::size_t least_work = 500'000)
         : threads_(std::max(threads, 1)), least_work_(least_work) {}
 
+    /// From now on loops are spread over `threads` threads.
+    void set_threads(int threads) { threads_ = std::max(threads, 1); }
+
     /// A new evaluation of the tape begins.
     void begin_evaluation() {}
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <exception>
 #include <functional>
 #include <thread>
@@ -15,6 +16,7 @@
 #include <polder/closure/pass.hpp>
 #include <polder/config.hpp>
 #include <polder/engine/function_ref.hpp>
+#include <polder/engine/parallel.hpp>
 #include <polder/error.hpp>
 
 namespace polder {
@@ -67,8 +69,10 @@ struct Concurrent {
 
 /// Says that a closure, scalar(P const& at, P& gradient, Pass), may be called from two threads at the same time. If a step needs
 /// gradients of two batches, and neither needs the other, it then computes them at once: that of the first batch in the thread
-/// that calls the step, the other one in a thread of its own. Everything that both calls write (the activations of a model, a
-/// generator of random numbers) has to be there twice: pass.batch tells the calls apart. Results are the same bits as one after
+/// that calls the step, the other one in a thread of its own (where OpenMP has just two threads, in the other one of these; loops
+/// of the closure by OpenMP then run on one thread each). Everything that both calls write (the activations of a model, a
+/// generator of random numbers) has to be there twice: pass.batch tells the calls apart. pass.at_once says that the other one is
+/// under way, so that each takes half of the threads. Results are the same bits as one after
 /// the other. If a call throws, the step throws after both have ended, and has changed nothing. If both throw, the step throws the
 /// exception of the first batch. A closure that does not say so is never called twice at once.
 ///
@@ -98,17 +102,34 @@ concept concurrent_closure = requires(Closure& closure) {
     closure.at_once();
 };
 
-// Runs first() in this thread and second() in one of its own. Throws what first() throws, else what second() throws, after
-// both have ended.
-POLDER_APART inline void both_at_once(FunctionRef<void()> first, FunctionRef<void()> second) {
+// Whether OpenMP has two threads in all. The other one is then to call the closure: it would take time from a third, since it
+// looks for work for some milliseconds after each pass of the optimizer.
+POLDER_OPENMP_MARK inline bool openmp_has_two_threads() noexcept {
+#if defined(_OPENMP)
+    return default_threads() == 2 && omp_in_parallel() == 0;
+#else
+    return false;
+#endif
+}
+
+// Runs first() in this thread and second() in another. Throws what first() throws, else what second() throws, after both have
+// ended.
+POLDER_OPENMP_MARK POLDER_APART inline void both_at_once(FunctionRef<void()> first,
+                                                         FunctionRef<void()> second) {
     std::exception_ptr of_first, of_second;
     auto const guarded = [](FunctionRef<void()> f, std::exception_ptr& thrown) {
         POLDER_TRY { f(); }
         POLDER_CATCH_ALL { thrown = std::current_exception(); }
     };
-    std::thread other([&] { guarded(second, of_second); });
-    guarded(first, of_first);
-    other.join();
+    if (openmp_has_two_threads()) {
+        parallel_for(2, 2, [&](std::size_t k) {
+            k == 0 ? guarded(first, of_first) : guarded(second, of_second);
+        });
+    } else {
+        std::thread other([&] { guarded(second, of_second); });
+        guarded(first, of_first);
+        other.join();
+    }
     if (of_first) std::rethrow_exception(of_first);
     if (of_second) std::rethrow_exception(of_second);
 }

@@ -196,8 +196,12 @@ public:
             std::array<Loss, 2> losses{};
             before(a.at);
             before(b.at);
-            auto const call_a = [&] { losses[0] = call(a); };
-            auto const call_b = [&] { losses[1] = call(b); };
+            auto const call_at_once = [&](Asked asked) {
+                asked.pass.at_once = true;
+                return call(asked);
+            };
+            auto const call_a = [&] { losses[0] = call_at_once(a); };
+            auto const call_b = [&] { losses[1] = call_at_once(b); };
             if (a.pass.batch < b.pass.batch) {
                 both_at_once(call_a, call_b);
             } else {

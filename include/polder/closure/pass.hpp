@@ -24,6 +24,8 @@ struct Pass {
     int micro_batch =
         0;  ///< the part of the batch, if it comes in parts (closure/micro_batches.hpp)
     bool redraws = false;  ///< dropout masks and the like are to be drawn anew (Mirror::redraws)
+    bool at_once = false;  ///< the other batch's gradient is computed at the same time, in another
+                           ///< thread (closure/concurrent.hpp): leave half of the threads to it
 
     friend constexpr bool operator==(Pass, Pass) = default;
 };

@@ -88,17 +88,17 @@ public:
         agree(0, Fault::none, {}, 1);
         add_up(values);
     }
-    Fault average(CpuStore& memory, Standing standing, Evaluation what, ArrayId gradient,
-                  double& loss) override {
+    Fault average_evaluation(CpuStore& memory, Standing standing, Evaluation what, ArrayId gradient,
+                             double& loss) override {
         parts_.assign({{gradient, {}}});
         double const factor = what == Evaluation::sample ? 1 : share_;
-        agree(memory, standing, static_cast<int>(what), std::array{&loss}, factor);
-        average(memory, nullptr, factor);
+        agree_in_step(memory, standing, static_cast<int>(what), std::array{&loss}, factor);
+        average_parts(memory, nullptr, factor);
         return outcome.fault;
     }
-    Fault average(CpuStore& memory, Standing standing, std::span<Summands const> sums,
-                  FunctionRef<double(Coefficient, std::size_t)> number, Ending const& ending,
-                  std::span<double* const> losses) override {
+    Fault average_descent(CpuStore& memory, Standing standing, std::span<Summands const> sums,
+                          FunctionRef<double(Coefficient, std::size_t)> number,
+                          Ending const& ending, std::span<double* const> losses) override {
         parts_.clear();
         for (auto const& sum : sums)
             parts_.push_back({memory.ranks_array(static_cast<int>(parts_.size())), sum});
@@ -108,16 +108,16 @@ public:
         auto const arrays = static_cast<int>(ending.arrays.end() - ending.arrays.begin());
         auto const masks = static_cast<int>(ending.masks.end() - ending.masks.begin());
         int const written = arrays + static_cast<int>(Ending::most_arrays + 1) * masks;
-        agree(memory, standing, evaluations + written, losses, share_);
+        agree_in_step(memory, standing, evaluations + written, losses, share_);
         if (kept_too && outcome.fault == Fault::none)
             for (auto const& mask : ending.masks)
                 broadcast(std::as_writable_bytes(memory.values(mask.next)));
-        average(memory, &number, share_);
+        average_parts(memory, &number, share_);
         return outcome.fault;
     }
     void average_kept(CpuStore& memory, ArrayId kept) override {
         parts_.assign({{kept, {}}});  // There is room for it: the descent has sent as much.
-        average(memory, nullptr, share_);
+        average_parts(memory, nullptr, share_);
     }
     std::string where() const override {
         return outcome.fault == Fault::none ? "" : " on rank " + std::to_string(outcome.faulty);
@@ -173,8 +173,8 @@ private:
     }
     // The same in a step. All have to be at the same place, with the same blocks that are not frozen. Memory for the message is
     // taken before: where there is none on one rank, the others can still be told.
-    void agree(CpuStore& memory, Standing standing, int what, std::span<double* const> losses,
-               double factor) {
+    void agree_in_step(CpuStore& memory, Standing standing, int what,
+                       std::span<double* const> losses, double factor) {
         auto const& layout = memory.layout();
         std::size_t const bytes = parts_.size() * layout.live_size() * memory.width();
         message_.resize(std::max(message_.size(), bytes));
@@ -198,7 +198,7 @@ private:
         return worst->severity;
     }
 
-    void average(CpuStore& memory, Number const* number, double factor) {
+    void average_parts(CpuStore& memory, Number const* number, double factor) {
         if (outcome.fault != Fault::none) return;
         if (memory.width() == sizeof(float))
             average_as<float>(memory, number, factor);

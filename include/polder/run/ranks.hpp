@@ -60,13 +60,14 @@ public:
     // Each value becomes its sum over the ranks. Outside of steps.
     virtual void sum(std::span<double> values) = 0;
     // The loss and the gradient of an evaluation become those of all ranks.
-    virtual Fault average(CpuStore& memory, Standing standing, Evaluation what, ArrayId gradient,
-                          double& loss) = 0;
+    virtual Fault average_evaluation(CpuStore& memory, Standing standing, Evaluation what,
+                                     ArrayId gradient, double& loss) = 0;
     // Before a descent: memory.ranks_array(k) becomes the mean of sums[k]; and what the step has written for the next one, and
     // the losses, become their means. number(c, block): a coefficient. All arrays go in one message.
-    virtual Fault average(CpuStore& memory, Standing standing, std::span<Summands const> sums,
-                          FunctionRef<double(Coefficient, std::size_t)> number,
-                          Ending const& ending, std::span<double* const> losses) = 0;
+    virtual Fault average_descent(CpuStore& memory, Standing standing,
+                                  std::span<Summands const> sums,
+                                  FunctionRef<double(Coefficient, std::size_t)> number,
+                                  Ending const& ending, std::span<double* const> losses) = 0;
     // After it: an array that the method keeps becomes its mean.
     virtual void average_kept(CpuStore& memory, ArrayId kept) = 0;
     // " on rank 1", of the fault of the step.

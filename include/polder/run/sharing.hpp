@@ -34,8 +34,8 @@ public:
             if (!of_evaluations()) return loss;
             if (!std::isfinite(loss)) engine_.fail(loss_fault(asked.what));
             engine_.check(asked.gradient, gradient_fault(asked.what));
-            engine_.fail(
-                step_.ranks->average(engine_, standing(), asked.what, asked.gradient, loss));
+            engine_.fail(step_.ranks->average_evaluation(engine_, standing(), asked.what,
+                                                         asked.gradient, loss));
         }
         return loss;
     }
@@ -46,7 +46,7 @@ public:
         auto const number = [&](Coefficient c, std::size_t block) {
             return engine_.number(c, block);
         };
-        Fault const fault = step_.ranks->average(
+        Fault const fault = step_.ranks->average_descent(
             engine_, standing(), std::span(sums).first(m > 0 ? 2 : 1), number, ending, losses);
         engine_.fail(fault);
         if (fault != Fault::none) return;
