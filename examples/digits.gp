@@ -1,9 +1,9 @@
 # The course of the trainings of `digits --out FOLDER`: the mean over the seeds after every epoch.
-set terminal svg size 860,360 font "sans-serif,13" background "white"
+set terminal svg size 860,400 font "sans-serif,13" background "white"
 set output picture
 set datafile separator ","
 set multiplot layout 1,2
-set key bottom right
+set key outside below maxrows 2 samplen 2
 set xlabel "epoch"
 set ylabel "unseen digits that are read, %"
 set yrange [80:100]

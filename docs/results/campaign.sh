@@ -137,8 +137,8 @@ disturbed() {
                 cd "$folder"
                 "$program" train --data "$data/$dataset" --model "$model" --optimizer "$method" --seed "$seed" --base adam \
                     --eval-step 5 --stopping-step 5 --threads 1 --checkpoint "$file" "${@:5}"
-                "$program" robustness --checkpoint "$file" --csv robustness.csv
-                "$program" landscape --checkpoint "$file" --grids default --points 10 --batches 10 --output landscape
+                "$program" robustness --checkpoint "$file" --threads 1 --csv robustness.csv
+                "$program" landscape --checkpoint "$file" --threads 1 --grids default --points 10 --batches 10 --output landscape
             ) >"$folder.log" 2>&1
             appended "$folder/landscape/summary.csv" "$rows/$study-landscape.csv"
             appended "$folder/robustness.csv" "$table"

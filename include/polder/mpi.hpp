@@ -11,13 +11,14 @@
 /// the types of method and base optimizer, the learning rate, the radius of a ball, interval, clipping, NonFinite and MpiOptions
 /// are compared, and the ranks throw where one differs; later changes are not. begin_epoch() is called on all ranks or on none.
 /// A closure may step another optimizer of the same ranks, if it does so on all of them and lets its exceptions through (with
-/// Averaged::every_pass it may also catch them).
+/// Averaged::every_pass it may also catch them). The two calls of a concurrent() closure that may be under way at once cannot both
+/// do so: std::logic_error.
 ///
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
 /// NonFinite::skip). The message names the rank. The same happens if a step is refused on one rank alone (a
-/// hyper-parameter out of range, parameters of another shape, no memory). polder calls MPI from the thread that calls step(), and has other threads: by the standard that is
-/// MPI_Init_thread with MPI_THREAD_FUNNELED. Open MPI takes MPI_Init as well.
+/// hyper-parameter out of range, parameters of another shape, no memory). polder calls MPI from the thread that calls step(), and
+/// has other threads: by the standard that is MPI_Init_thread with MPI_THREAD_FUNNELED. Open MPI takes MPI_Init as well.
 ///
 /// Checkpoints (polder/state): rank 0 saves, all ranks load the file. Any number of ranks may go on from it. Or rank 0 alone
 /// loads it, and the others get all by MpiOptions::broadcast.

@@ -311,7 +311,7 @@ private:
         if (ranks_ != nullptr && !joined_) {
             if constexpr (detail::takes_ranks<EngineFor<C>>) {
                 join(engine, bound_.engine, *bound_.plan, detail::spelling<Optimizer>(),
-                     detail::rate_and_radius(method_, base_), bound_.counters);
+                     detail::compared(method_, base_), bound_.counters);
             } else {
                 detail::wrong_argument({"ranks take parameters in the host's memory alone"});
             }

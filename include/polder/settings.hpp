@@ -122,10 +122,12 @@ public:
 protected:
     // The ranks begin together. method: the type of the optimizer; counters: those of the method.
     POLDER_COLD void join(detail::CpuStore& memory, detail::AnyEngine& engine, Plan const& plan,
-                          std::string_view method, std::array<double, 2> rate_and_radius,
+                          std::string_view method, detail::Compared const& compared,
                           std::vector<std::uint64_t>& counters) {
-        double const settings[] = {rate_and_radius[0] * rate_factor_,
-                                   rate_and_radius[1] * rho_factor_,
+        // Without the factors of schedules: a broadcast makes the steps the same.
+        double const settings[] = {compared[0],
+                                   compared[1],
+                                   compared[2],
                                    static_cast<double>(interval_.every),
                                    static_cast<double>(interval_.phase),
                                    static_cast<double>(interval_.warm_up),

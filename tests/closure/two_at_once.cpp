@@ -198,6 +198,55 @@ TEST_CASE("calls at once are of two batches, the first one in the thread of the 
     CHECK_THROWS_WITH(optimizer.step(x, concurrent(failing)), "of the first");
 }
 
+#if defined(_OPENMP)
+// A loop without a parallel of its own is spread over the threads of the caller's, if there are any.
+void fill_with_loop(Vector const& at, Vector& gradient, double target) {
+#pragma omp for
+    for (std::size_t i = 0; i < at.size(); ++i) gradient[i] = at[i] - target;
+#pragma omp single
+    gradient[0] += 1;
+#pragma omp barrier
+}
+
+TEST_CASE("in calls at once OpenMP's loops run on one thread each", "[closure][threads]") {
+    auto const with_loop = [](Vector const& at, Vector& gradient, Pass pass) {
+        std::fill(gradient.begin(), gradient.end(), 0);
+        fill_with_loop(at, gradient, pass.batch == Batch::first ? 0.1 : 0.4);
+        return 1.0;
+    };
+    auto const expected = train(BSAMPlus{Adam{}}, with_loop).first;
+    for (int threads : {1, 2, 3}) {
+        WithThreads const with(threads);
+        CHECK(train(BSAMPlus{Adam{}}, concurrent(with_loop)).first == expected);
+    }
+}
+#endif
+
+TEST_CASE("a closure that throws after it has resized its gradient spoils no later step",
+          "[closure][exceptions]") {
+    auto const check = [](auto const& as_asked) {
+        BSAMPlus optimizer{Adam{}};
+        Vector x(20, 1.0);
+        bool is_faulty = true;
+        auto const closure = [&](Vector const& at, Vector& gradient, Pass pass) {
+            if (is_faulty && pass.batch == Batch::second) {
+                gradient = Vector();
+                throw std::runtime_error("resized");
+            }
+            return whole(at, gradient, pass);
+        };
+        CHECK_THROWS_WITH(optimizer.step(x, as_asked(closure)), "resized");
+        CHECK(x == Vector(20, 1.0));
+        is_faulty = false;
+        optimizer.step(x, as_asked(closure));
+        Vector expected(20, 1.0);
+        BSAMPlus{Adam{}}.step(expected, whole);
+        CHECK(x == expected);
+    };
+    check([](auto const& closure) -> auto const& { return closure; });
+    check([](auto const& closure) { return concurrent(closure); });
+}
+
 TEST_CASE("any optimizer calls at once what may be", "[closure][threads]") {
     using Any = AnyOptimizer<Vector>;
     auto const calls = [](Company& who) {

@@ -528,6 +528,7 @@ TEST_CASE("ranks with other methods, settings or epochs are told so before anyth
         refuses(make(is_last ? "gnp" : "sam+"));
         refuses(make(is_last ? "bsam+" : "looksam"));
         refuses(make("sam", is_last ? "sgd" : "adam"));
+        refuses(make("sam", is_last ? "adamw" : "adam"));
         auto optimizer = make("sam");
         if (is_last) optimizer.set_learning_rate(0.1);
         refuses(optimizer);
@@ -591,6 +592,25 @@ TEST_CASE("a closure may step another optimizer of the same ranks", "[mpi]") {
     }
 }
 
+TEST_CASE("calls at once that both step an optimizer of the same ranks are refused", "[mpi]") {
+    Mpi const ranks(MPI_COMM_WORLD, every_pass);
+    auto outer = make("sam+"), inner = make("sam");
+    for (auto* optimizer : {&outer, &inner}) optimizer->settings().set_ranks(ranks);
+    auto x = start(), y = start();
+    auto const nested = [&](Blocks const& at, Blocks& gradient, Pass pass) {
+        if (pass.batch == Batch::second) inner.step(y, own_share());
+        return own_share()(at, gradient, pass);
+    };
+    SAMPlus optimizer{Adam{}};
+    optimizer.set_ranks(ranks);
+    CHECK_THAT(message_of([&] { optimizer.step(x, concurrent(nested)); }),
+               ContainsSubstring("two threads step optimizers of the same ranks"));
+    CHECK(x == start());
+    CHECK(y == start());
+    outer.step(x, own_share());  // and all go on
+    CHECK(same_parameters(x));
+}
+
 TEST_CASE("what is wrong on one rank before its closure is called the others learn", "[mpi]") {
     if (rank_count() == 1) return;
     const bool is_last = rank_of() == rank_count() - 1;
@@ -633,7 +653,12 @@ TEST_CASE("a checkpoint of several ranks is resumed by any number", "[mpi]") {
         for (auto const& form : {every_pass, descent}) {
             CAPTURE(method, rank_of());
             auto const file = of_rank_0((directory / "run.safetensors").string());
-            auto optimizer = make(method);
+            auto const made = [&] {
+                auto one = make(method);
+                one.settings().set_learning_rate_schedule(schedules::Cosine{.steps = 8});
+                return one;
+            };
+            auto optimizer = made();
             optimizer.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
             auto x = start();
             train(optimizer, x, own_share(), 0, 3);
@@ -641,7 +666,7 @@ TEST_CASE("a checkpoint of several ranks is resumed by any number", "[mpi]") {
             MPI_Barrier(MPI_COMM_WORLD);
             train(optimizer, x, own_share(), 3, 6);
 
-            auto resumed = make(method);
+            auto resumed = made();
             resumed.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
             auto y = start();
             load_checkpoint(file, resumed, y);
@@ -651,14 +676,14 @@ TEST_CASE("a checkpoint of several ranks is resumed by any number", "[mpi]") {
             // Rank 0 alone has the file.
             auto broadcast = form;
             broadcast.broadcast = true;
-            auto sent = make(method);
+            auto sent = made();
             sent.settings().set_ranks(Mpi(MPI_COMM_WORLD, broadcast));
             y = start();
             if (rank_of() == 0) load_checkpoint(file, sent, y);
             train(sent, y, own_share(), 3, 6);
             CHECK(same_bits(flat(y), flat(x)));
 
-            auto alone = make(method);
+            auto alone = made();
             auto z = start();
             load_checkpoint(file, alone, z);
             train(alone, z, whole(), 3, 6);

@@ -17,6 +17,9 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <sys/resource.h>
 
 #include "recsys/app/cells.hpp"
@@ -32,8 +35,13 @@ namespace polder::recsys::app {
 
 namespace {
 
-// From here on Linux counts the most memory that the process has had anew.
-void forget_peak_memory() { std::ofstream("/proc/self/clear_refs") << 5; }
+// From here on Linux counts the most memory that the process has had anew. What earlier runs have freed is given back first.
+void forget_peak_memory() {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+    std::ofstream("/proc/self/clear_refs") << 5;
+}
 
 // The most memory that the process has had since then; elsewhere than on Linux since it began.
 std::uint64_t peak_memory_bytes() {

@@ -268,7 +268,12 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
         ending = trainer.run(observer);
         observer.clear();
         if (ending == Ending::interrupted) {
-            if (!claim.is_ours()) return {{}, true};
+            if (!claim.is_ours()) {
+                spdlog::warn("{}: another process has taken this run over, since the claim was not "
+                             "renewed in time; this one leaves it alone",
+                             name);
+                return {{}, true};
+            }
             if (save) files_.write(checkpoint, save, false);
         }
     }

@@ -1,5 +1,6 @@
 #include "recsys/serving/stored_model.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <stdexcept>
@@ -79,7 +80,11 @@ std::vector<std::string> saved_arguments(SafetensorsFile const& checkpoint) {
         if (!each.is_string()) checkpoint.fail("'arguments' in the metadata is not text");
         result.push_back(each.get<std::string>());
     }
-    // The distance, which had another default once; what the method's text says of it counts more.
+    // The distance had another default once, so it is said here, unless the method's text says it.
+    auto const says_distance = [](std::string const& each) {
+        return each.find(":distance=") != std::string::npos;
+    };
+    if (std::any_of(result.begin(), result.end(), says_distance)) return result;
     auto const run = nlohmann::json::parse(checkpoint.metadata("run"), nullptr, false);
     if (run.is_object() && run.contains("distance") && run["distance"].is_string())
         result.insert(result.begin(), "--distance=" + run["distance"].get<std::string>());

@@ -106,10 +106,20 @@ concept concurrent_closure = requires(Closure& closure) {
 // looks for work for some milliseconds after each pass of the optimizer.
 POLDER_OPENMP_MARK inline bool openmp_has_two_threads() noexcept {
 #if defined(_OPENMP)
-    return default_threads() == 2 && omp_in_parallel() == 0;
+    return omp_get_max_threads() == 2 && omp_get_thread_limit() > 1 && omp_get_dynamic() == 0 &&
+           omp_in_parallel() == 0;
 #else
     return false;
 #endif
+}
+
+// Runs f() as a thread does that no loop of OpenMP is spread over: what f has of OpenMP without a parallel of its own runs on this
+// thread alone.
+POLDER_OPENMP_MARK inline void in_team_of_one(FunctionRef<void()> f) {
+#if defined(_OPENMP)
+#pragma omp parallel num_threads(1)
+#endif
+    f();
 }
 
 // Runs first() in this thread and second() in another. Throws what first() throws, else what second() throws, after both have
@@ -123,7 +133,7 @@ POLDER_OPENMP_MARK POLDER_APART inline void both_at_once(FunctionRef<void()> fir
     };
     if (openmp_has_two_threads()) {
         parallel_for(2, 2, [&](std::size_t k) {
-            k == 0 ? guarded(first, of_first) : guarded(second, of_second);
+            in_team_of_one([&] { k == 0 ? guarded(first, of_first) : guarded(second, of_second); });
         });
     } else {
         std::thread other([&] { guarded(second, of_second); });

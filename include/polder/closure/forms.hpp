@@ -180,8 +180,11 @@ public:
 
     Loss evaluate(Asked const& asked) override {
         before(asked.at);
-        auto const loss = call(asked);
-        after(asked);
+        Loss loss{};
+        guarded([&] {
+            loss = call(asked);
+            collect_gradient(asked);
+        });
         return loss;
     }
     bool at_once() const override {
@@ -202,13 +205,15 @@ public:
             };
             auto const call_a = [&] { losses[0] = call_at_once(a); };
             auto const call_b = [&] { losses[1] = call_at_once(b); };
-            if (a.pass.batch < b.pass.batch) {
-                both_at_once(call_a, call_b);
-            } else {
-                both_at_once(call_b, call_a);
-            }
-            after(a);
-            after(b);
+            guarded([&] {
+                if (a.pass.batch < b.pass.batch) {
+                    both_at_once(call_a, call_b);
+                } else {
+                    both_at_once(call_b, call_a);
+                }
+                collect_gradient(a);
+                collect_gradient(b);
+            });
             return losses;
         } else {
             return Form<Loss>::both(a, b);
@@ -229,20 +234,22 @@ private:
             return static_cast<Loss>(closure_(where, into));
         }
     }
-    void after(Asked const& asked) {
+    void collect_gradient(Asked const& asked) {
         C& into = gradient_of(asked.gradient);
-        POLDER_TRY {
-            if (asked.at.array.id == 0) {
-                collect(engine_, into, asked.gradient, "the gradient",
-                        {Called("the parameters", x_)});
-            } else {
-                collect(engine_, into, asked.gradient, "the gradient",
-                        {Called("the parameters", x_),
-                         Called("the perturbed parameters", point_of(asked.at))});
-            }
+        if (asked.at.array.id == 0) {
+            collect(engine_, into, asked.gradient, "the gradient", {Called("the parameters", x_)});
+        } else {
+            collect(engine_, into, asked.gradient, "the gradient",
+                    {Called("the parameters", x_),
+                     Called("the perturbed parameters", point_of(asked.at))});
         }
+    }
+    // A closure that throws may have resized its gradient, so the next step makes new ones.
+    template <class F>
+    void guarded(F const& f) {
+        POLDER_TRY { f(); }
         POLDER_CATCH_ALL {
-            twins_.forget();  // the closure may have resized the gradient
+            twins_.forget();
             POLDER_RETHROW;
         }
     }

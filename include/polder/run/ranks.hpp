@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <polder/closure/evaluation.hpp>
@@ -14,6 +15,7 @@
 #include <polder/engine/cpu_memory.hpp>
 #include <polder/engine/function_ref.hpp>
 #include <polder/engine/step_data.hpp>
+#include <polder/message.hpp>
 #include <polder/run/handles.hpp>
 
 namespace polder::detail {
@@ -86,13 +88,21 @@ public:
     bool every_pass = true;  // false: u alone is averaged
     bool keep_own = false;   // what a method keeps is not averaged
     Outcome outcome;         // of the step under way, or of the last one
+    std::thread::id thread;  // that makes the step under way
 };
 
 // Lives as long as a step. Tells the other ranks where it ends by an exception. Puts back the outcome of the step around it: a
 // closure may step another optimizer.
 struct RanksGuard {
     explicit RanksGuard(Ranks* of) : ranks(of), own_(of) {
-        if (own_ != nullptr) before_ = std::exchange(own_->outcome, {.in_step = true});
+        if (own_ == nullptr) return;
+        auto const here = std::this_thread::get_id();
+        if (own_->thread != std::thread::id() && own_->thread != here)
+            wrong_call(
+                "two threads step optimizers of the same ranks at the same time (closures of "
+                "concurrent() are called in two); give each an Mpi of its own");
+        own_->thread = here;
+        before_ = std::exchange(own_->outcome, {.in_step = true});
     }
     RanksGuard(RanksGuard const&) = delete;
     RanksGuard& operator=(RanksGuard const&) = delete;
@@ -100,7 +110,10 @@ struct RanksGuard {
         if (ranks != nullptr && !ranks->outcome.heard) ranks->failed();
         if (own_ == nullptr) return;
         own_->outcome.in_step = false;
-        if (before_.in_step) own_->outcome = before_;
+        if (before_.in_step)
+            own_->outcome = before_;
+        else
+            own_->thread = {};
     }
     Ranks* ranks;  // that wait for this one; nullptr at the end of the step
 

@@ -39,12 +39,16 @@ inline constexpr bool samples_asked = requires {
     requires Method::samples;
 };
 
-// The learning rate and the radius of a ball; 0 where there is none.
+// What ranks compare of a method and its base optimizer, besides their types: the learning rate, the radius of a ball, and the
+// kind of a base that is chosen at run time; 0 where there is none.
+using Compared = std::array<double, 3>;
 template <class Method, class Base>
-std::array<double, 2> rate_and_radius(Method const& method, Base const& base) {
-    std::array<double, 2> found{};
+Compared compared(Method const& method, Base const& base) {
+    Compared found{};
     if constexpr (requires { base.learning_rate; }) found[0] = base.learning_rate;
     if constexpr (requires { method.perturb.rho; }) found[1] = method.perturb.rho;
+    if constexpr (requires { base.kind.index(); })
+        found[2] = static_cast<double>(base.kind.index());
     return found;
 }
 
