@@ -77,7 +77,7 @@ relative() {
     printf '%s ' "sam_relative:rho=$1" "fsam:relative=all:rho=$1" "bsam:distance=cosine:relative=all:rho=$1"
 }
 
-# search STUDY DATASET MODEL [ARGUMENT...]: one run of each of 63 settings, with the seed by which settings are chosen.
+# search STUDY DATASET MODEL [ARGUMENT...]: one run of each setting, with the seed by which settings are chosen.
 search() {
     local radius
     several "$1" "$2" "$3" "$(relative 0.1) $(relative 0.05) $(relative 0.15) sam_relative:rho=0.2
@@ -88,6 +88,12 @@ search() {
     # Plain rivals: another learning rate, and weight decay.
     several "$1" "$2" "$3" 'none:learning_rate=0.0005 none:learning_rate=0.002 none:learning_rate=0.005
         none:weight_decay=1e-6 none:weight_decay=1e-5 none:weight_decay=1e-4' 999 "${@:4}"
+}
+
+# readings STUDY DATASET MODEL [ARGUMENT...]: what the papers leave open, read in each way that the program has.
+readings() {
+    several "$1" "$2" "$3" 'bsam+:distance=cosine:rho=1 bsam+:distance=cosine:rho=1:half_steps=true mg mg:beta=1 mg:beta=5
+        mg:alphas=rate mg:sign=-1 mg:redraw=true sgbd:rho=1 sgbd:rho=1:literal=true sgbd:rho=1:normalised=true' 999 "${@:4}"
 }
 
 # chosen STUDY COUNT PATTERN: the settings that are best in validation, of methods that match the pattern.
@@ -155,6 +161,15 @@ several lightgcn-tiktok tiktok $lightgcn "$ascending bsam+:distance=cosine:rho=1
 several bpr-tiktok tiktok bpr "$ascending" "$seeds"
 several freedom-tiktok tiktok $freedom "$ascending" "$seeds" --textual audio
 search bpr-tiktok tiktok bpr
+several bpr-tiktok tiktok bpr "$(with_radius 3) none:weight_decay=1e-3 none:weight_decay=1e-2
+    none:weight_decay=3e-6 none:weight_decay=3e-5 sam_relative:rho=0.1:weight_decay=1e-5
+    sam_relative:rho=0.1:weight_decay=1e-6" 999
+base=adamw
+several bpr-tiktok tiktok bpr 'none:weight_decay=1e-1 none:weight_decay=1' 999
+base=adam
+several bpr-tiktok tiktok bpr 'sam_relative:rho=0.1 bsam:distance=cosine:relative=all:rho=0.1 none:weight_decay=1e-5' "$seeds"
+readings bpr-readings-tiktok tiktok bpr
+readings lightgcn-readings-tiktok tiktok $lightgcn
 search lightgcn-tiktok tiktok $lightgcn
 search freedom-tiktok tiktok $freedom --textual audio
 several lightgcn-baby baby $lightgcn 'none sam:rho=0.5 bsam:distance=cosine:rho=0.5' "$seeds"

@@ -6,8 +6,9 @@
 
 --metrics LIST     default: recall@10,recall@20,ndcg@20
 --at-least COUNT   only settings with so many seeds; default: 3
+--against SETTING  gains are over this setting of the same base optimizer; default: none
 
-Gains are over `none` with the same base optimizer. p is Welch's t-test over the seeds, two-sided. --search shows how many of the
+p is Welch's t-test over the seeds, two-sided. --search shows how many of the
 settings were tried. Needs Python 3 alone.
 """
 import argparse
@@ -69,7 +70,7 @@ def read(path):
     return rows
 
 
-def several_seeds(rows, metrics, at_least):
+def several_seeds(rows, metrics, at_least, against):
     found = {}
     for row in rows:
         found.setdefault((row["base"], row["optimizer"]), []).append(row)
@@ -81,16 +82,16 @@ def several_seeds(rows, metrics, at_least):
     def mean(of, metric):
         return statistics.mean(float(r["test_" + metric]) for r in of)
 
-    order = sorted(found, key=lambda k: (k[0], k[1] != "none", -mean(found[k], metrics[-1])))
+    order = sorted(found, key=lambda k: (k[0], k[1] != against, -mean(found[k], metrics[-1])))
     for base, method in order:
-        of, plain = found[base, method], found.get((base, "none"), [])
+        of, plain = found[base, method], found.get((base, against), [])
         if len(of) < at_least:
             continue
         cells = [f"`{method}`", base, str(len(of))]
         for metric in metrics:
             values = [float(r["test_" + metric]) for r in of]
             cells.append(f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}")
-            if method == "none" or not plain:
+            if method == against or not plain:
                 cells += ["", ""]
                 continue
             before = [float(r["test_" + metric]) for r in plain]
@@ -116,12 +117,13 @@ def main():
     parser.add_argument("--search", action="store_true")
     parser.add_argument("--metrics", default="recall@10,recall@20,ndcg@20")
     parser.add_argument("--at-least", type=int, default=3)
+    parser.add_argument("--against", default="none")
     arguments = parser.parse_args()
     rows = read(arguments.rows)
     if arguments.search:
         search(rows)
     else:
-        several_seeds(rows, arguments.metrics.split(","), arguments.at_least)
+        several_seeds(rows, arguments.metrics.split(","), arguments.at_least, arguments.against)
 
 
 if __name__ == "__main__":
