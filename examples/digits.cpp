@@ -339,6 +339,10 @@ void tune(int epochs, unsigned threads, Parts const& parts) {
     }
 }
 
+#if !defined(POLDER_EXAMPLES)
+#define POLDER_EXAMPLES "examples"  // the folder of digits.gp
+#endif
+
 constexpr char const* curves_header = "base,method,seed,epoch,training_loss,test_accuracy";
 
 // The course of every run.

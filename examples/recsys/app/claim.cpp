@@ -102,7 +102,11 @@ bool Claim::is_abandoned() const {
     }
     std::error_code error;
     auto const written = fs::last_write_time(file_, error);
-    return !error && fs::file_time_type::clock::now() - written > valid_for;
+    if (error) return false;
+    // By the clock of the file system, which may not be that of this machine.
+    auto now = fs::last_write_time(own_, error);
+    if (error) now = fs::file_time_type::clock::now();
+    return now - written > valid_for;
 }
 
 void Claim::write_own(fs::path const& file) const {

@@ -110,7 +110,16 @@ std::string options_text(std::vector<OptimizerValue> const& values, Part part) {
 
 int list_optimizers(ListArguments& a) {
     a.files.expect("--json", a.json, Mark::json("optimizers"));
-    auto const methods = describe_methods(), bases = describe_base_optimizers();
+    auto methods = describe_methods();
+    auto const bases = describe_base_optimizers();
+    auto const plain = methods;
+    for (auto mixture : plain) {  // named alone, "bsam+" is a method of its own
+        if (!mixture.has_plus || a.names.empty() || !is_asked_for(a, mixture.name + "+")) continue;
+        mixture.name += "+";
+        mixture.equation += "; u mixed with grad L_B2(x)";
+        mixture.has_plus = false;
+        methods.push_back(std::move(mixture));
+    }
     auto all = methods;
     all.insert(all.end(), bases.begin(), bases.end());
     for (auto const& name : a.names) require_known("optimizer", name, names_of(all));

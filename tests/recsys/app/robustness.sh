@@ -31,6 +31,10 @@ awk -F, '$8 == "features" && $2 == "freedom" && $12 == "yes" && $11 == 5 && $14 
 awk -F, '$8 == "random" && $2 == "freedom" && $14 == "ndcg@50" { n++; if ($18 == 0) bad++ }
     END { exit !(n == 1 && !bad) }' r.csv || fail "adjusted information does not act"
 
+# A row names the method as it was given.
+expect 0 "best epoch" train $tiny --optimizer bsam:distance=cosine:rho=0.1 --checkpoint bsam.safetensors
+expect 0 "lightgcn bsam:distance=cosine:rho=0.1 seed 999" robustness --checkpoint bsam.safetensors --tests embeddings $few
+
 # Results do not depend on who is measured beside.
 expect 0 "lightgcn sam" robustness --checkpoint sam.safetensors $few --csv alone.csv --quiet
 grep "^sam" r.csv >a; grep "^sam" alone.csv >b
