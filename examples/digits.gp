@@ -4,7 +4,7 @@ set output picture
 set datafile separator ","
 set multiplot layout 1,2
 set key outside below maxrows 2 samplen 2
-set xlabel "epoch"
+set xlabel "epoch" offset 0,0.6
 set ylabel "unseen digits that are read, %"
 set yrange [80:100]
 set grid ytics linecolor "#dddddd"
