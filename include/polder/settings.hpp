@@ -122,7 +122,7 @@ public:
 protected:
     // The ranks begin together. method: the type of the optimizer; counters: those of the method.
     POLDER_COLD void join(detail::CpuStore& memory, detail::AnyEngine& engine, Plan const& plan,
-                          std::string_view method, detail::Compared const& compared,
+                          std::string_view method, std::array<double, 3> const& compared,
                           std::vector<std::uint64_t>& counters) {
         // Without the factors of schedules: a broadcast makes the steps the same.
         double const settings[] = {compared[0],

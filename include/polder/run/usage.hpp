@@ -41,10 +41,9 @@ inline constexpr bool samples_asked = requires {
 
 // What ranks compare of a method and its base optimizer, besides their types: the learning rate, the radius of a ball, and the
 // kind of a base that is chosen at run time; 0 where there is none.
-using Compared = std::array<double, 3>;
 template <class Method, class Base>
-Compared compared(Method const& method, Base const& base) {
-    Compared found{};
+std::array<double, 3> compared(Method const& method, Base const& base) {
+    std::array<double, 3> found{};
     if constexpr (requires { base.learning_rate; }) found[0] = base.learning_rate;
     if constexpr (requires { method.perturb.rho; }) found[1] = method.perturb.rho;
     if constexpr (requires { base.kind.index(); })
