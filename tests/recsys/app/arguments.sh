@@ -87,7 +87,7 @@ expect 0 "published for sports: n_layers=1:dropout=0.5:reg_weight=0.01" models b
 expect 2 "unknown model 'lightgc'; nearest: lightgcn" models lightgc
 expect 0 "eps = rho g / |g|_2, u = s" optimizers
 expect 0 "distance cosine" optimizers bsam
-expect 0 "half_steps false" optimizers bsam+
+expect 0 "kappa 0.6" optimizers bsam+
 expect 2 "unknown optimizer 'bsamm'; nearest: bsam" optimizers bsamm
 
 # Configuration files.
