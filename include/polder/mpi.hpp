@@ -11,8 +11,8 @@
 /// the types of method and base optimizer, the learning rate, the radius of a ball, interval, clipping, NonFinite and MpiOptions
 /// are compared, and the ranks throw where one differs; later changes are not. begin_epoch() is called on all ranks or on none.
 /// A closure may step another optimizer of the same ranks, if it does so on all of them and lets its exceptions through (with
-/// Averaged::every_pass it may also catch them). The two calls of a concurrent() closure that may be under way at once cannot both
-/// do so: std::logic_error.
+/// Averaged::every_pass it may also catch them). In a concurrent() closure the call that is made in another thread, for the second
+/// batch, must not do so: std::logic_error.
 ///
 /// If a closure throws on one rank, or what it returns is not finite, the step ends on all ranks with nothing changed: the
 /// rank throws what the closure threw, and the others RankError, or all of them NonFiniteError (or skip the step, with
