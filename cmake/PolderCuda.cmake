@@ -1,7 +1,7 @@
 # CUDA for the project's own tests and examples: POLDER_CUDA_FOUND says whether they are compiled for GPUs.
 
-# For machines without a GPU, which would run none of them: a third of the time.
-option(POLDER_CUDA_SOME_METHODS "Of the methods in double precision, golden has on GPUs those with a ball alone" OFF)
+# For machines without a GPU, which would run none of them.
+option(POLDER_CUDA_SOME_METHODS "Programs have on GPUs only the methods that exchange SAM's ball" OFF)
 mark_as_advanced(POLDER_CUDA_SOME_METHODS)
 
 set(POLDER_CUDA_FOUND FALSE)

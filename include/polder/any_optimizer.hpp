@@ -3,6 +3,10 @@
 /// Not in polder.hpp: what includes it compiles every method.
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -157,6 +161,18 @@ private:
         virtual std::string method() const = 0;
         virtual void visit_state(std::function<void(std::string_view, StateValue)> const&) = 0;
     };
+    // What visit_state of any optimizer is given, so that it is compiled once.
+    struct StateTo {
+        std::function<void(std::string_view, StateValue)> const& f;
+
+        void operator()(std::string_view name, std::uint64_t& count) const {
+            f(name, std::ref(count));
+        }
+        template <class V>
+        void operator()(std::string_view name, std::span<V> values) const {
+            f(name, values);
+        }
+    };
     template <class Method, class BaseOpt>
     struct Of final : Held {
         explicit Of(Optimizer<Method, BaseOpt> o) : optimizer(std::move(o)) {}
@@ -198,13 +214,7 @@ private:
         void bind(C& x) override { optimizer.bind(x); }
         std::string method() const override { return optimizer.method(); }
         void visit_state(std::function<void(std::string_view, StateValue)> const& f) override {
-            optimizer.visit_state([&]<class V>(std::string_view name, V&& value) {
-                if constexpr (std::is_same_v<std::remove_cvref_t<V>, std::uint64_t>) {
-                    f(name, std::ref(value));
-                } else {
-                    f(name, value);
-                }
-            });
+            optimizer.visit_state(StateTo{f});
         }
         Optimizer<Method, BaseOpt> optimizer;
     };
@@ -362,3 +372,5 @@ make_optimizer(std::string_view method, registry::NamedOptions const& method_opt
 }
 
 }  // namespace polder
+
+#endif

@@ -11,6 +11,10 @@
 ///     if (step % 100 == 0) std::printf("%g\n", report.read().loss);  // waits
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #include <polder/device/cuda_system.hpp>
 
 #include <thrust/device_vector.h>
@@ -37,3 +41,5 @@ template <class T>
 using DeviceArena = ArenaOn<T, Cuda>;
 
 }  // namespace polder
+
+#endif

@@ -27,6 +27,10 @@
 /// calls step(); MPI's own errors end all processes, as they do by default.
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -158,3 +162,5 @@ private:
 };
 
 }  // namespace polder
+
+#endif

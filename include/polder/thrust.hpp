@@ -4,6 +4,10 @@
 /// THRUST_DEVICE_SYSTEM; default here: THRUST_DEVICE_SYSTEM_CPP.
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #if !defined(THRUST_DEVICE_SYSTEM)
 #define THRUST_DEVICE_SYSTEM THRUST_DEVICE_SYSTEM_CPP
 #endif
@@ -36,3 +40,5 @@ template <class T>
 using DeviceArena = ArenaOn<T, DeviceSystem>;
 
 }  // namespace polder
+
+#endif

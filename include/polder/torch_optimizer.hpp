@@ -3,6 +3,10 @@
 /// Not in polder.hpp: include it where torch's headers are found.
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #include <algorithm>
 #include <concepts>
 #include <cstddef>
@@ -407,3 +411,5 @@ private:
 };
 
 }  // namespace polder
+
+#endif

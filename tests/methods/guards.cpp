@@ -95,7 +95,35 @@ struct FiveGradients {
     }
 };
 
+// Descends to a point and from there to x, and does not say so in init.
+struct Forgetful {
+    struct State {
+        PointId there;
+    };
+    void validate() const {}
+    State init(Plan& plan) const {
+        plan.gradients(1);
+        return {plan.point(Evaluation::mirrored)};
+    }
+    template <class Run, class Base>
+    void step(Run& run, State const& state, Base const& base) const {
+        base.descend_elsewhere(run, state.there, 1 * run.gradient(B1, run.x()));
+        base.descend_again(run, state.there, 1 * run.gradient(B1, state.there));
+    }
+};
+
 }  // namespace
+
+TEST_CASE("a method that descends elsewhere and has not said so is refused", "[methods]") {
+    Vector x(9);
+    test::set_start(x);
+    const Vector before = x;
+    Optimizer forgetful{Forgetful{}, Adam{}};
+    CHECK_THROWS_WITH(
+        forgetful.step(x, Valley{}),
+        "polder: a method that descends elsewhere says so in init: plan.descends_elsewhere()");
+    CHECK(same_bits(x, before));
+}
 
 TEST_CASE("a counter that is set twice has the last value, and too many are refused", "[methods]") {
     Vector x(9);

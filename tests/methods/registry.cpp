@@ -257,7 +257,7 @@ TEST_CASE("names and options that are unknown are refused with what is meant", "
     CHECK_THROWS_WITH(make("bsma", {}),
                       ContainsSubstring("unknown optimizer 'bsma'; nearest: bsam") &&
                           ContainsSubstring("bsam+"));
-    CHECK_THROWS_WITH(make("momentum_sam+", {}), ContainsSubstring("unknown optimizer"));
+    CHECK_THROWS_WITH(make("mg+", {}), ContainsSubstring("unknown optimizer"));
     CHECK_THROWS_WITH(make("bsam", {}, "adan"),
                       ContainsSubstring("unknown base optimizer 'adan'; nearest: adam"));
     CHECK_THROWS_WITH(make("bsam", {{"roh", "1"}}),

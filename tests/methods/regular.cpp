@@ -35,13 +35,13 @@ static_assert(
                 GSAM<Adam>, GSAMPlus<Adam>, WSAM<Adam>, LookSAM<Adam>, MirrorGradient<Adam>,
                 SGBD<Adam>, ESAM<Adam>, VaSSO<Adam>, SAMPa<Adam>, SAM<LAMB>>);
 static_assert(all_regular<Sharpness<EuclideanBall, NoDistance, NoMix, Adam>,
-                          Optimizer<ParallelAscent, Adam>, WeightAverage<SAM<Adam>>>);
+                          Optimizer<ParallelAscent, Adam>, WeightAverage<SAM<Adam>>, SAM<AnyBase>>);
 static_assert(all_regular<Group, Interval, Clipping, Report, polder::Settings, CheckOptions,
                           ParameterArena<float>, SAMOptions, WeightAverageOptions, schedules::Step,
                           schedules::Cosine>);
 // These have no default.
-static_assert(std::copyable<MomentumSAM<Adam>> && std::copyable<SAM<AnyBase>> &&
-              std::copyable<AnyOptimizer<Vector>> && std::copyable<ClosureReport>);
+static_assert(std::copyable<MomentumSAM<Adam>> && std::copyable<AnyOptimizer<Vector>> &&
+              std::copyable<ClosureReport>);
 
 struct Trainer {
     SAM<Adam> optimizer;

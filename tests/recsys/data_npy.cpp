@@ -110,6 +110,9 @@ TEST_CASE("damaged npy files are refused in one line", "[npy]") {
     fails(npy("{'descr': '<f4', 'descr': '<f4', }", ""), "'descr', expected");
     fails(npy("{'descr': '<f4, }", ""), "has no end");
     fails(npy("[]", ""), "expected '{'");
+    fails(
+        npy("{'descr': [('a', '<f4'), ('b', '<f4')], 'fortran_order': False, 'shape': (1,), }", ""),
+        "holds structured values, expected '<f2', '<f4' or '<f8'");
     fails(npy(npy_header("<f4", "(1, 2)") + "x", ""), "goes on after");
 
     float const nan = std::numeric_limits<float>::quiet_NaN();

@@ -42,6 +42,17 @@ TEST_CASE("the pair loss is the mean of log(1 + exp(s(u, j) - s(u, i)))", "[pair
     CHECK(found.gap() == found.valid - found.train);
 }
 
+TEST_CASE("the pair loss leaves out users who have every item", "[pair_loss]") {
+    auto data = two_users();
+    std::array<double, 2> users{1, 2};
+    std::array<double, 3> items{0.5, 1, -2};
+    Representations<double> const r{{users.data(), 2, 1}, {items.data(), 3, 1}};
+    data.train.push_back({0, 1});
+    auto const found = pair_loss(data, r);
+    CHECK(found.train == Approx(loss(2 * 1 - 2 * 0.5)));
+    CHECK(std::isnan(found.valid));
+}
+
 TEST_CASE("the pair loss of large scores is finite, and nothing without rows", "[pair_loss]") {
     auto data = two_users();
     data.valid.clear();

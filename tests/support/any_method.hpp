@@ -105,8 +105,6 @@ std::vector<AnyMethod<T>> all_methods(Settings const& with = {}, bool plain = fa
 
 /// The method that docs/writing_a_method.md builds, which stands among all_methods by this name.
 inline constexpr char const* written_name = "docs/writing_a_method.md";
-template <class T>
-AnyMethod<T> written_method(Settings const& with);
 
 /// The one of that name, of all_methods with `plain`. Throws std::out_of_range where there is none.
 template <class T>

@@ -3,8 +3,11 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -62,20 +65,28 @@ struct Valley {
     }
 };
 
+/// Takes what visit_state tells, as bytes, but for the array or counter that is named `except`.
+struct StateBytes {
+    std::string_view except;
+    std::string bytes{};
+
+    template <class T>
+    void operator()(std::string_view name, std::span<T> values) {
+        if (name == except) return;
+        bytes += name;
+        bytes.append(reinterpret_cast<char const*>(values.data()), values.size_bytes());
+    }
+    void operator()(std::string_view name, std::uint64_t& count) {
+        (*this)(name, std::span(&count, 1));
+    }
+};
+
 /// All state of an optimizer as bytes, counters included, but for the one that is named `except`.
 template <class Optimizer>
 std::string state_bytes(Optimizer& optimizer, std::string_view except = {}) {
-    std::string bytes;
-    optimizer.visit_state([&](std::string_view name, auto&& value) {
-        if (name == except) return;
-        bytes += name;
-        if constexpr (requires { value.data(); }) {
-            bytes.append(reinterpret_cast<char const*>(value.data()), value.size_bytes());
-        } else {
-            bytes.append(reinterpret_cast<char const*>(&value), sizeof value);
-        }
-    });
-    return bytes;
+    StateBytes state{except};
+    optimizer.visit_state(state);
+    return std::move(state.bytes);
 }
 
 /// Whether two lists are equal bit for bit.

@@ -126,6 +126,9 @@ private:
             auto const key = quoted();
             expect(':');
             if (key == "descr" && !type) {
+                skip_blanks();
+                if (rest_.starts_with('['))
+                    fail("holds structured values, expected '<f2', '<f4' or '<f8'");
                 type = quoted();
             } else if (key == "fortran_order" && !order) {
                 order = word();

@@ -15,7 +15,8 @@
 namespace polder::recsys {
 
 /// The mean of log(1 + exp(s(u, j) - s(u, i))) over the rows (u, i) of a split. Every row has one item j, drawn once for
-/// the data set: uniform over the distinct items of train that are not in the user's train history.
+/// the data set: uniform over the distinct items of train that are not in the user's train history. Rows of users who have all
+/// of these items are left out.
 struct PairLoss {
     double train = std::numeric_limits<double>::quiet_NaN();
     double valid = std::numeric_limits<double>::quiet_NaN();
@@ -24,8 +25,7 @@ struct PairLoss {
     double gap() const { return valid - train; }
 };
 
-/// With the scores s(u, i) = users.row(u) . items.row(i). Every user with rows lacks an item of train, as Sampler demands;
-/// NaN for a split without rows.
+/// With the scores s(u, i) = users.row(u) . items.row(i). NaN for a split without rows.
 template <class T>
 PairLoss pair_loss(Dataset const& data, Representations<T> const& r) {
     auto const history = UserItems::distinct(data.train, data.n_users);
@@ -45,14 +45,17 @@ PairLoss pair_loss(Dataset const& data, Representations<T> const& r) {
     auto const mean = [&](std::span<Interaction const> rows, int split) {
         Random random(0, "fixed pairs", split);
         double sum = 0;
+        std::size_t counted = 0;
         for (auto const& [user, item] : rows) {
+            if (history[user].size() == items.size()) continue;
+            ++counted;
             std::int32_t other = 0;
             do other = items[random.uniform_index(items.size())];
             while (history.contains(user, other));
             double const x = score(user, other) - score(user, item);
             sum += x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
         }
-        return sum / static_cast<double>(rows.size());
+        return sum / static_cast<double>(counted);
     };
     return {mean(data.train, 0), mean(data.valid, 1)};
 }

@@ -30,12 +30,13 @@ AnyOptimizerOn<System> make_optimizer_on(OptimizerOptions const& chosen,
 
 }  // namespace polder::recsys::detail
 
-/// Compiles all of them. In one file: most of what they are made of, such as the last pass of each base optimizer, they share.
-#define POLDER_METHODS(System)                                                                     \
+/// Compiles those that registry::list calls its argument with. In one file: most of what they are made of, such as the last
+/// pass of each base optimizer, they share.
+#define POLDER_METHODS(System, list)                                                               \
     namespace polder::recsys::detail {                                                             \
     template <>                                                                                    \
     std::vector<registry::MethodLine<ArenaOf<float, System>>> all_lines<System>() {                \
         return registry::method_lines<ArenaOf<float, System>>(                                     \
-            [](auto const& f) { registry::for_each_method(f); });                                  \
+            [](auto const& f) { registry::list(f); });                                             \
     }                                                                                              \
     }

@@ -1,3 +1,3 @@
 #include "recsys/training/methods.hpp"
 
-POLDER_METHODS(HostMemory)
+POLDER_METHODS(HostMemory, for_each_method)

@@ -4,4 +4,4 @@
 
 #include "recsys/training/methods.hpp"
 
-POLDER_METHODS(polder::test::ThrustOfEnvironment)
+POLDER_METHODS(polder::test::ThrustOfEnvironment, for_each_method)

@@ -277,10 +277,12 @@ private:
     Site<T> site(std::size_t block, double size) { return site(block, size, &by_block_); }
     template <class F>
     auto functions_of(F const& f) {
-        return functions_.fill(
-            data->group, data->settings.size(), [&, this](std::size_t block, bool& by_block) {
-                return f.at(site(block, static_cast<double>(blocks_.sizes[block]), &by_block));
-            });
+        using At = decltype(f.at(std::declval<Site<T> const&>()));
+        return functions_.fill<At>(data->group, data->settings.size(),
+                                   [&, this](void* to, std::size_t block, bool& by_block) {
+                                       auto const size = static_cast<double>(blocks_.sizes[block]);
+                                       ::new (to) At(f.at(site(block, size, &by_block)));
+                                   });
     }
 
     template <class F, std::size_t n>

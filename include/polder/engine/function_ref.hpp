@@ -17,12 +17,15 @@ public:
     template <class F>
     requires(!std::is_same_v<F, FunctionRef>)
         FunctionRef(F const& f)  // NOLINT: converts, as std::function does
-        : of_(&f), call_([](void const* of, Args... args) -> Result {
-              return (*static_cast<F const*>(of))(args...);
-          }) {}
+        : of_(&f), call_(&call<F>) {}
     POLDER_HOST_DEVICE Result operator()(Args... args) const { return call_(of_, args...); }
 
 private:
+    template <class F>
+    static Result call(void const* of, Args... args) {
+        return (*static_cast<F const*>(of))(args...);
+    }
+
     void const* of_;
     Result (*call_)(void const*, Args...);
 };

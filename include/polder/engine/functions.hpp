@@ -25,17 +25,15 @@ struct Functions {
 // Memory for the functions of one pass at a time. It allocates only if a pass needs more than all passes before.
 class FunctionTable {
 public:
-    // Calls make(block, by_block) for the first block of each group. If make sets by_block, the function depends on the
+    // Calls make(to, block, by_block), which makes an F there, for the first block of each group. If make sets by_block, the function depends on the
     // block, and make is called for all other blocks of the group, too.
-    template <class Make>
-    auto fill(std::vector<std::uint32_t> const& group, std::size_t groups, Make const& make) {
-        using F = decltype(make(std::size_t{0}, std::declval<bool&>()));
+    template <class F, class Make>
+    Functions<F> fill(std::vector<std::uint32_t> const& group, std::size_t groups,
+                      Make const& make) {
         static_assert(std::is_trivially_copyable_v<F> && alignof(F) <= alignof(Line),
                       "polder: a policy's scalar functions hold numbers alone");
-        fill(group, groups, sizeof(F), [&](void* to, std::size_t block, bool& depends) {
-            ::new (to) F(make(block, depends));
-        });
-        return Functions<F>{std::launder(reinterpret_cast<F const*>(lines_.data())), index_.data()};
+        fill(group, groups, sizeof(F), make);
+        return {std::launder(reinterpret_cast<F const*>(lines_.data())), index_.data()};
     }
 
     // Reserves memory for functions of the usual size of all blocks, so that later steps allocate nothing.

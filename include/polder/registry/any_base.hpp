@@ -29,6 +29,7 @@ public:
 
     static constexpr std::string_view name = "AnyBase";
 
+    AnyBase() : AnyBase(SGD{}) {}
     template <class BaseOpt>
     requires std::is_constructible_v<Kind, BaseOpt const&> AnyBase(BaseOpt const& base)  // NOLINT
         : kind(base), learning_rate(base.learning_rate), weight_decay(base.weight_decay) {}

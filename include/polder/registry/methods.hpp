@@ -46,6 +46,8 @@ template <class P, class D, class M>
 inline constexpr bool has_plus<Family<P, D, M>> = true;
 template <class P, class Reuse>
 inline constexpr bool has_plus<LookingAscent<P, Reuse>> = true;
+template <>
+inline constexpr bool has_plus<MomentumAscent> = true;
 
 namespace detail {
 

@@ -64,7 +64,14 @@ struct Binding {
         };
         std::rotate(arrays.begin(), end(method_arrays), end(plan->lasting().size()));
         for (StateArray const& array : arrays) {
-            std::visit([&](auto values) { f(array.name, values); }, array.values);
+            // By hand: std::visit would be compiled anew for each f.
+            if (auto* floats = std::get_if<std::span<float>>(&array.values)) {
+                f(array.name, *floats);
+            } else if (auto* doubles = std::get_if<std::span<double>>(&array.values)) {
+                f(array.name, *doubles);
+            } else {
+                f(array.name, std::get<std::span<std::uint8_t>>(array.values));
+            }
         }
     }
 };

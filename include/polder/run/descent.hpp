@@ -128,6 +128,7 @@ struct RuleState {
     void step(R& run, Base const& base, DescentOf<stage, n, m, Keep<F, A...>> const& d) const {
         with_form(base, [&]<class Form>(Form const& form) {
             constexpr std::size_t states = std::tuple_size_v<decltype(Form::state_names)>;
+            if constexpr (stage != Stage::last && states > 0) require_next();
             RuleDescent<Form, n, m, F, stage> const pass{form,         d.update, d.bypass,
                                                          d.extra.pass, d.ahead,  d.rate};
             std::array<ArrayId, states> now{}, next{};
@@ -153,6 +154,11 @@ struct RuleState {
     }
 
 private:
+    void require_next() const {
+        if (arrays[0].next.id < 0)
+            wrong_call(
+                "a method that descends elsewhere says so in init: plan.descends_elsewhere()");
+    }
     POLDER_COLD void add(std::string_view name, double initial, Plan& plan) {
         arrays[count++] = plan.elsewhere() ? plan.succession(std::string(name), initial)
                                            : Succession{plan.kept(std::string(name), initial), {}};

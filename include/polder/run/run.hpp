@@ -16,6 +16,7 @@
 #include <polder/closure/pass.hpp>
 #include <polder/closure/report.hpp>
 #include <polder/config.hpp>
+#include <polder/engine/function_ref.hpp>
 #include <polder/engine/reduction.hpp>
 #include <polder/engine/step_data.hpp>
 #include <polder/message.hpp>
@@ -365,12 +366,16 @@ private:
         (each_array(a, look), ...);
         return fault != detail::Fault::none ? fault : detail::Fault::update_norm;
     }
-    template <class A, class F>
-    static void each_array(A const& a, F const& f) {
+    // Calls f for each array among the arguments of a pass.
+    template <class A>
+    static void each_array(A const& a, detail::FunctionRef<void(ArrayId)> f) {
         if constexpr (std::is_same_v<A, ArrayId>) {
             f(a);
         } else if constexpr (requires { std::tuple_size<A>::value; }) {
-            std::apply([&](auto const&... each) { (each_array(each, f), ...); }, a);
+            [&]<std::size_t... i>(std::index_sequence<i...>) {
+                (each_array(std::get<i>(a), f), ...);
+            }
+            (std::make_index_sequence<std::tuple_size_v<A>>{});
         }
     }
     template <class A>

@@ -7,6 +7,6 @@
 namespace polder::detail {
 
 // It has several batches and single samples. Whether a method says that it uses them is asked of the run of a step.
-using SpecimenRun = Run<CpuEngine<double>, Asks<3, true, false>>;
+using SpecimenRun = Run<EngineOf<HostMemory, double>::type, Asks<3, true, false>>;
 
 }  // namespace polder::detail

@@ -23,6 +23,10 @@
 /// Opt-in: not in polder.hpp, since it needs nlohmann-json 3.
 #pragma once
 
+#if __cplusplus <= 201703L && (!defined(_MSVC_LANG) || _MSVC_LANG <= 201703L)
+#error "polder: C++20 is needed; compile with -std=c++20"
+#else
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -86,21 +90,31 @@ struct NamedState {
     std::span<std::byte> bytes;
 };
 
+// Takes what visit_state tells of any optimizer, so that it is compiled once.
+struct StateList {
+    std::vector<NamedState> state;
+
+    template <class T>
+    void operator()(std::string_view name, std::span<T> values) {
+        add(name, values, {values.size()});
+    }
+    void operator()(std::string_view name, std::uint64_t& count) {
+        add(name, std::span(&count, 1), {});
+    }
+
+private:
+    template <class T>
+    void add(std::string_view name, std::span<T> values, ArrayShape shape) {
+        state.push_back({std::string(state_prefix) + std::string(name), dtype_of<T>(),
+                         std::move(shape), std::as_writable_bytes(values)});
+    }
+};
+
 template <class Optimizer>
 std::vector<NamedState> named_state(Optimizer& optimizer) {
-    std::vector<NamedState> state;
-    optimizer.visit_state([&]<class Value>(std::string_view name, Value&& value) {
-        auto const add = [&]<class T>(std::span<T> values, ArrayShape shape) {
-            state.push_back({std::string(state_prefix) + std::string(name), dtype_of<T>(),
-                             std::move(shape), std::as_writable_bytes(values)});
-        };
-        if constexpr (std::is_arithmetic_v<std::remove_reference_t<Value>>) {
-            add(std::span(&value, 1), {});
-        } else {
-            add(std::span(value.data(), value.size()), {value.size()});
-        }
-    });
-    return state;
+    StateList list;
+    optimizer.visit_state(list);
+    return std::move(list.state);
 }
 
 // What the state in a file belongs to.
@@ -378,3 +392,5 @@ Metadata load_checkpoint(std::filesystem::path const& file, Optimizer& optimizer
 }
 
 }  // namespace polder
+
+#endif

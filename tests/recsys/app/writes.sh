@@ -210,7 +210,8 @@ for u in 0 1 2 3; do for k in 0 1 2 3 4 5; do
     [ $u -eq 3 ] || [ $k -lt 3 ] && printf '%d\t%d\t0\n' $u $(((u + k) % 6)); done
     [ $u -eq 3 ] || printf '%d\t%d\t1\n%d\t%d\t2\n' $u $(((u + 3) % 6)) $u $(((u + 4) % 6)); done >>crawler.inter
 for model in $("$program" models | grep -oE '^[a-z0-9]+:' | tr -d :); do
-    "$program" train --data crawler.inter --model $model --epochs 1 --quiet --checkpoint $model.st >out 2>err ||
+    timeout 60 "$program" train --data crawler.inter --model $model --epochs 1 --quiet --checkpoint $model.st --json $model.json \
+        >out 2>err ||
         grep -q "features" err || fail "$model is stopped by a user who has everything"
     has err "1 of 4 users have all items of the training rows"
 done

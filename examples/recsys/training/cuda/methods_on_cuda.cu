@@ -4,4 +4,8 @@
 
 #include "recsys/training/methods.hpp"
 
-POLDER_METHODS(Cuda)
+#if defined(POLDER_CUDA_SOME_METHODS)
+POLDER_METHODS(Cuda, for_each_ball)
+#else
+POLDER_METHODS(Cuda, for_each_method)
+#endif
