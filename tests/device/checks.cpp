@@ -194,12 +194,14 @@ void groups() {
                       run(mine, on_host, Valley{}, steps).first, name);
     };
     check(SAM{SGD{.learning_rate = 0.1, .momentum = 0.9, .dampening = 0.1}}, "SAM");
-    check(ASAM{AdamW{.learning_rate = 0.01}}, "ASAM");
     check(BSAM{Adam{}, {.rho = 0.1}, Cosine{}}, "BSAM");
+#ifndef POLDER_SOME_METHODS
+    check(ASAM{AdamW{.learning_rate = 0.01}}, "ASAM");
     check(LookSAM<Adam, ReusedAscentPerBlock>{Adam{}, {.every = 2}}, "LookSAM per block");
     check(FisherSAM<Adam, BatchFisher, MetricNormPerBlock>{Adam{}}, "FisherSAM per block");
     check(SSAM{Adam{}, {}, DynamicMask{.refresh_epochs = 1}}, "SSAM-D");
     check(MirrorGradient{AdamW{}, {.beta = 2}}, "MG");
+#endif
 }
 
 // perturbation() writes the eps of the CPU.

@@ -118,7 +118,7 @@ private:
 template <class C>
 std::vector<polder::registry::MethodLine<C>> lines_of_registry() {
     return polder::registry::method_lines<C>([](auto const& f) {
-#if defined(POLDER_CUDA_SOME_METHODS)
+#if defined(POLDER_SOME_METHODS)
         polder::registry::for_each_ball(f);
 #else
         polder::registry::for_each_method(f);

@@ -46,14 +46,15 @@ bool all_finite(std::vector<T> const& x) {
     return std::all_of(x.begin(), x.end(), [](T v) { return std::isfinite(v); });
 }
 
-// Steps with a constant gradient of that size in all or in single coordinates. step(x, closure).
+// Steps with a constant gradient of that size in all or in single coordinates, from usual parameters and from those at the ends
+// of the type. step(x, closure).
 template <class T, class Make>
-void check_ends(Make const& make) {
+void check_ends(Make const& make, std::vector<T> const& start = {1, -2, 0, T(1e-30), 3}) {
     for (T size : ends<T>()) {
         for (int pattern = 0; pattern < 3; ++pattern) {
-            CAPTURE(size, pattern);
+            CAPTURE(size, pattern, start);
             auto optimizer = make();
-            std::vector<T> x{1, -2, 0, T(1e-30), 3};
+            auto x = start;
             auto const write = [&](std::vector<T>& g) {
                 for (std::size_t i = 0; i < g.size(); ++i) {
                     const bool there = pattern == 0 || (i % 2 == 0) == (pattern == 1);
@@ -72,6 +73,13 @@ void check_ends(Make const& make) {
             }
         }
     }
+}
+
+// The largest parameters, the smallest and zero.
+template <class T>
+std::vector<T> starts_at_ends() {
+    using Limits = std::numeric_limits<T>;
+    return {Limits::max(), -Limits::max(), Limits::denorm_min(), Limits::max() / 4, 0};
 }
 
 template <class T>
@@ -133,14 +141,18 @@ TEMPLATE_TEST_CASE("every method keeps parameters finite under extreme gradients
                    float, double) {
     for (auto const& method : all_methods<TestType>({.rho = 0.1}, true)) {
         CAPTURE(method.name());
-        check_ends<TestType>([&] { return OfMethod<TestType>{method}; });
+        auto const make = [&] { return OfMethod<TestType>{method}; };
+        check_ends<TestType>(make);
+        check_ends<TestType>(make, starts_at_ends<TestType>());
     }
 }
 
 TEMPLATE_TEST_CASE("every base optimizer keeps parameters finite under extreme gradients", "[base]",
                    float, double) {
     for_each_base_with([](auto const& base) {
-        check_ends<TestType>([&] { return OfBase{Plain<AnyBase>(AnyBase(base))}; });
+        auto const make = [&] { return OfBase{Plain<AnyBase>(AnyBase(base))}; };
+        check_ends<TestType>(make);
+        check_ends<TestType>(make, starts_at_ends<TestType>());
     });
 }
 

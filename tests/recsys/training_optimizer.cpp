@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
@@ -96,6 +97,38 @@ TEST_CASE("every method goes downhill on every base optimizer", "[optimizer]") {
     double const before = bowl(x, gradient, {});
     for (int step = 0; step < 100; ++step) optimizer->step(x, bowl);
     CHECK(bowl(x, gradient, {}) < 0.5 * before);
+}
+
+TEST_CASE("every option at its ends is refused by its name, or x stays finite", "[optimizer]") {
+    auto const check = [](OptimizerOptions options, std::string const& name) {
+        for (char const* value :
+             {"0", "1", "-1", "2", "1e-320", "1e-40", "1e30", "1e308", "nan", "inf", "-inf",
+              "18446744073709551615", "18446744073709551616", ""}) {
+            CAPTURE(options.method, options.base, name, value);
+            options.values = {{name, value}};
+            if (options.method == "momentum_sam" && name != "momentum" && options.base == "sgd")
+                options.values.emplace_back("momentum", "0.5");
+            auto x = start();
+            try {
+                auto const optimizer = make_optimizer(options);
+                for (int step = 0; step < 4; ++step) optimizer->step(x, bowl);
+            } catch (polder::NonFiniteError const&) {  // and x is as it was
+            } catch (std::invalid_argument const& error) {
+                CHECK_THAT(error.what(), ContainsSubstring(name));
+            }
+            CHECK(std::all_of(x.begin(), x.end(), [](float v) { return std::isfinite(v); }));
+        }
+    };
+    for (auto const& method : method_names()) {
+        OptimizerOptions const options{method, "sgd", {}};
+        for (auto const& each : optimizer_values(options))
+            if (each.part == OptimizerValue::Part::method) check(options, each.name);
+    }
+    for (auto const& base : base_names()) {
+        OptimizerOptions const options{"bsam", base, {}};
+        for (auto const& each : optimizer_values(options))
+            if (each.part != OptimizerValue::Part::method) check(options, each.name);
+    }
 }
 
 TEST_CASE("the program knows all methods of the library, and no others", "[optimizer]") {

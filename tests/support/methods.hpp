@@ -154,10 +154,10 @@ inline constexpr bool shows_a_feature =
               Along<AlongAverage>, MomentumAscent, ParallelAscent,
               LookingAscent<EuclideanBall, ReusedAscentPerBlock>, Mirror<EuclideanBall>>;
 
-/// Which methods the lists have for scalars T: all, and with POLDER_TEST_SOME_METHODS, as under sanitizers, only these.
+/// Which methods the lists have for scalars T: all, and with POLDER_SOME_METHODS, as under sanitizers, only these.
 template <class T, class Method>
 inline constexpr bool is_kept =
-#ifdef POLDER_TEST_SOME_METHODS
+#ifdef POLDER_SOME_METHODS
     is_asked_for<Method> || (std::is_same_v<T, double> && shows_a_feature<Method>);
 #else
     true;
@@ -191,7 +191,7 @@ void for_each_method(Base const& base, Settings const& with, F const& f) {
             };
             SettingsReader reader(with, entry.name, form);
             make(reader, take);
-#ifndef POLDER_TEST_SOME_METHODS
+#ifndef POLDER_SOME_METHODS
             if (!taken) throw std::logic_error("the list of tests has no " + form.name);
 #endif
         }
@@ -231,15 +231,15 @@ void for_each_base_optimizer(F const& f) {
     });
 }
 
-/// One representative of each way a step can go through memory: for tests that are slow to compile. With POLDER_CUDA_SOME_METHODS
-/// (see cmake/PolderCuda.cmake) there are four of them.
+/// One representative of each way a step can go through memory: for tests that are slow to compile. With POLDER_SOME_METHODS
+/// there are four of them.
 template <class Base, class F>
 void for_each_kind_of_method(Base const& base, Settings const& with, F const& f) {
     f("plain", Plain{base});
     f("SAM", SAM{base, {.rho = with.rho}});
     f("MG", MirrorGradient{base});
     f("BSAM+", BSAMPlus{base, {.rho = with.rho, .kappa = with.kappa}});
-#ifndef POLDER_CUDA_SOME_METHODS
+#ifndef POLDER_SOME_METHODS
     f("GSAM", GSAM{base, {.rho = with.rho}});
     f("LookSAM", LookSAM{base, {.rho = with.rho, .every = 2}});
     f("SAMPa", SAMPa{base, {.rho = with.rho}});

@@ -4,7 +4,7 @@
 
 #include "recsys/training/methods.hpp"
 
-#if defined(POLDER_CUDA_SOME_METHODS)
+#if defined(POLDER_SOME_METHODS)
 POLDER_METHODS(Cuda, for_each_ball)
 #else
 POLDER_METHODS(Cuda, for_each_method)
