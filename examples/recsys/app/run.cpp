@@ -23,6 +23,7 @@
 #include <sys/resource.h>
 
 #include "recsys/app/cells.hpp"
+#include "recsys/app/progress.hpp"
 #include "recsys/evaluation/metrics.hpp"
 #include "recsys/models/micro_batches.hpp"
 #include "recsys/models/parts.hpp"
@@ -122,7 +123,8 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
 }
 
 // The options of a run that begins, with the trainer's part of the optimizer's.
-RunOptions begun(RunOptions options) {
+RunOptions begun(RunOptions options, std::string const& label) {
+    if (!label.empty()) spdlog::info("{}: setting up", label);
     forget_peak_memory();
     options.training.half_steps = half_steps_of(options.optimizer);
     return options;
@@ -287,9 +289,14 @@ Json identity(RunOptions const& options, Dataset const& data) {
     return json;
 }
 
-Run::Run(Dataset const& data, RunOptions options)
-    : data_(data), options_(begun(std::move(options))), learner_(make_learner(data, options_)),
-      trainer_(data, *learner_, options_.training) {}
+Run::Run(Dataset const& data, RunOptions options, std::string const& label)
+    : data_(data), options_(begun(std::move(options), label)),
+      learner_(make_learner(data, options_)), trainer_(data, *learner_, options_.training) {
+    setup_seconds_ =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    if (!label.empty() && setup_seconds_ > 1)
+        spdlog::info("{}: set up in {}", label, duration(setup_seconds_));
+}
 
 void Run::warm_start() {
     auto const& start = options_.start;
@@ -352,6 +359,7 @@ Json Run::report(Ending ending) const {
               {"best_epoch", has_best ? Json(state.best_epoch) : Json(nullptr)},
               {"valid", has_best ? json_of_metrics(state.best.valid) : Json(nullptr)},
               {"test", has_best ? json_of_metrics(state.best.test) : Json(nullptr)},
+              {"setup_seconds", setup_seconds_},
               {"peak_memory_bytes", peak_memory_bytes()},
               {"device", options_.device},
               {"threads", options_.training.threads}};

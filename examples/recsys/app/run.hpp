@@ -1,6 +1,7 @@
 /// One training run: what it is made of, and what it leaves behind.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -70,9 +71,9 @@ void warn_of_data(Dataset const& data);
 /// A model, an optimizer and the trainer that brings them together.
 class Run {
 public:
-    /// `data` must outlive the run. Throws std::invalid_argument for unknown names and values out
-    /// of range.
-    Run(Dataset const& data, RunOptions options);
+    /// `data` must outlive the run. Sets the model up, with its graphs, which may take long: `label` begins the lines that
+    /// say so; where it is empty there are none. Throws std::invalid_argument for unknown names and values out of range.
+    Run(Dataset const& data, RunOptions options, std::string const& label = {});
 
     /// Before the first step of a run that does not go on from a checkpoint of its own: takes the tables of options().start,
     /// where there is one, by the ids of users and items where both data sets have ids. Throws as rows_by_ids and
@@ -99,6 +100,8 @@ public:
     void set_changes(Json changes) { changes_ = std::move(changes); }
 
 private:
+    std::chrono::steady_clock::time_point const begin_ = std::chrono::steady_clock::now();
+    double setup_seconds_ = 0;
     Dataset const& data_;
     Json changes_ = Json::array();
     RunOptions options_;

@@ -165,7 +165,8 @@ void RunFolder::check(std::vector<PlannedRun> const& runs) const {
             }
             if (fs::exists(checkpoint)) require_run(SafetensorsFile(checkpoint), what);
         }
-        if (tried.insert(run.model).second) static_cast<void>(Run(data_, run.options));
+        if (tried.insert(run.model).second)
+            static_cast<void>(Run(data_, run.options, is_quiet_ ? "" : run.model));
     }
 }
 
@@ -250,7 +251,7 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
     if (!file.empty()) remove_temporaries(file);
 
     auto const name = planned.name();
-    Run run(data_, planned.options);
+    Run run(data_, planned.options, is_quiet_ ? "" : name);
     auto& trainer = run.trainer();
     auto const checkpoint = file.empty() ? file : with_ending(file, ".safetensors");
     if (!file.empty() && fs::exists(checkpoint)) {

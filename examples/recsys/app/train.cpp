@@ -221,7 +221,7 @@ int train(CLI::App const& command, TrainArguments a) {
         spdlog::info("the trained model is not kept; --checkpoint FILE keeps it");
     if (needs_features(find_model(options.model.name)) && !a.is_quiet)
         spdlog::info("features: {}", fmt::join(modality_texts(data), ", "));
-    Run run(data, options);
+    Run run(data, options, a.is_quiet ? "" : options.model.name);
     auto& trainer = run.trainer();
     if (!a.resume.empty()) {
         SafetensorsFile file(a.resume);

@@ -2,7 +2,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/support.sh"
 tiny="--data synthetic:tiny --batch-size 512 --set embedding_size=8 --epochs 2 --quiet"
 # What a run found, without how long it took.
-found() { grep -vE '"(train_seconds|evaluation_seconds|peak_memory_bytes|threads|date|command_line)"' "$1"; }
+found() { grep -vE '"(train_seconds|evaluation_seconds|setup_seconds|peak_memory_bytes|threads|date|command_line)"' "$1"; }
 
 # Both batches at once: the same numbers, on any number of threads, and the same identity.
 for method in bsam+ sampa; do

@@ -10,9 +10,10 @@ expect 0 "lightgcn with bsam+ on synthetic:tiny, seed 999: best epoch" \
     train $tiny --optimizer bsam+ --distance cosine --rho 0.2 --epochs 3 \
     --json run.json --curve run.csv --checkpoint run.safetensors
 has err "epoch 2  loss"
+has err "lightgcn: setting up"
 for key in model optimizer seed hyper_parameters epochs loss sharpness cosine distance train_seconds \
     evaluation_seconds valid best_epoch test recall@5 recall@50 precision@10 ndcg@10 map@20 \
-    peak_memory_bytes threads; do
+    setup_seconds peak_memory_bytes threads; do
     has run.json "\"$key\":"
 done
 has run.json '"command": "train"'

@@ -24,7 +24,7 @@ cmp -s a b || fail "runs that were killed have another table"
 [ "$(ls shared/*.json | wc -l)" -eq 9 ] || fail "shared/ does not have 9 runs"
 for pair in one shared; do
     for file in $pair/*.json; do
-        sed -E 's/"(train_seconds|evaluation_seconds|peak_memory_bytes|threads)":[0-9.e+-]+//g; s/"(date|command_line)":"([^"\\]|\\.)*"//g' "$file"
+        sed -E 's/"(train_seconds|evaluation_seconds|setup_seconds|peak_memory_bytes|threads)":[0-9.e+-]+//g; s/"(date|command_line)":"([^"\\]|\\.)*"//g' "$file"
     done >$pair.text
 done
 cmp -s one.text shared.text || fail "runs that were killed are other runs"

@@ -64,7 +64,7 @@ has out "distance"
 expect 0 "How to read it" $comparison --runs three --jobs 3 --csv three.csv
 without_seconds() { # every run without the time that it took
     for file in "$1"/*.json; do
-        sed -E 's/"(train_seconds|evaluation_seconds|peak_memory_bytes|threads)":[0-9.e+-]+//g; s/"(date|command_line)":"([^"\\]|\\.)*"//g' "$file"
+        sed -E 's/"(train_seconds|evaluation_seconds|setup_seconds|peak_memory_bytes|threads)":[0-9.e+-]+//g; s/"(date|command_line)":"([^"\\]|\\.)*"//g' "$file"
     done
 }
 without_seconds one >a; without_seconds three >b
