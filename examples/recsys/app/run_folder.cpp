@@ -109,7 +109,7 @@ Json read_report(fs::path const& file, Json const& what) {
                 file.string(), key, saved.contains(key) ? saved[key].dump() : "nothing",
                 value.dump()));
     for (auto const& [key, value] : json["identity"].items())
-        if (!what.contains(key))
+        if (key != "epochs" && !what.contains(key))  // files of before have epochs
             throw std::runtime_error(fmt::format(
                 "{}: was made with {} = {}, which this comparison has not; choose another folder "
                 "for --runs",
@@ -122,6 +122,33 @@ void require_cell(Json const& report, fs::path const& file) {
         static_cast<void>(cell_of_json(report));
     } catch (nlohmann::json::exception const& error) {
         throw std::runtime_error(file.string() + ": is damaged: " + error.what());
+    }
+}
+
+// Throws where a run has more epochs than were asked for.
+void require_epochs(std::size_t n, int limit, fs::path const& file) {
+    if (n > static_cast<std::size_t>(limit))
+        throw std::runtime_error(fmt::format("{}: has {} epochs, this comparison has {}; expected "
+                                             "at least as many, or another folder for --runs",
+                                             file.string(), n, limit));
+}
+
+// Whether a run that has ended would have ended so with this limit of epochs; otherwise it has fewer. Throws where it has more.
+bool is_whole(Json const& report, int limit, fs::path const& file) {
+    auto const n = report.at("epochs").size();
+    auto const& ending = report.at("ending");
+    require_epochs(ending == to_string(Ending::not_finite) ? n + 1 : n, limit, file);
+    return ending != to_string(Ending::all_epochs) || n == static_cast<std::size_t>(limit);
+}
+
+// How many epochs the run in a checkpoint has begun.
+std::size_t begun_epochs(SafetensorsFile const& checkpoint) {
+    try {
+        auto const state = Json::parse(checkpoint.metadata("state"));
+        return state.at("epoch").get<std::size_t>() +
+               (state.at("batch").get<std::size_t>() > 0 ? 1 : 0);
+    } catch (nlohmann::json::exception const& error) {
+        checkpoint.fail(std::string("the metadata are damaged: ") + error.what());
     }
 }
 
@@ -159,11 +186,17 @@ void RunFolder::check(std::vector<PlannedRun> const& runs) const {
         if (!folder_.empty()) {
             auto const file = file_of(run), checkpoint = with_ending(file, ".safetensors");
             auto const what = identity_of(run);
+            auto const limit = run.options.training.epochs;
             if (fs::exists(file)) {
-                require_cell(read_report(file, what), file);
-                continue;
+                auto const report = read_report(file, what);
+                require_cell(report, file);
+                if (is_whole(report, limit, file)) continue;
             }
-            if (fs::exists(checkpoint)) require_run(SafetensorsFile(checkpoint), what);
+            if (fs::exists(checkpoint)) {
+                SafetensorsFile const opened(checkpoint);
+                require_run(opened, what);
+                require_epochs(begun_epochs(opened), limit, checkpoint);
+            }
         }
         if (tried.insert(run.model).second)
             static_cast<void>(Run(data_, run.options, is_quiet_ ? "" : run.model));
@@ -210,14 +243,8 @@ void RunFolder::drop(PlannedRun const& run, Json const& report) const {
     if (folder_.empty()) return;
     auto const file = file_of(run);
     if (fs::exists(file)) return;
-    bool const is_kept = files_.save([&] {
-        write_text_file(with_ending(file, ".dropped.json"),
-                        text_of_json({{"model", run.model},
-                                      {"method", run.method},
-                                      {"identity", identity_of(run)},
-                                      {"run", report}},
-                                     -1));
-    });
+    bool const is_kept = files_.save(
+        [&] { write_report(run, identity_of(run), with_ending(file, ".dropped.json"), report); });
     std::error_code ignored;
     if (is_kept) fs::remove(with_ending(file, ".safetensors"), ignored);
 }
@@ -227,11 +254,7 @@ RunFolder::Outcome RunFolder::make_one(PlannedRun const& run, std::optional<int>
     if (folder_.empty()) return train(run, what, {}, until);
     auto const file = file_of(run);
     auto const from_file = [&]() -> std::optional<Json> {
-        if (has_ended(file)) {
-            auto report = read_report(file, what);
-            require_cell(report, file);
-            return report;
-        }
+        if (auto report = ended(run, what, file, until)) return report;
         auto const dropped = with_ending(file, ".dropped.json");
         if (!until || !fs::exists(dropped)) return {};
         auto report = read_report(dropped, what);
@@ -247,10 +270,15 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
     Claim claim(file.empty() ? file : with_ending(file, ".claim"));
     if (!claim.is_ours()) return {{}, true};
     // It may have ended since its file was looked for.
-    if (!file.empty() && has_ended(file)) return {read_report(file, what)};
+    if (!file.empty())
+        if (auto report = ended(planned, what, file, until)) return {std::move(report)};
     if (!file.empty()) remove_temporaries(file);
 
     auto const name = planned.name();
+    auto const trained = with_ending(file, trained_checkpoint_ending);
+    // A run that has ended, but with fewer epochs, or without the checkpoint that is to be kept.
+    bool const was_made = !file.empty() && fs::exists(file);
+    bool const has_trained = was_made && fs::exists(trained);
     Run run(data_, planned.options, is_quiet_ ? "" : name);
     auto& trainer = run.trainer();
     auto const checkpoint = file.empty() ? file : with_ending(file, ".safetensors");
@@ -259,6 +287,14 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
         load_run(opened, trainer, what);
         if (!until || trainer.state().epoch < *until)
             spdlog::info("going on from {}", checkpoint.string());
+    } else if (has_trained) {
+        SafetensorsFile opened(trained);
+        load_run(opened, trainer, identity(planned.options, data_));
+        spdlog::info("going on from {}", trained.string());
+    } else if (was_made) {
+        spdlog::info("{}: is trained anew, since its checkpoint was not kept; --checkpoints keeps "
+                     "those of compare",
+                     name);
     }
     std::function<void()> save;
     if (!file.empty()) save = [&] { save_run(checkpoint, trainer, what); };
@@ -297,15 +333,17 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
     if (state.best_epoch >= 0) report["test_users"] = json_of_hits(trainer.best_test_hits());
     if (!file.empty()) {
         auto const write = [&] {
-            if (source_)
-                save_run(with_ending(file, trained_checkpoint_ending), trainer,
-                         identity(planned.options, data_),
-                         {{"arguments", Json(course_arguments(*source_, planned.options)).dump()}});
-            write_text_file(file, text_of_json({{"model", planned.model},
-                                                {"method", planned.method},
-                                                {"identity", what},
-                                                {"run", report}},
-                                               -1));
+            std::vector<std::string> arguments;
+            if (source_) {
+                arguments = course_arguments(*source_, planned.options);
+            } else if (has_trained) {  // so that it is that of the run
+                arguments = saved_arguments(SafetensorsFile(trained));
+                arguments.push_back(fmt::format("--epochs={}", planned.options.training.epochs));
+            }
+            if (!arguments.empty())
+                save_run(trained, trainer, identity(planned.options, data_),
+                         {{"arguments", Json(arguments).dump()}});
+            write_report(planned, what, file, report);
         };
         if (!files_.write(file, write, false)) return {std::move(report)};
         std::error_code ignored;
@@ -313,6 +351,35 @@ RunFolder::Outcome RunFolder::train(PlannedRun const& planned, Json const& what,
         fs::remove(with_ending(file, ".dropped.json"), ignored);
     }
     return {std::move(report)};
+}
+
+// The report of a run that has ended, where it has the epochs that are asked for. A run that stopped early has them whatever the
+// limit was; the new one is written to its file, so that all runs of a comparison have the same.
+std::optional<Json> RunFolder::ended(PlannedRun const& run, Json const& what, fs::path const& file,
+                                     std::optional<int> until) const {
+    if (!has_ended(file)) return {};
+    auto report = read_report(file, what);
+    require_cell(report, file);
+    auto const limit = run.options.training.epochs;
+    if (!is_whole(report, limit, file)) {
+        if (!until || report.at("epochs").size() < static_cast<std::size_t>(*until)) return {};
+        return report;
+    }
+    if (auto& known = report["hyper_parameters"]["max_epochs"]; known != limit) {
+        known = limit;
+        files_.write(
+            file, [&] { write_report(run, what, file, report); }, false);
+    }
+    return report;
+}
+
+void RunFolder::write_report(PlannedRun const& run, Json const& what, fs::path const& file,
+                             Json const& report) {
+    write_text_file(
+        file,
+        text_of_json(
+            {{"model", run.model}, {"method", run.method}, {"identity", what}, {"run", report}},
+            -1));
 }
 
 // What a process that was killed has left of the files of a run. The run is claimed, so nobody writes them now.
@@ -336,7 +403,6 @@ fs::path RunFolder::file_of(PlannedRun const& run) const {
 
 Json RunFolder::identity_of(PlannedRun const& run) const {
     auto what = identity(run.options, data_);
-    what["epochs"] = run.options.training.epochs;
     what["stopping_step"] = run.options.training.stopping_step;
     return what;
 }

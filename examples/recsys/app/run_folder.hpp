@@ -47,6 +47,9 @@ struct KeptRun {
 /// minute and when it is interrupted; NAME.dropped.json, of a search that gave it up; NAME.claim, see Claim;
 /// NAME.trained.safetensors, a checkpoint like those of `train`, where they are to be kept. "paused": see Pause.
 ///
+/// A run that was made with fewer epochs goes on from such a checkpoint, or is made anew where there is none. One that had
+/// stopped early stays.
+///
 /// Several processes, also on several machines, may work on the same runs in the same folder. Which of them makes a
 /// run changes nothing in its result.
 class RunFolder {
@@ -67,7 +70,7 @@ public:
     /// The reports of these runs, in their order: read, or trained, or waited for where another process trains.
     /// Nothing where this process was interrupted. `until`: epochs after which a run may pause, to be judged; the
     /// report of one that has not ended is that of these epochs, without "test_users". Throws std::runtime_error
-    /// for a file that is damaged or of a run with other settings.
+    /// for a file that is damaged, or of a run with other settings or more epochs.
     std::vector<std::optional<Json>> make(std::vector<PlannedRun> const& runs,
                                           std::optional<int> until = {});
 
@@ -83,6 +86,10 @@ private:
     Outcome train(PlannedRun const& run, Json const& what, std::filesystem::path const& file,
                   std::optional<int> until);
     bool has_ended(std::filesystem::path const& file) const;
+    std::optional<Json> ended(PlannedRun const& run, Json const& what,
+                              std::filesystem::path const& file, std::optional<int> until) const;
+    static void write_report(PlannedRun const& run, Json const& what,
+                             std::filesystem::path const& file, Json const& report);
     std::filesystem::path file_of(PlannedRun const& run) const;
     Json identity_of(PlannedRun const& run) const;
     void remove_temporaries(std::filesystem::path const& file) const;

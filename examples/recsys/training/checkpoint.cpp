@@ -222,7 +222,10 @@ Json saved_run(SafetensorsFile const& file) {
 
 void require_run(SafetensorsFile const& file, Json const& run) {
     auto const saved = saved_run(file);
-    auto const is_compared = [](std::string const& key) { return key != "changes"; };
+    // "epochs": a limit that checkpoints of before have.
+    auto const is_compared = [](std::string const& key) {
+        return key != "changes" && key != "epochs";
+    };
     for (auto const& [key, value] : run.items())
         if (is_compared(key) && (!saved.contains(key) || saved[key] != value))
             file.fail("was made with " + key + " = " +

@@ -58,7 +58,7 @@ void save_run(std::filesystem::path const& file, Trainer& trainer, Json const& r
 std::string checkpoint_text(Trainer& trainer, Json const& run, Settings const& notes = {});
 
 /// Throws FileError unless `file` is a checkpoint of this version whose run is `run`; the message says in what they
-/// differ. `run` as in save_run, but for "changes".
+/// differ. `run` as in save_run, but for "changes" and "epochs".
 void require_run(SafetensorsFile const& file, Json const& run);
 
 /// What the run in `file` says of itself, an object; throws FileError where it is none.
