@@ -58,7 +58,7 @@ int evaluate(EvaluateArguments& a) {
     auto const data = load_data_of(trained);
     warn_of_data(data);
     bool const is_test = a.lists.split == "test";
-    ListReport lists(data, a.lists);
+    ListReport lists(data, a.lists, id_folder(trained.source));
     if (trained.epoch < 0)
         spdlog::warn("{}: no epoch was evaluated yet; these are the parameters of the last batch",
                      a.checkpoint);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -19,6 +20,7 @@
 #include "recsys/app/cells.hpp"
 #include "recsys/app/table.hpp"
 #include "recsys/evaluation/list_metrics.hpp"
+#include "recsys/prepare/table.hpp"
 #include "recsys/random.hpp"
 
 namespace polder::recsys::app {
@@ -37,6 +39,18 @@ std::vector<std::size_t> ascending_numbers(std::string const& option, std::strin
                             option, text));
         result.push_back(value);
     }
+    return result;
+}
+
+// The ids on a line: what is between its tabs, or between its blanks where it has no tab. Between numbers both may be.
+std::vector<std::string> ids_of_line(std::string line, bool are_numbers) {
+    if (line.ends_with('\r')) line.pop_back();
+    if (are_numbers) std::replace(line.begin(), line.end(), '\t', ' ');
+    char const separator = line.find('\t') == std::string::npos ? ' ' : '\t';
+    std::vector<std::string> result;
+    std::istringstream fields(line);
+    for (std::string each; std::getline(fields, each, separator);)
+        if (!each.empty()) result.push_back(each);
     return result;
 }
 
@@ -62,10 +76,10 @@ void add_ranking_options(CLI::App& command, RankingArguments& a) {
     command
         .add_option("--negatives", a.negatives,
                     "Rank the items of the split among so many others, drawn for each user, or "
-                    "among those of a file: a line for each "
-                    "user, its number and those of items, separated by blanks or tabs. Metrics are "
-                    "then higher, and methods may change "
-                    "places; by default all items are ranked")
+                    "among those of a file: a line for each user, with the id (or the number, "
+                    "where the data has no ids) of the user and those of items, separated by tabs, "
+                    "or by blanks where there is no tab. Metrics are then higher, and methods may "
+                    "change places; by default all items are ranked")
         ->type_name("N|FILE")
         ->group(group);
     command.add_option("--seed", a.seed, "Seed of --negatives")
@@ -85,8 +99,10 @@ void add_ranking_options(CLI::App& command, RankingArguments& a) {
         ->group("Files");
 }
 
-ListReport::ListReport(Dataset const& data, RankingArguments const& arguments)
-    : data_(data), arguments_(arguments),
+ListReport::ListReport(Dataset const& data, RankingArguments const& arguments,
+                       std::filesystem::path const& ids)
+    : data_(data), arguments_(arguments), user_names_(ids, "users.tsv", "user", data.n_users),
+      item_names_(ids, "items.tsv", "item", data.n_items),
       cutoffs_(ascending_numbers("--at", arguments.at.empty() ? "5,10,20,50" : arguments.at)),
       full_sort_(data, {std::max(cutoffs_.back(), list_length), arguments.masks_valid}),
       relevant_(arguments.split == "test" ? data.test : data.valid, data.n_users),
@@ -148,32 +164,33 @@ void ListReport::read_negatives() {
     }
     std::ifstream file(text);
     if (!file) throw FileError(text, "cannot be read");
+    bool const are_numbers = !user_names_.are_ids() && !item_names_.are_ids();
     std::vector<bool> has_line(users().size());
     std::string line;
     for (std::size_t number = 1; std::getline(file, line); ++number) {
-        auto const fail = [&] {
+        auto const number_of = [&](Names const& names, std::string_view what,
+                                   std::string const& id) {
+            if (auto const found = names.find(id)) return *found;
             throw FileError(
                 fmt::format("{}:{}", text, number),
-                "expected the number of a user, and those of items, separated by blanks or tabs");
+                fmt::format("{} {} is not in the data; expected the {} of a user, and those of "
+                            "items, separated by tabs, or by blanks where there is no tab",
+                            what, shown_text(id), are_numbers ? "number" : "id"));
         };
-        std::istringstream words(line);
-        std::int64_t user = 0, item = 0;
-        if (!(words >> user) || user < 0 || user >= data_.n_users) fail();
-        auto const place =
-            std::lower_bound(users().begin(), users().end(), static_cast<std::int32_t>(user));
+        auto const ids = ids_of_line(line, are_numbers);
+        auto const user = number_of(user_names_, "user", ids.empty() ? "" : ids.front());
+        auto const place = std::lower_bound(users().begin(), users().end(), user);
         bool const is_ranked = place != users().end() && *place == user;
         auto const k = static_cast<std::size_t>(place - users().begin());
-        while (words >> item) {
-            if (item < 0 || item >= data_.n_items) fail();
-            auto const i = static_cast<std::int32_t>(item);
-            if (is_ranked && is_other(*place, i)) negatives_[k].push_back(i);
+        for (std::size_t n = 1; n < ids.size(); ++n) {
+            auto const item = number_of(item_names_, "item", ids[n]);
+            if (is_ranked && is_other(user, item)) negatives_[k].push_back(item);
         }
-        if (!words.eof()) fail();
         if (is_ranked) has_line[k] = true;
     }
     for (std::size_t k = 0; k < users().size(); ++k)
         if (!has_line[k] && !relevant_[users()[k]].empty())
-            throw FileError(text, fmt::format("has no line of user {}", users()[k]));
+            throw FileError(text, fmt::format("has no line of user {}", user_names_(users()[k])));
 }
 
 void ListReport::keep_candidates(std::size_t place, std::span<float> scores) const {
@@ -356,7 +373,7 @@ void ListReport::write_per_user(Files& files) const {
     for (std::size_t k = 0; k < users().size(); ++k) {
         auto const user = users()[k];
         if (relevant_[user].empty()) continue;
-        std::vector<std::string> row{std::to_string(user),
+        std::vector<std::string> row{user_names_(user),
                                      std::to_string(user_rows_[static_cast<std::size_t>(user)]),
                                      std::to_string(relevant_[user].size())};
         for (auto const K : cutoffs_)

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include "recsys/app/files.hpp"
 #include "recsys/data/dataset.hpp"
 #include "recsys/evaluation/full_sort.hpp"
+#include "recsys/prepare/id_files.hpp"
 #include "recsys/training/checkpoint.hpp"
 
 namespace CLI {
@@ -42,10 +44,11 @@ void add_ranking_options(CLI::App& command, RankingArguments& a);
 /// The lists of all users with rows in a split, best first, and what is measured of them.
 class ListReport {
 public:
-    /// Throws std::invalid_argument for list lengths and groups that are not ascending whole numbers above 0, and for a length
+    /// `ids`: the folder of users.tsv and items.tsv, whose ids files have then, or empty. Throws std::invalid_argument for list lengths and groups that are not ascending whole numbers above 0, and for a length
     /// above the number of items; std::runtime_error where the split has no rows; FileError for a file of negatives that cannot
     /// be read.
-    ListReport(Dataset const& data, RankingArguments const& arguments);
+    ListReport(Dataset const& data, RankingArguments const& arguments,
+               std::filesystem::path const& ids);
 
     /// Makes the lists of scores that are products, or any others.
     void rank(Representations<float> const& r, int threads);
@@ -76,6 +79,7 @@ private:
 
     Dataset const& data_;
     RankingArguments arguments_;
+    Names user_names_, item_names_;
     std::vector<std::size_t> cutoffs_;
     std::vector<Group> groups_;
     FullSort full_sort_;

@@ -1,5 +1,6 @@
 // polder-recsys rivals: recommenders without parameters, which a model has to be better than.
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -42,9 +43,9 @@ struct Rival {
     std::function<void(std::int32_t, std::span<float>)> scores;
 };
 
-ListReport ranked(Dataset const& data, RankingArguments const& lists, Rival const& rival,
-                  int threads) {
-    ListReport report(data, lists);
+ListReport ranked(Dataset const& data, RankingArguments const& lists,
+                  std::filesystem::path const& ids, Rival const& rival, int threads) {
+    ListReport report(data, lists, ids);
     auto const users = report.users();
     report.rank([&](std::size_t k, std::span<float> scores) { rival.scores(users[k], scores); },
                 threads);
@@ -78,7 +79,7 @@ Rival best_neighbours(Dataset const& data, RivalArguments const& a) {
                 {{"k", options.k}, {"shrink", options.shrink}},
                 [model](std::int32_t user, std::span<float> scores) { (*model)(user, scores); }};
             if (data.valid.empty()) return rival;
-            auto const means = ranked(data, valid, rival, a.threads).means();
+            auto const means = ranked(data, valid, {}, rival, a.threads).means();
             if (!means.contains(a.metric)) {
                 std::vector<std::string> known;
                 for (auto const& [name, value] : means.items()) known.push_back(name);
@@ -103,7 +104,7 @@ int measure_rivals(RivalArguments& a) {
     rivals.push_back(best_neighbours(data, a));
     Json all = Json::array();
     for (auto const& rival : rivals) {
-        auto const report = ranked(data, a.lists, rival, a.threads);
+        auto const report = ranked(data, a.lists, id_folder(a.data), rival, a.threads);
         std::string settings;
         for (auto const& [name, value] : rival.settings.items())
             if (name != "valid")

@@ -51,7 +51,7 @@ cmp -s <(sed -n '/"lists"/,$p' sampled.json) <(sed -n '/"lists"/,$p' again.json)
 for user in $(awk -F, 'NR > 1 { print $1 }' users.csv); do echo "$user 1 2 3"; done >listed
 expect 0 "The lists, whatever" evaluate --checkpoint run.safetensors --negatives listed
 echo "0 1 x" >bad
-expect 1 "bad:1: expected the number of a user, and those of items" evaluate --checkpoint run.safetensors --negatives bad
+expect 1 "bad:1: item 'x' is not in the data; expected the number of a user, and those of items" evaluate --checkpoint run.safetensors --negatives bad
 echo "0 1" >short
 expect 1 "short: has no line of user" evaluate --checkpoint run.safetensors --negatives short
 expect 1 "absent: cannot be read" evaluate --checkpoint run.safetensors --negatives absent

@@ -78,6 +78,23 @@ cmp -s vectors/users.tsv d/users.tsv || fail "export does not write the ids"
 expect 0 "items: 41 x 8" export --checkpoint m.st --output vectors.safetensors
 cmp -s vectors.items.tsv d/items.tsv || fail "export does not write the ids beside a file"
 
+# evaluate uses the ids, too: its file of users, and the negatives that it reads.
+expect 0 "The lists, whatever" evaluate --checkpoint m.st --negatives 30 --per-user each.csv
+tail -n +2 each.csv | grep -o '^"[^"]*""[^"]*""[^"]*"\|^[^,"]*' | sort >found
+tail -n +2 all.csv | grep -o '^"[^"]*""[^"]*""[^"]*"\|^[^,"]*' | sort -u >expected
+cmp -s found expected || fail "evaluate --per-user does not have the ids of the users"
+sed 's/^"a, ""b"""$/a, "b"/' expected | while read -r user; do
+    printf '%s' "$user"; for k in 1 2 3 39 40; do printf '\titem-%d' $((k % 40)); done; echo; done >negatives
+expect 0 "The lists, whatever" evaluate --checkpoint m.st --negatives negatives --json tabs.json
+# Blanks where no id has one; the user whose id has one still needs tabs.
+sed '/^a, /!y/\t/ /' negatives >blanks
+expect 0 "The lists, whatever" evaluate --checkpoint m.st --negatives blanks --json blanks.json
+cmp -s <(sed -n '/"lists"/,$p' tabs.json) <(sed -n '/"lists"/,$p' blanks.json) || fail "negatives between blanks are others"
+printf 'user7\titem-1\n7\titem-1\n' >wrong
+expect 1 "wrong:2: user '7' is not in the data; expected the id of a user, and those of items" evaluate --checkpoint m.st --negatives wrong
+grep -v "^user7" negatives >short
+expect 1 "short: has no line of user user7" evaluate --checkpoint m.st --negatives short
+
 # Users and items that were never trained are said so.
 { cat log.csv; echo "newcomer,item-1,9"; } >later.csv
 expect 0 "without a row in train: 1 users" prepare later.csv --split "global-time:7,8" --output later
