@@ -86,6 +86,7 @@ int evaluate(EvaluateArguments& a) {
                   {"data", data.name},
                   {"data_is_that_of_training", is_same},
                   {"split", a.lists.split},
+                  {"mask_valid", a.lists.masks_valid},
                   {"users", metrics.n_users},
                   {"metrics", json_of_metrics(metrics)},
                   {"in_training", trained.recorded ? recorded() : Json(nullptr)}};
@@ -103,9 +104,9 @@ int evaluate(EvaluateArguments& a) {
         });
         a.files.write_text(a.csv, csv(table));
     }
-    fmt::print("{}, epoch {}: {} of {}, {} users\n\n{}", trained.label(),
+    fmt::print("{}, epoch {}: {} of {}, {} users{}\n\n{}", trained.label(),
                table_cell(json_of_epoch(trained.epoch)), a.lists.split, data.name, metrics.n_users,
-               a.lists.is_empty() ? aligned(table_of(metrics)) : lists.text());
+               a.lists.masking(), a.lists.is_empty() ? aligned(table_of(metrics)) : lists.text());
     lists.write_per_user(a.files);
     if (!is_same && trained.recorded)
         fmt::print("\nThe data is not that of training, where {} was\n\n{}", a.lists.split,

@@ -33,6 +33,12 @@ struct RankingArguments {
     std::uint64_t seed = 999;  ///< of that draw
     std::string per_user;      ///< a file, or empty
 
+    /// What titles say of it: "; items of validation not masked", and nothing in validation.
+    std::string masking() const {
+        if (split != "test") return {};
+        return std::string("; items of validation ") + (masks_valid ? "" : "not ") + "masked";
+    }
+
     bool is_empty() const {
         return at.empty() && groups.empty() && negatives.empty() && !wants_auc && per_user.empty();
     }

@@ -110,8 +110,8 @@ int measure_rivals(RivalArguments& a) {
             if (name != "valid")
                 settings +=
                     fmt::format("{}{}={}", settings.empty() ? ":" : ":", name, value.dump());
-        fmt::print("{}{}, {} of {}\n\n{}\n", rival.name, settings, a.lists.split, data.name,
-                   report.text());
+        fmt::print("{}{}, {} of {}{}\n\n{}\n", rival.name, settings, a.lists.split, data.name,
+                   a.lists.masking(), report.text());
         all.push_back(
             {{"name", rival.name}, {"settings", rival.settings}, {"lists", report.json()}});
     }

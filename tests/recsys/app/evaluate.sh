@@ -35,7 +35,11 @@ value() { grep -oE "\"recall@5\": [0-9.e-]+" "$1" | head -n 1; }
 # The mean over users of their file.
 awk -F, -v expected="$(value test.json | sed 's/.*: //')" 'NR == 1 { for (k = 1; k <= NF; ++k) if ($k == "recall@5") c = k; next }
     { sum += $c; ++n } END { d = sum / n - expected; exit !(n > 0 && d * d < 1e-18) }' users.csv || fail "users.csv has another mean"
-expect 0 "" evaluate --checkpoint run.safetensors --mask-valid --json masked.json
+expect 0 "users; items of validation masked" evaluate --checkpoint run.safetensors --mask-valid --json masked.json
+has masked.json '"mask_valid": true'
+expect 0 "users; items of validation not masked" evaluate --checkpoint run.safetensors
+expect 0 "valid of synthetic:tiny, " evaluate --checkpoint run.safetensors --split valid
+grep -q "masked" out && fail "evaluate says of validation what is masked in test"
 cmp -s <(grep '@' masked.json) <(grep '@' test.json) && fail "--mask-valid has no effect"
 expect 2 "--at 5,3: expected whole numbers above 0, ascending" evaluate --checkpoint run.safetensors --at 5,3
 expect 2 "expected at most the number of items, " evaluate --checkpoint run.safetensors --at 100000
