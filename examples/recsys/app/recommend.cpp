@@ -165,7 +165,7 @@ Asked asked_of_data(Answering const& r, RecommendArguments const& a, Choice cons
 // New users: the mean of the vectors of their items.
 Asked asked_of_history(Answering const& r, RecommendArguments const& a, Choice const& choice) {
     RawInteractions raw;
-    auto const said = read_interactions(a.history, {}, raw);
+    auto const said = read_interactions(a.history, {.has_options = false}, raw);
     auto const n = raw.users.size(), d = r.vectors.items.cols;
     auto const n_users = static_cast<std::int32_t>(n);
     std::vector<Interaction> rows;

@@ -41,7 +41,9 @@ bool is_asin(std::string_view id) {
 }
 
 // The columns of a table without a header, by what its first row has: user, item, then rating and time in either order.
-Columns columns_of_first_row(std::vector<std::string_view> const& row, std::string const& file) {
+// `has_options`: see TableChoice.
+Columns columns_of_first_row(std::vector<std::string_view> const& row, std::string const& file,
+                             bool has_options) {
     Columns columns{0, 1};
     if (row.size() >= 2 && is_asin(row[0]) && !is_asin(row[1]) && !parse_number(row[1]))
         columns = {1, 0};
@@ -58,14 +60,17 @@ Columns columns_of_first_row(std::vector<std::string_view> const& row, std::stri
         row.size() == 2 ? parse_number(row[0]) && parse_number(row[1])
                         : at(columns, ColumnRole::timestamp) || at(columns, ColumnRole::rating);
     if (row.size() < 2)
-        throw std::runtime_error(file + ":1: a single column, expected users and items; "
-                                        "--separator says what is between them");
+        throw std::runtime_error(file + ":1: a single column, expected users and items" +
+                                 (has_options ? "; --separator says what is between them"
+                                              : " with a comma or a tab between them"));
     if (!is_data) {
         std::string shown;
         for (auto const field : row) shown += (shown.empty() ? "" : ", ") + shown_text(field);
         throw std::runtime_error(
             file + ":1: neither names of columns that are known nor a row of data: " + shown +
-            "; expected --user NAME --item NAME, with numbers from 1 where --no-header");
+            (has_options
+                 ? "; expected --user NAME --item NAME, with numbers from 1 where --no-header"
+                 : "; expected a first line with the names user and item"));
     }
     return columns;
 }
@@ -132,7 +137,7 @@ std::string read_interactions(std::string const& file, TableChoice const& choice
         TableReader reader(text, file, format, all);
         std::vector<std::string_view> row;
         reader.next(row);
-        columns = columns_of_first_row(row, file);
+        columns = columns_of_first_row(row, file, choice.has_options);
     }
     constexpr std::array<char const*, n_column_roles> options{"--user", "--item", "--rating",
                                                               "--timestamp", ""};
@@ -142,9 +147,11 @@ std::string read_interactions(std::string const& file, TableChoice const& choice
         if (!at(columns, role)) {
             std::string known;
             for (auto const& name : format.header) known += (known.empty() ? "" : ", ") + name;
-            throw std::runtime_error(file + ": no column is known as that of the " +
-                                     std::string(name_of(role)) + "s; expected --" +
-                                     std::string(name_of(role)) + " NAME, one of: " + known);
+            std::string const name(name_of(role));
+            throw std::runtime_error(
+                file + ": no column is known as that of the " + name + "s; expected " +
+                (choice.has_options ? "--" + name + " NAME, one of: " + known
+                                    : "one with the name " + name + ", found: " + known));
         }
     std::vector<std::size_t> wanted;
     std::array<std::size_t, n_column_roles> slots{};

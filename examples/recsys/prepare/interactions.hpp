@@ -25,6 +25,7 @@ struct TableChoice {
     std::optional<std::string> user{}, item{}, rating{}, timestamp{};
     std::optional<std::string> separator{};
     bool has_no_header = false;
+    bool has_options = true;  ///< the command has options for all these, which messages may name
 };
 
 /// Rows of all files, with ids numbered in the order in which they came.

@@ -70,6 +70,17 @@ has err "1 users have no item that is in training"
 [ "$(wc -l <new.csv)" -eq 11 ] || fail "new.csv does not have 10 rows"
 grep -qE "^new,item-[12]," new.csv && fail "an item of the history is recommended"
 
+printf 'who,item\nnew,item-1\n' >strange.csv
+expect 1 "strange.csv: no column is known as that of the users; expected one with the name user, found: who, item" \
+    recommend --checkpoint m.st --history strange.csv --output strange_lists.csv
+printf 'who,what\nnew,item-1\n' >strange.csv
+expect 1 "strange.csv:1: neither names of columns that are known nor a row of data: 'who', 'what'; expected a first line with the names user and item" \
+    recommend --checkpoint m.st --history strange.csv --output strange_lists.csv
+printf 'item-1\nitem-2\n' >strange.csv
+expect 1 "strange.csv:1: a single column, expected users and items with a comma or a tab between them" \
+    recommend --checkpoint m.st --history strange.csv --output strange_lists.csv
+[ -e strange_lists.csv ] && fail "a table that was refused has lists"
+
 expect 0 "items like item-1" similar --checkpoint m.st --item item-1 --top 3 --json like.json
 grep -qE "^ *[123] +item-1 " out && fail "an item is like itself"
 has like.json '"cosine":'
