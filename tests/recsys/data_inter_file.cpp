@@ -57,6 +57,21 @@ TEST_CASE("ids count over all splits, and cold users are dropped and counted", "
     CHECK(data.dropped_test == 2);
 }
 
+TEST_CASE("the smallest numbers are known, also those of rows that are dropped", "[data]") {
+    auto const data = parse(header + "2\t3\t0\n3\t2\t1\n1\t1\t2\n");
+    CHECK(data.dropped_test == 1);
+    CHECK(data.first_user == 1);
+    CHECK(data.first_item == 1);
+    // Ids are counted from 0, whether or not the first of them has rows.
+    TemporaryDirectory const folder;
+    folder.write("data.inter", header + "1\t1\t0\n1\t2\t1\n");
+    auto const load = [&] { return load_data({.name = (folder / "data.inter").string()}); };
+    CHECK(load().first_user == 1);
+    folder.write("users.tsv", "number\tid\n0\ta\n1\tb\n");
+    CHECK(load().first_user == 0);
+    CHECK(load().first_item == 1);
+}
+
 TEST_CASE("errors in an .inter file name file, line and what was expected", "[data]") {
     auto const fails = [](std::string const& text, std::string const& message) {
         CAPTURE(text);

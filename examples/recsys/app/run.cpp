@@ -197,21 +197,15 @@ void warn_of_data(Dataset const& data) {
     if (data.dropped_valid + data.dropped_test > 0)
         spdlog::warn("{}: dropped {} validation and {} test rows of users without training rows",
                      data.name, data.dropped_valid, data.dropped_test);
-    auto const lowest = [&](std::int32_t Interaction::*id) {
-        std::int32_t result = data.n_users + data.n_items;
-        for (auto const* rows : {&data.train, &data.valid, &data.test})
-            for (auto const& row : *rows) result = std::min(result, row.*id);
-        return result;
-    };
     auto const warn_of_first = [&](std::string_view what, std::int32_t first) {
-        if (first == 1 && data.dropped_valid + data.dropped_test == 0)
+        if (first == 1)
             spdlog::warn(
                 "{}: the numbers of {}s begin at 1, so that {} 0 has no row and is counted "
                 "all the same; polder-recsys prepare numbers them from 0",
                 data.name, what, what);
     };
-    warn_of_first("user", lowest(&Interaction::user));
-    warn_of_first("item", lowest(&Interaction::item));
+    warn_of_first("user", data.first_user);
+    warn_of_first("item", data.first_item);
     if (auto const users = users_without_negatives(data); !users.empty())
         spdlog::warn("{}: {} of {} users have all items of the training rows, the first is user "
                      "{}; models that draw negatives do not train on their rows",

@@ -51,6 +51,9 @@ struct Dataset {
 
     /// Rows of valid and test that were left out because their user has no row in train.
     std::size_t dropped_valid = 0, dropped_test = 0;
+
+    /// The smallest numbers in the file, also of rows that were left out; 0 where the data has ids, which are counted from 0.
+    std::int32_t first_user = 0, first_item = 0;
 };
 
 /// The items of every user, as one array and offsets into it.

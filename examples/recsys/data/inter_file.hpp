@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -184,7 +185,10 @@ inline Dataset parse_inter(std::string_view text, std::string const& file) {
     Dataset data;
     std::array<std::vector<Interaction>*, 3> const splits{&data.train, &data.valid, &data.test};
     std::array<std::int32_t, 3> row{};
+    data.first_user = data.first_item = std::numeric_limits<std::int32_t>::max();
     while (parser.read_row(row)) {
+        data.first_user = std::min(data.first_user, row[0]);
+        data.first_item = std::min(data.first_item, row[1]);
         data.n_users = std::max(data.n_users, row[0] + 1);
         data.n_items = std::max(data.n_items, row[1] + 1);
         splits[static_cast<std::size_t>(row[2])]->push_back({row[0], row[1]});

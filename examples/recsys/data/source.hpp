@@ -101,8 +101,13 @@ inline Dataset load_data(DataSource const& source, bool with_features = true) {
         auto data = read_inter(source.name);
         auto const folder = feature_folder(source);
         // Users and items that have ids, but no rows any more, keep their numbers.
-        data.n_users = std::max(data.n_users, detail::count_ids(folder / "users.tsv"));
-        data.n_items = std::max(data.n_items, detail::count_ids(folder / "items.tsv"));
+        auto const keep = [&](char const* file, std::int32_t& n, std::int32_t& first) {
+            auto const n_ids = detail::count_ids(folder / file);
+            n = std::max(n, n_ids);
+            if (n_ids > 0) first = 0;
+        };
+        keep("users.tsv", data.n_users, data.first_user);
+        keep("items.tsv", data.n_items, data.first_item);
         auto const visual = feature_file(folder, source.visual, "image");
         auto const textual = feature_file(folder, source.textual, "text");
         auto const rows = static_cast<std::size_t>(data.n_items);

@@ -77,6 +77,13 @@ expect 1 "every user has all items of the training rows" train --data full.inter
 printf 'userID\titemID\tx_label\n1\t1\t0\n1\t2\t2\n2\t2\t0\n2\t3\t0\n' >from_1.inter
 expect 0 "the numbers of users begin at 1, so that user 0 has no row" data --data from_1.inter
 has err "the numbers of items begin at 1"
+# Also where rows of users without training rows are left out; but not where one of these has the number 0.
+printf '3\t1\t2\n' | cat from_1.inter - >cold_from_1.inter
+expect 0 "the numbers of users begin at 1, so that user 0 has no row" data --data cold_from_1.inter
+has err "dropped 0 validation and 1 test rows"
+printf '0\t1\t2\n' | cat from_1.inter - >cold_0.inter
+expect 0 "the numbers of items begin at 1" data --data cold_0.inter
+grep -q "numbers of users" err && fail "a user 0 whose rows are left out is said not to be there"
 mkdir -p none
 expect 1 "no .inter file in this directory; polder-recsys prepare FILE --output DIR makes one" data --data none
 
