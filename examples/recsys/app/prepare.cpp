@@ -182,6 +182,39 @@ void expect_outputs(PrepareArguments& a, std::vector<fs::path> const& outputs) {
                             "another folder, or --features for it");
 }
 
+// A split that is given must not hold out what training has. The rows are as they were read; `ends`: of each file.
+void refuse_known_rows(PrepareArguments const& a, RawInteractions const& data,
+                       std::vector<std::size_t> const& ends) {
+    auto const stays = [&](RawRow const& row) {
+        return !a.min_rating || row.rating >= static_cast<float>(*a.min_rating);
+    };
+    auto const pair_of = [](RawRow const& row) {
+        return std::uint64_t{row.user} << 32U | std::uint64_t{row.item};
+    };
+    std::vector<std::uint64_t> trained;
+    for (auto const& row : data.rows)
+        if (row.label == 0 && stays(row)) trained.push_back(pair_of(row));
+    std::sort(trained.begin(), trained.end());
+    std::size_t n_known = 0, first = 0;
+    for (std::size_t k = 0; k < data.rows.size(); ++k) {
+        auto const& row = data.rows[k];
+        if (row.label == 0 || !stays(row) ||
+            !std::binary_search(trained.begin(), trained.end(), pair_of(row)))
+            continue;
+        if (n_known++ == 0) first = k;
+    }
+    if (n_known == 0) return;
+    auto const file = std::upper_bound(ends.begin(), ends.end(), first) - ends.begin();
+    auto const& row = data.rows[first];
+    throw std::runtime_error(fmt::format("{}:{}: user {} and item {} are in {}, and together in "
+                                         "train, too (such rows: {}); expected "
+                                         "none with --split given",
+                                         a.inputs[static_cast<std::size_t>(file)],
+                                         data.lines[first], shown_text(data.users[row.user]),
+                                         shown_text(data.items[row.item]),
+                                         row.label == 1 ? "valid" : "test", grouped(n_known)));
+}
+
 int prepare(CLI::App const& command, PrepareArguments& a) {
     if (a.inputs.empty())
         throw std::invalid_argument("no file is given: prepare FILE... --output DIR");
@@ -224,10 +257,17 @@ int prepare(CLI::App const& command, PrepareArguments& a) {
                              if_given(a.timestamp),
                              if_given(separator_of(a.separator)),
                              a.has_no_header};
-    for (auto const& file : a.inputs) fmt::print("{}\n", read_interactions(file, choice, data));
+    std::vector<std::size_t> ends;
+    for (auto const& file : a.inputs) {
+        fmt::print("{}\n", read_interactions(file, choice, data));
+        ends.push_back(data.rows.size());
+    }
     if (a.min_rating && !data.has_rating)
         throw std::runtime_error("--min-rating: there is no column of ratings in all files; "
                                  "--rating NAME says which it is");
+    if (data.has_label && (!given_split || given_split->kind == Split::Kind::given))
+        refuse_known_rows(a, data, ends);
+    data.lines = {};
     std::vector<StepCount> steps;
     steps.push_back({"rows of the files", data.n_read, data.users.size(), data.items.size()});
     if (data.n_without > 0) steps.push_back(count_step("with user and item", data));

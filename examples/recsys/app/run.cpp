@@ -197,6 +197,20 @@ void warn_of_data(Dataset const& data) {
     if (data.dropped_valid + data.dropped_test > 0)
         spdlog::warn("{}: dropped {} validation and {} test rows of users without training rows",
                      data.name, data.dropped_valid, data.dropped_test);
+    auto const trained = UserItems::distinct(data.train, data.n_users);
+    std::optional<Interaction> first_known;
+    auto const count_known = [&](std::vector<Interaction> const& rows) {
+        return std::count_if(rows.begin(), rows.end(), [&](Interaction const& row) {
+            bool const is_known = trained.contains(row.user, row.item);
+            if (is_known && !first_known) first_known = row;
+            return is_known;
+        });
+    };
+    auto const n_valid = count_known(data.valid), n_test = count_known(data.test);
+    if (first_known)
+        spdlog::warn("{}: {} validation and {} test rows are in train, too, the first is user {} "
+                     "with item {}; no list finds them, since items of training are left out",
+                     data.name, n_valid, n_test, first_known->user, first_known->item);
     auto const warn_of_first = [&](std::string_view what, std::int32_t first) {
         if (first == 1)
             spdlog::warn(

@@ -65,7 +65,8 @@ Json identity(RunOptions const& options, Dataset const& data);
 /// "all_epochs", "early_stopping", "interrupted" or "not_finite".
 std::string_view to_string(Ending ending);
 
-/// Warns of what is left out of the data: rows of users who are not in training, and of users who have all items.
+/// Warns of what is left out of the data: rows of users who are not in training, and of users who have all items; of rows
+/// of validation and test that are in training, too; and of numbers that begin at 1.
 void warn_of_data(Dataset const& data);
 
 /// A model, an optimizer and the trainer that brings them together.

@@ -220,6 +220,7 @@ std::string read_interactions(std::string const& file, TableChoice const& choice
         row.user = number_of(into.users, user, "the user", reader);
         row.item = number_of(into.items, item, "the item", reader);
         into.rows.push_back(row);
+        if (has_label) into.lines.push_back(static_cast<std::uint32_t>(reader.line()));
     }
     return said;
 }

@@ -36,6 +36,7 @@ struct RawInteractions {
     std::size_t n_without =
         0;  ///< of these, rows without a user or without an item, which are left out
     bool has_rating = true, has_time = true, has_label = true;  ///< in all files
+    std::vector<std::uint32_t> lines;  ///< of the rows, as they were read, of files with labels
 };
 
 /// Appends the rows of a file. The columns are recognised (columns.hpp) unless they are given. Returns a sentence that says

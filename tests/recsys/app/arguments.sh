@@ -84,6 +84,9 @@ has err "dropped 0 validation and 1 test rows"
 printf '0\t1\t2\n' | cat from_1.inter - >cold_0.inter
 expect 0 "the numbers of items begin at 1" data --data cold_0.inter
 grep -q "numbers of users" err && fail "a user 0 whose rows are left out is said not to be there"
+# Rows that are held out although training has them.
+printf '0\t1\t0\n0\t1\t1\n1\t2\t1\n1\t1\t2\n' | cat from_1.inter - >leak.inter
+expect 0 "leak: 1 validation and 1 test rows are in train, too, the first is user 0 with item 1" data --data leak.inter
 mkdir -p none
 expect 1 "no .inter file in this directory; polder-recsys prepare FILE --output DIR makes one" data --data none
 

@@ -53,6 +53,15 @@ expect 0 "global-time:2020-09-13 20:00:00" prepare u.data --split "global-time:2
 has out "without a row in train:"
 expect 0 "given:" prepare one/one.inter --output given
 cmp -s <(cut -f1,2,5 one/one.inter) <(cut -f1,2,5 given/given.inter) || fail "a given split is another one"
+# A given split that holds out what is in train is refused, wherever the rows are.
+printf 'user,item,rating,x_label\na,i,1,0\n"a",j,5,0\nb,i,5,0\n\na,i,5,1\nb,i,5,2\n' >leak.csv
+expect 1 "leak.csv:6: user 'a' and item 'i' are in valid, and together in train, too (such rows: 2); expected none with --split given" \
+    prepare leak.csv --output wrong
+expect 1 "leak.csv:7: user 'b' and item 'i' are in test, and together in train, too (such rows: 1)" \
+    prepare leak.csv --min-rating 2 --duplicates all --split given --output wrong
+sed -n '1p;6p' leak.csv >held_out.csv; sed -n 1,4p leak.csv >train.csv
+expect 1 "held_out.csv:2: user 'a'" prepare train.csv held_out.csv --output wrong
+expect 0 "train" prepare leak.csv --split random:0.6,0.2,0.2 --output whole
 { cat u.data; head -5 u.data; } >twice.tsv
 expect 0 "duplicates: last" prepare twice.tsv --duplicates last --output twice
 grep -E "^duplicates: last +720 +5 " out >/dev/null || fail "5 duplicates are not counted"
