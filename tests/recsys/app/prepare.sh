@@ -26,6 +26,20 @@ for file in $layouts; do
     cmp -s of_$file/of_$file.inter of_ratings.csv/of_ratings.csv.inter || fail "$file gives other rows than ratings.csv"
     cmp -s of_$file/items.tsv of_ratings.csv/items.tsv || fail "$file gives other items than ratings.csv"
 done
+
+# From each of them to lists: the same ones, in the ids of the table.
+for file in ratings.csv u.data log.inter amazon.csv reviews.jsonl; do
+    expect 0 "best epoch" train --data of_$file --model bpr --set embedding_size=8 --epochs 1 --quiet --checkpoint of_$file.st
+    expect 0 "" recommend --checkpoint of_$file.st --all --top 20 --output of_$file.lists.csv
+    head -1 of_$file.lists.csv | grep -qx "user,item,rank,score" || fail "the lists of $file have another header"
+    for column in 1:users 2:items; do
+        tail -n +2 of_$file.lists.csv | cut -d, -f${column%:*} | sort -u >found
+        log | cut -d' ' -f${column%:*} | sort -u | comm -13 - found >strange
+        [ -s strange ] && fail "the lists of $file have other ${column#*:} than the table: $(head -1 strange)"
+    done
+    [ "$(wc -l <of_$file.lists.csv)" -eq $((60 * 20 + 1)) ] || fail "the lists of $file do not have 20 items for each of 60 users"
+    cmp -s of_$file.lists.csv of_ratings.csv.lists.csv || fail "$file gives other lists than ratings.csv"
+done
 head -1 of_u.data/of_u.data.inter | grep -qx $'userID\titemID\trating\ttimestamp\tx_label' || fail "the .inter file has another header"
 expect 0 "rating at least 2" prepare ratings.csv --min-rating 2 --output of_ratings.csv
 has out "removed"
