@@ -83,10 +83,11 @@ TEST_CASE("every method goes downhill on every base optimizer", "[optimizer]") {
     auto const base = GENERATE(from_range(base_names()));
     CAPTURE(method, base);
     OptimizerOptions options{method, base, {{"learning_rate", "0.1"}}};
-    if (method == "momentum_sam" && (base == "sgd" || base == "rmsprop")) {
+    const bool needs_moment = method.starts_with("momentum_sam");
+    if (needs_moment && (base == "sgd" || base == "rmsprop")) {
         options.values.emplace_back("momentum", "0.5");
     }
-    if (method == "momentum_sam" && base == "adagrad") {
+    if (needs_moment && base == "adagrad") {
         CHECK_THROWS_WITH(make_optimizer(options),
                           ContainsSubstring("needs a base optimizer with a first moment"));
         return;
@@ -106,8 +107,6 @@ TEST_CASE("every option at its ends is refused by its name, or x stays finite", 
               "18446744073709551615", "18446744073709551616", ""}) {
             CAPTURE(options.method, options.base, name, value);
             options.values = {{name, value}};
-            if (options.method == "momentum_sam" && name != "momentum" && options.base == "sgd")
-                options.values.emplace_back("momentum", "0.5");
             auto x = start();
             try {
                 auto const optimizer = make_optimizer(options);
@@ -120,7 +119,7 @@ TEST_CASE("every option at its ends is refused by its name, or x stays finite", 
         }
     };
     for (auto const& method : method_names()) {
-        OptimizerOptions const options{method, "sgd", {}};
+        OptimizerOptions const options{method, "adamw", {}};
         for (auto const& each : optimizer_values(options))
             if (each.part == OptimizerValue::Part::method) check(options, each.name);
     }

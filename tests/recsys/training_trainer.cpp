@@ -135,7 +135,7 @@ struct ScriptedLearner {
 
 }  // namespace
 
-TEST_CASE("training with any optimizer lowers the loss and learns the data", "[trainer]") {
+TEST_CASE("training with any optimizer lowers the loss and learns the data", "[trainer][numbers]") {
     auto const data = tiny();
     auto const method =
         std::string(GENERATE("none", "sam", "asam+", "fsam", "bsam+", "gsam", "mg"));

@@ -324,7 +324,13 @@ TEST_CASE("no flipped bit in a checkpoint is taken for state", "[state]") {
     BSAM saved{Adam{}};
     load_checkpoint(folder / "run", saved, expected);
     std::size_t refused = 0;
-    for (std::size_t bit = 0; bit < 8 * content.size(); ++bit) {
+#if defined(POLDER_SANITIZED)
+    constexpr std::size_t stride =
+        5;  // all of them take a minute; so each place of a byte has its turn
+#else
+    constexpr std::size_t stride = 1;
+#endif
+    for (std::size_t bit = 0; bit < 8 * content.size(); bit += stride) {
         CAPTURE(bit);
         auto const flip = [&] {
             content[bit / 8] = static_cast<char>(content[bit / 8] ^ 1 << bit % 8);
@@ -345,7 +351,7 @@ TEST_CASE("no flipped bit in a checkpoint is taken for state", "[state]") {
             REQUIRE(optimizer.steps() == 0);
         }
     }
-    CHECK(refused > 7 * content.size());
+    CHECK(refused > 7 * content.size() / stride);
 }
 
 TEST_CASE("parameters that are read without state are those of a file that is whole", "[state]") {

@@ -115,9 +115,12 @@ inline std::ostream& operator<<(std::ostream& out, Case const& drawn) {
                << ", eps " << s.base.adam.eps;
 }
 
-/// So many cases, other ones for each seed.
+/// So many cases, other ones for each seed; with sanitizers a quarter.
 inline std::vector<Case> cases(std::uint64_t count) {
     std::vector<Case> list;
+#if defined(POLDER_SANITIZED)
+    count = (count + 3) / 4;
+#endif
     for (std::uint64_t draw = 0; draw < count; ++draw) list.emplace_back(random_seed(), draw);
     return list;
 }
