@@ -84,18 +84,19 @@ expect 1 "was made with batch_size = 512, this comparison has 256" \
     $comparison --runs runs --batch-size 256
 
 # More epochs: runs go on from their checkpoints, as in one piece, and begin anew where there are none.
+results() { metrics "$1" | grep -v memory; }
 longer="compare $tiny --optimizers none,sam --rho 0.1 --seeds 1"
 expect 0 "How to read it" $longer --epochs 4 --json whole4.json
 expect 0 "How to read it" $longer --epochs 2 --runs kept --checkpoints
 sed -i 's/"stopping_step":/"epochs":2,&/' kept/lightgcn_sam_seed_999.json  # as files of before have it
 expect 0 "going on from kept/lightgcn_none_seed_999.trained.safetensors" $longer --epochs 4 --runs kept --json kept4.json
 has err "going on from kept/lightgcn_sam_seed_999.trained.safetensors"
-diff <(metrics whole4.json) <(metrics kept4.json) >out || fail "a comparison with more epochs is another one"
+diff <(results whole4.json) <(results kept4.json) >out || fail "a comparison with more epochs is another one"
 expect 0 "trained.safetensors: epoch 4, batch 0" \
     train --resume kept/lightgcn_sam_seed_999.trained.safetensors --checkpoint resumed.st
 expect 0 "How to read it" $longer --epochs 2 --runs lost
 expect 0 "lightgcn sam seed 999: is trained anew, since its checkpoint was not kept" $longer --epochs 4 --runs lost --json lost4.json
-diff <(metrics whole4.json) <(metrics lost4.json) >out || fail "runs that were trained anew are other runs"
+diff <(results whole4.json) <(results lost4.json) >out || fail "runs that were trained anew are other runs"
 before=$(ls -l --full-time kept)
 expect 1 "kept/lightgcn_none_seed_999.json: has 4 epochs, this comparison has 3; expected at least as many" $longer --epochs 3 --runs kept
 [ "$before" = "$(ls -l --full-time kept)" ] || fail "a comparison that was refused has written"
@@ -105,7 +106,7 @@ expect 0 "How to read it" $early --epochs 200 --runs early --json early.json
 has early.json '"ending": "early_stopping"'
 expect 0 "How to read it" $early --epochs 300 --runs early --json early_again.json
 grep -q "epochs, best" err && fail "a run that stopped early was trained again"
-diff <(metrics early.json | sed 's/"max_epochs": 200/"max_epochs": 300/') <(metrics early_again.json) >out ||
+diff <(results early.json | sed 's/"max_epochs": 200/"max_epochs": 300/') <(results early_again.json) >out ||
     fail "a run that stopped early is another one with more epochs"
 has early/bpr_none_seed_999.json '"max_epochs":300'
 expect 0 "lightgcn:n_layers=1" compare $tiny --models lightgcn,lightgcn:n_layers=1 \
