@@ -1,16 +1,18 @@
-// Logistic regression with Eigen: which of two groups does a point belong to, if one label in ten of the
+// Logistic regression with Eigen: which of two groups does a point belong to, if one label in five of the
 // points that we learn from is wrong?
 //
-// The loss is the mean of log(1 + exp(-y w'x)) over the points x with labels y = +1 or -1. FSAM looks for
-// weights w around which it stays low.
+// The loss is the mean of log(1 + exp(-y w'x)) over the points x with labels y = +1 or -1. A wrong label has a
+// large loss, so it pulls hard at the weights of the base optimizer. FSAM looks at the points one at a time, and
+// for weights around which their loss stays low: there all points pull more alike, and the many are stronger.
 #include <cmath>
 #include <cstdio>
-#include <numbers>
 #include <random>
 
 #include <Eigen/Dense>
 
 #include <polder/polder.hpp>
+
+#include "five_seeds.hpp"
 
 using Eigen::MatrixXd;
 using Eigen::VectorXd;
@@ -47,26 +49,34 @@ double accuracy(Points const& points, VectorXd const& w) {
     return ((points.x * w).array() * points.y.array() > 0).cast<double>().mean();
 }
 
-int main() {
-    std::mt19937 random(7);
+// Learns from one point after the other, and returns how many unseen points are on the right side, in per cent.
+template <class Optimizer>
+double train(Optimizer optimizer, unsigned seed) {
+    std::mt19937 random(seed);
     std::normal_distribution<double> normal;
     VectorXd plane(21);
     for (double& value : plane) value = normal(random);
-    const Points seen = draw(plane, 300, 0.1, random);
+    const Points seen = draw(plane, 200, 0.2, random);
     const Points unseen = draw(plane, 2000, 0.0, random);
 
     VectorXd w = VectorXd::Zero(plane.size());
-    polder::FSAM optimizer{polder::Adam{.learning_rate = 0.05}, {.rho = 0.1}};
-    for (int step = 1; step <= 200; ++step) {
-        const polder::Report report = optimizer.step(
-            w, [&](VectorXd const& at, VectorXd& gradient) { return loss(seen, at, gradient); });
-        if (step == 1 || step % 50 == 0) {
-            std::printf("step %3d: loss %.3f, %.1f %% of the unseen points are on the right side\n",
-                        step, report.loss, 100 * accuracy(unseen, w));
-        }
+    for (int step = 0; step < 3000; ++step) {
+        const Eigen::Index k = step % seen.y.size();
+        const Points point{seen.x.row(k), seen.y.segment(k, 1)};
+        optimizer.step(
+            w, [&](VectorXd const& at, VectorXd& gradient) { return loss(point, at, gradient); });
     }
-    const double cosine = w.normalized().dot(plane.normalized());
-    std::printf("between the true plane and ours: %.0f degrees\n",
-                std::acos(cosine) * 180 / std::numbers::pi);
-    return accuracy(unseen, w) > 0.9 ? 0 : 1;
+    return 100 * accuracy(unseen, w);
+}
+
+int main() {
+    // Learning rates and radius were chosen on the seeds 101 to 130.
+    std::puts("unseen points on the right side, in per cent, mean of five seeds");
+    const double plain = over_five_seeds("SGD", [](unsigned seed) {
+        return train(polder::Plain{polder::SGD{.learning_rate = 0.003}}, seed);
+    });
+    const double fsam = over_five_seeds("FSAM over SGD", [](unsigned seed) {
+        return train(polder::FSAM{polder::SGD{.learning_rate = 0.01}, {.rho = 1}}, seed);
+    });
+    return fsam > plain ? 0 : 1;
 }
