@@ -3,6 +3,9 @@
 // Each of the seven segments of a digit is inverted with probability 0.1, and seventeen more lights say
 // nothing: the LED problem of Breiman, Friedman, Olshen and Stone, Classification and Regression Trees
 // (1984), section 2.6.1. No rule reads more than 74 % of such digits.
+//
+// Only a hundred displays are known, and a fifth of them were noted down wrongly. The base optimizer fits the useless
+// lights to these mistakes. ASAM looks for weights around which the loss stays low, and so leans less on single displays.
 #include <array>
 #include <cstddef>
 #include <cstdio>
@@ -21,6 +24,8 @@
 
 #include <polder/polder.hpp>
 
+#include "five_seeds.hpp"
+
 using Matrix = xt::xtensor<double, 2>;
 
 constexpr std::size_t lights = 24, digits = 10;
@@ -33,13 +38,14 @@ struct Displays {
     Matrix digit;  // (count, digits): 1 in the column of the digit shown, 0 elsewhere
 };
 
-Displays draw(std::size_t count, std::mt19937& random) {
-    std::bernoulli_distribution wrong(0.1), coin(0.5);
+// A share `mistakes` of the digits was noted down without a look at the display.
+Displays draw(std::size_t count, double mistakes, std::mt19937& random) {
+    std::bernoulli_distribution wrong(0.1), coin(0.5), mistake(mistakes);
     std::uniform_int_distribution<std::size_t> any_digit(0, digits - 1);
     Displays displays{xt::ones<double>({count, lights + 1}), xt::zeros<double>({count, digits})};
     for (std::size_t n = 0; n < count; ++n) {
         const std::size_t digit = any_digit(random);
-        displays.digit(n, digit) = 1;
+        displays.digit(n, mistake(random) ? any_digit(random) : digit) = 1;
         for (std::size_t k = 0; k < lights; ++k) {
             const bool lit = k < 7 ? (segments[digit][k] == '1') != wrong(random) : coin(random);
             displays.lit(n, k) = lit ? 1 : 0;
@@ -74,21 +80,32 @@ double accuracy(Displays const& displays, Matrix const& w) {
     return xt::mean(xt::cast<double>(of_digit > of_others))();
 }
 
-int main() {
-    std::mt19937 random(5);
-    const Displays seen = draw(500, random), unseen = draw(5000, random);
+// Trains, and returns how many of the unseen displays are read, in per cent.
+template <class Optimizer>
+double train(Optimizer optimizer, unsigned seed) {
+    std::mt19937 random(seed);
+    constexpr int count = 100, size = 2;
+    const Displays seen = draw(count, 0.2, random), unseen = draw(2000, 0, random);
 
     Matrix w = xt::zeros<double>({lights + 1, digits});
-    std::printf("before training: %.1f %% of the unseen displays are read\n",
-                100 * accuracy(unseen, w));
-    polder::ASAM optimizer{polder::Adam{.learning_rate = 0.05}, {.rho = 0.5}};
-    for (int step = 1; step <= 100; ++step) {
-        const polder::Report report = optimizer.step(
-            w, [&](Matrix const& at, Matrix& gradient) { return loss(seen, at, gradient); });
-        if (step % 25 == 0) {
-            std::printf("step %d: loss %.3f, %.1f %% are read\n", step, report.loss,
-                        100 * accuracy(unseen, w));
-        }
+    for (int step = 0; step < 1250; ++step) {
+        const int first = step * size % count;
+        auto rows = xt::range(first, first + size);
+        const Displays batch{xt::view(seen.lit, rows), xt::view(seen.digit, rows)};
+        optimizer.step(
+            w, [&](Matrix const& at, Matrix& gradient) { return loss(batch, at, gradient); });
     }
-    return accuracy(unseen, w) > 0.67 ? 0 : 1;
+    return 100 * accuracy(unseen, w);
+}
+
+int main() {
+    // Learning rates and radius were chosen on the seeds 101 to 105.
+    std::puts("unseen displays that are read, in per cent, mean of five seeds");
+    const double plain = over_five_seeds("Adam", [](unsigned seed) {
+        return train(polder::Plain{polder::Adam{.learning_rate = 0.004}}, seed);
+    });
+    const double asam = over_five_seeds("ASAM over Adam", [](unsigned seed) {
+        return train(polder::ASAM{polder::Adam{.learning_rate = 0.006}, {.rho = 5}}, seed);
+    });
+    return asam > plain ? 0 : 1;
 }
