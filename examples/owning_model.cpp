@@ -3,6 +3,8 @@
 //
 // This one learns which letter comes next. Letter i has a row E_i of numbers, and after it letter j has
 // the probability softmax_j(E_i O). The loss is the mean of -log2 p over a text: bits per letter.
+// The text is only two lines long. The base optimizer alone soon knows it by heart, and is then too sure of itself in another
+// text. SAM looks for weights around which the loss stays low, and so stays less sure.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -15,7 +17,9 @@
 
 #include <polder/polder.hpp>
 
-constexpr std::size_t letters = 27, width = 6;  // a to z, and what is between words
+#include "five_seeds.hpp"
+
+constexpr std::size_t letters = 27, width = 12;  // a to z, and what is between words
 
 struct Weights {
     float embedding[letters][width];  // E
@@ -78,28 +82,37 @@ private:
 
 constexpr std::string_view seen = R"(
 a polder is a piece of low land that people have taken from the water they build a dike around it
-and dig a ring of canals and then the mills pump the water out over the dike and into the canals
+and dig a ring of canals and then the mills pump the water out over the dike and into the canals)";
+constexpr std::string_view unseen = R"(
 the land that comes to light is flat and wide and lies lower than the sea that is held behind the
 dikes when the pumps stop the water comes back so the people of the polder have to work together
 rich or poor friend or foe the water does not care and whoever lives behind the dike has to help to
 keep it where the ground is flat a small mistake does little harm but on a steep slope the same
-step leads far down so those who look for a place to stay do well to look for low and level land)";
-constexpr std::string_view unseen = R"(
+step leads far down so those who look for a place to stay do well to look for low and level land
 in the morning the mist lies over the meadows and the cows stand in it to their knees later the
 wind from the sea clears the air and one can see the tower of the next town over the flat land)";
 
-int main() {
-    LetterModel model(1);
-    std::puts("bits per letter (guessing blindly: 4.75)");
-    std::printf("before training: %.2f\n", model.evaluate(unseen));
-    polder::SAM optimizer{polder::Adam{.learning_rate = 0.02}, {.rho = 0.1}};
-    for (int step = 1; step <= 150; ++step) {
-        const polder::Report report = optimizer.step_in_place(model.weights(), model.gradient(),
-                                                              [&] { return model.evaluate(seen); });
-        if (step % 50 == 0) {
-            std::printf("step %d: %.2f, of an unseen text %.2f\n", step, report.loss,
-                        model.evaluate(unseen));
-        }
+// Learns from one pair of letters after the other, and returns the bits per letter of the unseen text.
+template <class Optimizer>
+double train(Optimizer optimizer, unsigned seed) {
+    LetterModel model(seed);
+    std::mt19937 random(seed);
+    for (int step = 0; step < 6000; ++step) {
+        const std::string_view pair = seen.substr(random() % (seen.size() - 1), 2);
+        optimizer.step_in_place(model.weights(), model.gradient(),
+                                [&] { return model.evaluate(pair); });
     }
-    return model.evaluate(unseen) < 3.4 ? 0 : 1;
+    return model.evaluate(unseen);
+}
+
+int main() {
+    // Learning rates and radius were chosen on the seeds 101 to 105.
+    std::puts("bits per letter of an unseen text, mean of five seeds (guessing blindly: 4.75)");
+    const double plain = over_five_seeds("SGD", [](unsigned seed) {
+        return train(polder::Plain{polder::SGD{.learning_rate = 0.007}}, seed);
+    });
+    const double sam = over_five_seeds("SAM over SGD", [](unsigned seed) {
+        return train(polder::SAM{polder::SGD{.learning_rate = 0.01}, {.rho = 0.3}}, seed);
+    });
+    return sam < plain ? 0 : 1;
 }
