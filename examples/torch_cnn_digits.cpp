@@ -1,5 +1,6 @@
 // A small convolutional network of libtorch reads hand-written digits, and a quarter of the digits that it learns from have a
-// wrong label. It is trained by torch::optim::Adam and, from the same start, by SAM over Adam. One line differs.
+// wrong label. It is trained by torch::optim::Adam and, from the same start, by SAM over Adam. One line differs,
+// and the guard.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
