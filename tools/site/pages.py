@@ -13,11 +13,11 @@ import sys
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOP = ("First steps", ["index.md", "guide.md", "check_closure.md", "errors.md"])
+TOP = ("First steps", ["index.md", "guide.md", "adapters.md", "python.md", "check_closure.md", "errors.md"])
 PARTS = [
     ("Methods", ["methods.md", "gallery.md", "theory.md", "writing_a_method.md"]),
     ("In depth", ["scale.md", "state.md", "gpu.md", "architecture.md", "guarantees.md", "benchmarks.md"]),
-    ("Recommender suite", ["program.md", "writing_a_model.md", "results.md", "reproduction.md"]),
+    ("Recommender suite", ["program.md", "own_data.md", "writing_a_model.md", "results.md", "reproduction.md"]),
     ("Project", ["CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]),
 ]
 
