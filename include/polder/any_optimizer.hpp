@@ -54,15 +54,17 @@ public:
     using Loss =
         std::conditional_t<std::is_same_v<memory_space_t<C>, HostMemory>, double, DeviceLoss>;
     using StepReport = typename detail::ReportFor<memory_space_t<C>, scalar_t<C>>::type;
-    /// Loss and gradient at given parameters, scalar(C const& at, C& gradient, Pass); see Optimizer::step. It is concurrent if the
-    /// closure that it holds is (polder::concurrent); not on a device.
+    /// Loss and gradient at given parameters, scalar(C const& at, C& gradient, Pass); see Optimizer::step. A closure that has a name
+    /// is kept by reference and has to live as long. It is concurrent if the closure that it holds is (polder::concurrent); not
+    /// on a device.
     class Closure {
     public:
         template <class F>
         requires(!std::same_as<std::remove_cvref_t<F>, Closure> &&
                  std::invocable<F&, C const&, C&, Pass>)
             Closure(F&& closure)  // NOLINT: conversion is meant
-            : at_once_(says_at_once(closure)), call_(std::forward<F>(closure)) {
+            : at_once_(says_at_once(closure)),
+              call_(detail::KeptClosure<F>(std::forward<F>(closure))) {
             detail::check_gradients<C, F>();
         }
         Loss operator()(C const& at, C& gradient, Pass pass) const {
@@ -101,8 +103,10 @@ public:
     ~AnyOptimizer() = default;
 
     StepReport step(C& x, Closure const& closure) { return held().step(x, closure); }
-    StepReport step_in_place(C& x, C& gradient, ModelClosure const& closure) {
-        return held().step_in_place(x, gradient, closure);
+    template <class F>
+    requires std::is_invocable_r_v<Loss, F&, Pass> StepReport step_in_place(C& x, C& gradient,
+                                                                            F&& closure) {
+        return held().step_in_place(x, gradient, ModelClosure(std::ref(closure)));
     }
     /// Whether there is an eps. Without one perturbation() throws std::logic_error.
     bool has_perturbation() const { return held().has_perturbation(); }

@@ -248,6 +248,23 @@ static_assert(!polder::optimizer<Vector, Vector>);
 
 }  // namespace
 
+TEST_CASE("AnyOptimizer calls a closure that has a name, and no copy of it", "[registry]") {
+    AnyOptimizer<Vector> optimizer = SAM{SGD{.learning_rate = 0.1}};
+    Vector x{1, 2}, gradient{0, 0};
+    auto counts = [calls = 0](Vector const& at, Vector& g, Pass) mutable {
+        g = at;
+        return double(++calls);
+    };
+    CHECK(optimizer.step(x, counts).loss == 1);
+    CHECK(optimizer.step(x, counts).loss == 3);
+    auto in_place = [&x, &gradient, calls = 0](Pass) mutable {
+        gradient = x;
+        return double(++calls);
+    };
+    CHECK(optimizer.step_in_place(x, gradient, in_place).loss == 1);
+    CHECK(optimizer.step_in_place(x, gradient, in_place).loss == 3);
+}
+
 TEST_CASE("a function may take any optimizer", "[registry]") {
     CHECK(rate_after_step(SAM{Adam{.learning_rate = 0.25}}) == 0.125);
     CHECK(rate_after_step(make("bsam+", {{"learning_rate", "0.25"}})) == 0.125);

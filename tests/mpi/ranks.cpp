@@ -474,8 +474,7 @@ TEST_CASE("ranks that begin with other parameters or state are refused, or made 
 TEST_CASE("ranks that make other steps are told so", "[mpi]") {
     if (rank_count() == 1) return;
     const bool is_last = rank_of() == rank_count() - 1;
-    auto const differ = ContainsSubstring(
-        last_rank() + " differs from rank 0 in its method, settings, steps, blocks or evaluations");
+    auto const differ = ContainsSubstring(last_rank() + " differs from rank 0 in its ");
     for (auto const& form : {every_pass, descent}) {
         // Another method, which makes another number of evaluations. It is seen before the first.
         auto optimizer = make(is_last ? "none" : "sam", "sgd");
@@ -489,7 +488,8 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         other.kept = is_last ? Kept::own : Kept::averaged;
         auto fsam = make("fsam");
         fsam.settings().set_ranks(Mpi(MPI_COMM_WORLD, other));
-        CHECK_THAT(message_of([&] { fsam.step(x, own_share()); }), differ);
+        CHECK_THAT(message_of([&] { fsam.step(x, own_share()); }),
+                   differ && ContainsSubstring("method, settings or shapes"));
         // Other blocks.
         Blocks y{Vector(is_last ? 6 : 7)};
         auto bsam = make("bsam");
@@ -501,7 +501,8 @@ TEST_CASE("ranks that make other steps are told so", "[mpi]") {
         frozen.settings().set_groups(
             {{.name = "one", .blocks = {is_last ? "0" : "1"}, .frozen = true}});
         frozen.settings().set_ranks(Mpi(MPI_COMM_WORLD, form));
-        CHECK_THAT(message_of([&] { frozen.step(w, own_share()); }), differ);
+        CHECK_THAT(message_of([&] { frozen.step(w, own_share()); }),
+                   differ && ContainsSubstring("frozen blocks"));
         // As many coordinates, in blocks that are cut elsewhere: what a broadcast cannot make the same.
         Blocks z{Vector(is_last ? 3 : 5), Vector(is_last ? 5 : 3)};
         auto sam = make("sam");

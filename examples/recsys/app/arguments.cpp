@@ -270,7 +270,8 @@ void add_training_options(CLI::App& command, CourseArguments& arguments) {
     command
         .add_flag("--parallel-batches", options.parallel_batches,
                   "Compute both gradients of a step at once, on one half of the threads each, with "
-                  "methods that have two which do not need each other: sampa and those with +. "
+                  "methods that have two which do not need each other: sampa and those with +, but "
+                  "not gsam+ and looksam+. "
                   "The results are the same")
         ->group(group);
     options.threads = default_threads();

@@ -82,8 +82,11 @@ OptimizerOptions optimizer_of(RunOptions const& run) {
     return options;
 }
 
-bool takes_two_batches(OptimizerOptions const& optimizer) {
-    return make_optimizer(optimizer)->batches() > 1;
+// GSAM+ and LookSAM+ look at the first batch's gradients before they ask for that of the second.
+bool has_two_at_once(OptimizerOptions const& optimizer) {
+    auto const& name = optimizer.method;
+    return !name.starts_with("gsam") && !name.starts_with("looksam") &&
+           make_optimizer(optimizer)->batches() > 1;
 }
 
 std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& options) {
@@ -101,7 +104,7 @@ std::unique_ptr<Learner> make_learner(Dataset const& data, RunOptions const& opt
         return make_learner_on_cuda(data, model.name, model.settings, optimizer);
 #endif
     auto const& training = options.training;
-    bool const two_at_once = training.parallel_batches && takes_two_batches(optimizer);
+    bool const two_at_once = training.parallel_batches && has_two_at_once(optimizer);
     auto const make = [&] {
         auto made = make_model<float>(model.name, data, model.settings, training.threads);
         auto const& ranks = training.ranks;
@@ -167,7 +170,7 @@ void require_ways_of_batches(std::vector<RunOptions> const& runs) {
                             is_split ? "on several ranks" : "in micro-batches", obstacle));
         if (!training.parallel_batches) continue;
         auto const& method = run.optimizer.method;
-        if (takes_two_batches(optimizer_of(run)))
+        if (has_two_at_once(optimizer_of(run)))
             has_two = true;
         else if (std::find(methods.begin(), methods.end(), method) == methods.end())
             methods.push_back(method);
@@ -175,7 +178,7 @@ void require_ways_of_batches(std::vector<RunOptions> const& runs) {
     if (!has_two && !methods.empty())
         throw std::invalid_argument(fmt::format(
             "--parallel-batches: {}: expected a method that has two gradients to compute at once: "
-            "sampa, or one whose name ends with +",
+            "sampa, or one whose name ends with +, but not gsam+ or looksam+",
             fmt::join(methods, ", ")));
 }
 

@@ -98,8 +98,13 @@ void surround(polder::Settings& settings, OptionReader& options, bool perturbs, 
         settings.set_interval(interval);
     }
     Clipping clipping;
-    clipping.norm = options.number("clip_norm", clipping.norm);
-    clipping.value = options.number("clip_value", clipping.value);
+    auto const positive = [&](char const* name, double by_default) {
+        double const value = options.number(name, by_default);
+        if (!(value > 0)) polder::detail::refuse(name, value, "a number > 0");
+        return value;
+    };
+    clipping.norm = positive("clip_norm", clipping.norm);
+    clipping.value = positive("clip_value", clipping.value);
     settings.set_clipping(clipping);
     settings.set_learning_rate_schedule(schedule(options, "learning_rate"));
     if (perturbs) settings.set_rho_schedule(schedule(options, "rho"));

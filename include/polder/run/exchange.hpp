@@ -66,7 +66,7 @@ public:
             kind = kind * 31 + part.size();
             values = values * 31 + checksum(part);
         }
-        agree(kind, Fault::none, {}, 1);
+        agree(kind, Fault::none, {}, 1, "method, settings or shapes");
         if (broadcasts_) {
             for (auto const part : parts) broadcast(part);
             return;
@@ -85,7 +85,7 @@ public:
 
     void sum(std::span<double> values) override {
         outcome = {.in_step = outcome.in_step};
-        agree(0, Fault::none, {}, 1);
+        agree(0, Fault::none, {}, 1, {});
         add_up(values);
     }
     Fault average_evaluation(CpuStore& memory, Standing standing, Evaluation what, ArrayId gradient,
@@ -151,8 +151,9 @@ private:
         return static_cast<int>(std::find_if(all.begin(), all.end(), is_other) - all.begin());
     }
     // Finds the worst fault of any rank. If there is none, the losses (at most 4) become their sums over the ranks times
-    // `factor`. Throws where another rank has thrown, or says another number.
-    void agree(std::uint64_t what, Fault own, std::span<double* const> losses, double factor) {
+    // `factor`. Throws where another rank has thrown, or says another number, and then says what was `compared`.
+    void agree(std::uint64_t what, Fault own, std::span<double* const> losses, double factor,
+               std::string_view compared) {
         Meeting mine{.what = what, .severity = static_cast<int>(own)};
         for (std::size_t k = 0; k < losses.size(); ++k) mine.losses[k] = *losses[k];
         auto const all = meet(mine);
@@ -162,9 +163,8 @@ private:
         if (outcome.heard) {
             POLDER_THROW RankError(
                 text_of({"polder: rank ", std::to_string(threw ? outcome.faulty : other),
-                         threw ? " has thrown an exception"
-                               : " differs from rank 0 in its method, settings, steps, blocks or "
-                                 "evaluations"}));
+                         threw ? " has thrown an exception" : " differs from rank 0 in its ",
+                         threw ? std::string_view() : compared}));
         }
         for (std::size_t k = 0; k < losses.size() && outcome.fault == Fault::none; ++k) {
             *losses[k] = 0;
@@ -185,7 +185,7 @@ private:
         and_also(standing.epoch);
         for (std::size_t block = 0; block < layout.blocks(); ++block)
             and_also(layout.frozen(block) ? 0 : layout.block_sizes()[block] + 1);
-        agree(number, standing.fault, losses, factor);
+        agree(number, standing.fault, losses, factor, "step, epoch, frozen blocks or evaluation");
     }
     // The highest severity, and the first rank that has it.
     int find_faulty(std::span<Meeting const> all) {

@@ -15,7 +15,7 @@ for method in bsam+ sampa; do
     expect 0 "epoch" train --resume one.safetensors --parallel-batches --epochs 3 --quiet --json more.json
 done
 expect 0 "epoch" compare $tiny --models lightgcn --optimizers none,bsam+ --seeds 1 --parallel-batches
-for method in none sam bsam looksam; do
+for method in none sam bsam looksam gsam+ looksam+; do
     expect 2 "--parallel-batches: $method: expected a method that has two gradients to compute at once: sampa, or one" \
         train $tiny --optimizer $method --parallel-batches
 done
