@@ -62,6 +62,8 @@ void for_each_base(F&& f) {
       [](auto& o) {
           auto base = detail::with_rate<RMSprop>(o);
           base.alpha = o.number("smoothing", base.alpha);
+          if (!(base.alpha >= 0 && base.alpha < 1))
+              polder::detail::refuse("smoothing", base.alpha, "[0, 1)");
           base.eps = o.number("eps", base.eps);
           base.momentum = o.number("momentum", base.momentum);
           base.centered = o.flag("centered", base.centered);
