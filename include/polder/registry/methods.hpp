@@ -1,6 +1,5 @@
-/// The methods by name: what each is, its options, and how it is made of them.
-///
-/// A new method is one entry here and one row in docs/methods.md; then tests, benches and programs have it.
+/// The methods by name: what each is, its options, and how it is made of them. A new method is one entry here, and a row and a
+/// page in docs; then tests, golden and programs have it.
 #pragma once
 
 #include <array>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include <polder/polder.hpp>
+#include <polder/registry/options.hpp>
 
 namespace polder::registry {
 
@@ -139,12 +139,6 @@ void weights(Mirror& mirror, Options& o, Defaults const& d) {
     mirror.alpha1 = o.number("alpha1", d.alpha1);
     mirror.alpha2 = o.number("alpha2", d.alpha2);
     mirror.scales_rate = o.choice("alphas", {"gradient", "rate"}) == 1;
-}
-template <class Options>
-std::uint64_t mirrors_every(Options& o, std::uint64_t by_default) {
-    auto const beta = o.whole("beta", by_default);
-    if (beta == 0) polder::detail::refuse("beta", 0, "a number >= 1");
-    return beta;
 }
 template <class Reuse, class Options, class Use>
 void looking(Options& o, Use const& use) {
@@ -426,7 +420,7 @@ void for_each_mix(F&& f) {
           if (sign != 1 && sign != -1) polder::detail::refuse("sign", sign, "1 or -1");
           mirror.alpha2 *= sign;
           mirror.redraws = o.flag("redraw", d.redraws);
-          use(mirror, Surroundings{.interval = Interval{.every = mirrors_every(o, d.beta),
+          use(mirror, Surroundings{.interval = Interval{.every = at_least_one(o, "beta", d.beta),
                                                         .phase = d.phase,
                                                         .restart_each_epoch = true}});
       });
@@ -440,7 +434,7 @@ void for_each_mix(F&& f) {
           mirror.normalises = o.flag("normalised", d.normalises);
           mirror.norm_guard = mirror.ball.norm_guard;
           mirror.between = o.flag("literal", d.literal) ? mirror.alpha2 : 1;
-          use(mirror, Surroundings{.interval = Interval{.every = mirrors_every(o, d.beta)}});
+          use(mirror, Surroundings{.interval = Interval{.every = at_least_one(o, "beta", d.beta)}});
       });
 }
 

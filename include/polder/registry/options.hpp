@@ -22,6 +22,7 @@
 #include <vector>
 
 #include <polder/error.hpp>
+#include <polder/hyper_parameter.hpp>
 #include <polder/registry/names.hpp>
 
 namespace polder::registry {
@@ -302,5 +303,17 @@ private:
     std::vector<OptionValue> used_;
     Part part_ = Part::base;
 };
+
+namespace detail {
+
+// A whole number that is refused by its name if it is 0.
+template <class Reader>
+std::uint64_t at_least_one(Reader& options, std::string_view name, std::uint64_t by_default) {
+    auto const value = options.whole(name, by_default);
+    if (value == 0) polder::detail::refuse(std::string(name), 0, "a number >= 1");
+    return value;
+}
+
+}  // namespace detail
 
 }  // namespace polder::registry

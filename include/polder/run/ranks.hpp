@@ -100,8 +100,8 @@ struct RanksGuard {
         if (own_->thread != std::thread::id() && own_->thread != here)
             wrong_call(
                 "two threads step optimizers of the same ranks at the same time (closures of "
-                "concurrent() are called in two); give each an Mpi of its own, and MPI "
-                "MPI_THREAD_MULTIPLE");
+                "concurrent() are called in two); give each an Mpi of its own, and "
+                "call MPI_Init_thread with MPI_THREAD_MULTIPLE");
         own_->thread = here;
         before_ = std::exchange(own_->outcome, {.in_step = true});
     }
